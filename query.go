@@ -1,0 +1,84 @@
+package porterhouse
+
+import (
+	"io"
+	"time"
+)
+
+// Query is one question on its way to a ClickHouse cluster. A door fills in the
+// first part; the gate checks it, tightens Limits and fills in the rest.
+type Query struct {
+	SQL      string            // exactly as the person wrote it; nobody changes a byte
+	Params   map[string]string // values of {name:Type} in SQL, by name, as text
+	Database string            // where unqualified tables are looked up; "": the account's default
+	Format   Format            // how the answer travels
+	Limits   Limits            // a zero field takes the gate's own limit; a larger one is lowered to it
+	Via      Via               // where the question came in
+
+	ID      string // the query_id that ClickHouse logs; also the id of the audit record
+	Comment string // the log_comment that joins ClickHouse's query log to the audit record
+}
+
+// Via is how a question reached us.
+type Via struct {
+	Entry
+	Tool    string // the MCP tool that asks; "" at other doors
+	Call    string // one call of a tool may ask several questions: all carry its id
+	Request string // id of the HTTP request, as the access log has it
+}
+
+// Limits bound one answer. They are sent to ClickHouse and enforced again here.
+type Limits struct {
+	Rows   int64         // rows in the answer
+	Bytes  int64         // bytes of the answer, as it travels
+	Time   time.Duration // from sending the statement to the last byte
+	Memory int64         // bytes that ClickHouse may use for it
+}
+
+// Format names a ClickHouse output format.
+type Format string
+
+// The row formats: the answer's Columns are known before its first byte, and
+// its Body has one line for each row. Any other Format is passed through.
+const (
+	TSVRows  Format = "TabSeparatedWithNamesAndTypes"
+	JSONRows Format = "JSONCompactEachRowWithNamesAndTypes"
+)
+
+// IsRows reports whether f is one of the row formats.
+func (f Format) IsRows() bool { return f == TSVRows || f == JSONRows }
+
+// Answer is an open answer. Close Body in every case: closing before the end
+// stops the statement in ClickHouse.
+type Answer struct {
+	Columns []Column // of a row format; nil otherwise
+	// Body is the answer. For a row format it holds whole lines, one for each row
+	// and at most Limits.Rows of them; names and types are in Columns instead. An
+	// error of ClickHouse after the first byte comes out of Read as an *Error.
+	Body io.ReadCloser
+	// Summary says how it went, once Body has ended or was closed.
+	Summary func() Summary
+}
+
+// Column is the name and the ClickHouse type of one column.
+type Column struct{ Name, Type string }
+
+// Summary is what is known of an answer after its end.
+type Summary struct {
+	Rows      int64         // rows that left Body; of a row format only
+	Bytes     int64         // bytes that left Body
+	Cut       Cut           // why the answer is not all there is; "" when it is
+	ReadRows  int64         // rows that ClickHouse read to answer, as far as it told
+	ReadBytes int64         // bytes that ClickHouse read to answer
+	Duration  time.Duration // from sending the statement to the end of Body
+}
+
+// Cut says what ended an answer early.
+type Cut string
+
+// The reasons why an answer ends early.
+const (
+	CutRows   Cut = "rows"   // Limits.Rows
+	CutBytes  Cut = "bytes"  // Limits.Bytes
+	CutCaller Cut = "caller" // the door closed Body before its end
+)

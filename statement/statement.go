@@ -1,0 +1,39 @@
+package statement
+
+// Report is what a SQL text is. Positions are 1-based bytes of the text.
+type Report struct {
+	Statements int      // how many, separated by ';'; 0: nothing but space and comments
+	Verb       string   // the word that decides, in upper case: INSERT for WITH … INSERT
+	Read       bool     // every statement only reads: nothing to be granted but reading
+	Hazards    []Hazard // what may not pass unasked, in order of position
+}
+
+// Kind is a sort of hazard.
+type Kind string
+
+// The hazards that Check finds.
+const (
+	Unsure        Kind = "unsure"         // cannot be read with certainty; Reason says why
+	Empty         Kind = "empty"          // no statement: under EXECUTE AS it would switch the session
+	Multiple      Kind = "multiple"       // a second statement
+	Write         Kind = "write"          // the verb is not a read
+	ExecuteAs     Kind = "execute_as"     // EXECUTE AS
+	ParallelWith  Kind = "parallel_with"  // PARALLEL WITH
+	IntoOutfile   Kind = "into_outfile"   // INTO OUTFILE
+	FormatClause  Kind = "format"         // FORMAT x
+	Setting       Kind = "setting"        // a guarded name in SETTINGS, at any depth
+	TableFunction Kind = "table_function" // a table function that is not known to stay inside
+	Function      Kind = "function"       // a scalar function that reaches outside
+)
+
+// Hazard is one thing in the text that may not pass unasked.
+type Hazard struct {
+	Kind   Kind
+	At     int    // where it begins
+	Name   string // of the setting or function, in lower case as ClickHouse resolves it; "" otherwise
+	Reason string // a sentence for the person: what it is and what to do instead
+}
+
+// Check reads sql as ClickHouse 26.7 does and reports what it is. It never
+// fails and never changes the text: what it is not sure of is a hazard.
+func Check(sql string) Report { panic("skeleton") }

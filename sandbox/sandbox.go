@@ -1,0 +1,168 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Options say what sort of ClickHouse to start. The zero value is a temporary
+// one, of whatever kind this machine has.
+type Options struct {
+	// Dir keeps the data, the users and the logs; it is made when it is not there.
+	// "" is a temporary directory that goes when the server does.
+	Dir  string
+	Init []string  // statements that run as the admin, in order, before Start returns
+	Log  io.Writer // what the server writes to its standard output and error; nil: nowhere
+
+	// ClickHouse, Engine and Library name the programs. An empty one is looked for:
+	// see find.go.
+	ClickHouse string // a clickhouse binary, 25.11 or later; preferred to the engine
+	Engine     string // porterhouse-engine
+	Library    string // libchdb.so, which the engine loads
+
+	MaxMemory   int64  // bytes that the whole server may use; 0: 4 GiB
+	ExtraConfig string // XML to add to config.xml, inside <clickhouse>
+	ExtraUsers  string // XML to add to users.xml, inside <users>
+}
+
+// Server is a running ClickHouse. It is safe for concurrent use, except that
+// Restart and Close wait for nobody else's Restart or Close.
+type Server struct {
+	HTTP     string // such as http://127.0.0.1:18123
+	Native   string // such as 127.0.0.1:19000
+	User     string // the admin
+	Password string // of User; made up for this server
+	Version  string // such as 26.7.2.1
+	PID      int    // of the server's process; another one after Restart
+	Dir      string // where its configuration, data and logs are
+
+	options Options
+	program program
+	ports   ports
+	client  *http.Client
+	process *process
+}
+
+// admin is the name of the user that holds every right.
+const admin = "default"
+
+// Start starts a ClickHouse and returns when it answers; ctx bounds only the
+// start. The server stops when Close is called, and when this process ends, in
+// whatever way it ends.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	program, err := find(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{User: admin, Password: rand.Text(), options: o, program: program, client: newClient()}
+	if s.Dir, err = directory(o.Dir); err != nil {
+		return nil, fmt.Errorf("sandbox: no directory for the data: %w", err)
+	}
+	if err := s.startOnFreePorts(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	for _, statement := range o.Init {
+		if err := s.Exec(ctx, statement); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+// directory makes dir, or a temporary directory when it is "".
+func directory(dir string) (string, error) {
+	if dir == "" {
+		return os.MkdirTemp("", "porterhouse-sandbox-")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return filepath.Abs(dir)
+}
+
+// attempts is how often Start looks for free ports: others look for theirs at
+// the same time, and may be faster.
+const attempts = 5
+
+func (s *Server) startOnFreePorts(ctx context.Context) error {
+	var err error
+	for range attempts {
+		if s.ports, err = freePorts(); err != nil {
+			return fmt.Errorf("sandbox: no free port on loopback: %w", err)
+		}
+		if err = s.start(ctx); !errors.Is(err, errPortTaken) {
+			return err
+		}
+	}
+	return err
+}
+
+// start starts the server on its ports and waits until it answers.
+func (s *Server) start(ctx context.Context) error {
+	if err := s.writeFiles(); err != nil {
+		return fmt.Errorf("sandbox: writing the server's configuration: %w", err)
+	}
+	s.HTTP, s.Native = "http://"+s.ports.http, s.ports.native
+	process, err := startProcess(s.program.command(s.Dir), s.temporary(), s.options.Log)
+	if err != nil {
+		return fmt.Errorf("sandbox: starting %s: %w", s.program.path, err)
+	}
+	s.process, s.PID = process, process.pid
+	s.Version, err = s.answer(ctx)
+	return err
+}
+
+// temporary is the directory that goes with the server, "" when it stays.
+func (s *Server) temporary() string {
+	if s.options.Dir != "" {
+		return ""
+	}
+	return s.Dir
+}
+
+// startTimeout is how long a server may take until it answers.
+const startTimeout = 60 * time.Second
+
+// answer waits until the server answers, and returns its version.
+func (s *Server) answer(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the server took too long to answer"))
+	defer cancel()
+	for {
+		version, err := s.Text(ctx, "SELECT version()")
+		if err == nil {
+			return version, nil
+		}
+		select {
+		case <-s.process.ended:
+			return "", s.process.err
+		case <-ctx.Done():
+			return "", fmt.Errorf("sandbox: starting ClickHouse: %w (last: %w)", context.Cause(ctx), err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// Close stops the server and, unless Options.Dir was given, removes its data.
+// Closing again does nothing.
+func (s *Server) Close() error {
+	s.client.CloseIdleConnections() // the server would wait for them
+	if s.process == nil {
+		return nil
+	}
+	if s.options.Dir == "" {
+		s.Kill() // there is nothing to be saved
+	}
+	stopping := s.process
+	s.process = nil
+	return stopping.stop(false)
+}
+
+func (s *Server) Kill() error { return s.process.signal(syscall.SIGKILL) }

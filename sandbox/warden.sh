@@ -1,0 +1,30 @@
+# The parent of a ClickHouse server, so that the server never outlives its owner.
+#
+#   sh -c "$(cat warden.sh)" warden TEMPORARY COMMAND [ARGUMENT...]
+#
+# It prints the server's process id, then reads file descriptor 3 to its end. The
+# owner holds the other end, so the end comes when the owner lets go, and also when
+# the owner dies, however it dies. Then the warden stops the server and removes the
+# directory TEMPORARY, unless that is empty or the owner has said "keep".
+temporary=$1
+shift
+"$@" 3<&- </dev/null &
+server=$!
+echo "$server"
+exec >/dev/null 2>&1 # so that our output ends when the server's does
+trap '' INT TERM HUP # the owner decides, not the terminal
+
+while read -r word <&3; do
+	if [ "$word" = keep ]; then temporary=; fi
+done
+
+kill -TERM "$server"
+kill -CONT "$server" # in case that it is paused
+patience=200
+while kill -0 "$server" && [ "$patience" -gt 0 ]; do
+	sleep 0.05
+	patience=$((patience - 1))
+done
+kill -KILL "$server"
+wait "$server"
+if [ -n "$temporary" ]; then rm -rf "$temporary"; fi

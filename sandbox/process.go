@@ -22,14 +22,14 @@ type process struct {
 	ended  chan struct{} // closed when the server has ended
 	err    error         // why it ended; to be read after ended
 	warden *exec.Cmd
-	leash  *os.File // the warden stops the server when this is closed
+	leash  *os.File // the warden stops the server when this ends
 }
 
 // errPortTaken says that somebody else listens on a port that was free just now.
 var errPortTaken = errors.New("the port was taken in the meantime")
 
 // startProcess starts the command under a warden, which removes the directory
-// temporary in the end. What the server prints goes to log.
+// temporary when we die before we say stop. What the server prints goes to log.
 func startProcess(command []string, temporary string, log io.Writer) (*process, error) {
 	leashEnd, leash, err := os.Pipe()
 	if err != nil {
@@ -52,7 +52,7 @@ func startProcess(command []string, temporary string, log io.Writer) (*process, 
 	outputEnd.Close() // else the output would not end with the server
 	lines := bufio.NewReader(output)
 	if p.pid, err = readPID(lines); err != nil {
-		return nil, errors.Join(err, p.stop(false), output.Close())
+		return nil, errors.Join(err, p.leash.Close(), p.warden.Wait(), output.Close())
 	}
 	go p.follow(lines, output, log)
 	return p, nil
@@ -78,19 +78,13 @@ func (p *process) follow(lines io.Reader, output io.Closer, log io.Writer) {
 	close(p.ended)
 }
 
-// signal sends a signal to the server.
-func (p *process) signal(s syscall.Signal) error {
-	return syscall.Kill(p.pid, s)
-}
-
-// stop ends the server, when it has not ended yet, and the warden. The temporary
-// directory stays if keep is true. It must be called once.
-func (p *process) stop(keep bool) error {
-	var err error
-	if keep {
-		_, err = io.WriteString(p.leash, "keep\n")
-	}
-	return errors.Join(err, p.leash.Close(), p.warden.Wait())
+// stop ends the server, when it has not ended yet, and the warden. It must be
+// called once.
+func (p *process) stop() error {
+	_, err := io.WriteString(p.leash, "done\n")
+	err = errors.Join(err, p.leash.Close(), p.warden.Wait())
+	<-p.ended
+	return err
 }
 
 // tail keeps the last bytes written to it.

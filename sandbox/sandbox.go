@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -31,10 +30,11 @@ type Options struct {
 	MaxMemory   int64  // bytes that the whole server may use; 0: 4 GiB
 	ExtraConfig string // XML to add to config.xml, inside <clickhouse>
 	ExtraUsers  string // XML to add to users.xml, inside <users>
+
+	findPorts func() (ports, error) // nil: freePorts
 }
 
-// Server is a running ClickHouse. It is safe for concurrent use, except that
-// Restart and Close wait for nobody else's Restart or Close.
+// Server is a running ClickHouse. Exec and Text are safe for concurrent use.
 type Server struct {
 	HTTP     string // such as http://127.0.0.1:18123
 	Native   string // such as 127.0.0.1:19000
@@ -48,7 +48,7 @@ type Server struct {
 	program program
 	ports   ports
 	client  *http.Client
-	process *process
+	process *process // nil while there is none
 }
 
 // admin is the name of the user that holds every right.
@@ -58,6 +58,9 @@ const admin = "default"
 // start. The server stops when Close is called, and when this process ends, in
 // whatever way it ends.
 func Start(ctx context.Context, o Options) (*Server, error) {
+	if o.findPorts == nil {
+		o.findPorts = freePorts
+	}
 	program, err := find(o)
 	if err != nil {
 		return nil, err
@@ -95,7 +98,7 @@ const attempts = 5
 func (s *Server) startOnFreePorts(ctx context.Context) error {
 	var err error
 	for range attempts {
-		if s.ports, err = freePorts(); err != nil {
+		if s.ports, err = s.options.findPorts(); err != nil {
 			return fmt.Errorf("sandbox: no free port on loopback: %w", err)
 		}
 		if err = s.start(ctx); !errors.Is(err, errPortTaken) {
@@ -110,14 +113,16 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.writeFiles(); err != nil {
 		return fmt.Errorf("sandbox: writing the server's configuration: %w", err)
 	}
-	s.HTTP, s.Native = "http://"+s.ports.http, s.ports.native
 	process, err := startProcess(s.program.command(s.Dir), s.temporary(), s.options.Log)
 	if err != nil {
 		return fmt.Errorf("sandbox: starting %s: %w", s.program.path, err)
 	}
 	s.process, s.PID = process, process.pid
-	s.Version, err = s.answer(ctx)
-	return err
+	s.HTTP, s.Native = "http://"+s.ports.http, s.ports.native
+	if s.Version, err = s.answer(ctx); err != nil {
+		return errors.Join(err, s.stop())
+	}
+	return nil
 }
 
 // temporary is the directory that goes with the server, "" when it stays.
@@ -149,20 +154,3 @@ func (s *Server) answer(ctx context.Context) (string, error) {
 		}
 	}
 }
-
-// Close stops the server and, unless Options.Dir was given, removes its data.
-// Closing again does nothing.
-func (s *Server) Close() error {
-	s.client.CloseIdleConnections() // the server would wait for them
-	if s.process == nil {
-		return nil
-	}
-	if s.options.Dir == "" {
-		s.Kill() // there is nothing to be saved
-	}
-	stopping := s.process
-	s.process = nil
-	return stopping.stop(false)
-}
-
-func (s *Server) Kill() error { return s.process.signal(syscall.SIGKILL) }

@@ -4,8 +4,9 @@
 #
 # It prints the server's process id, then reads file descriptor 3 to its end. The
 # owner holds the other end, so the end comes when the owner lets go, and also when
-# the owner dies, however it dies. Then the warden stops the server and removes the
-# directory TEMPORARY, unless that is empty or the owner has said "keep".
+# the owner dies, however it dies. Then the warden stops the server. An owner that
+# died without a word has left the directory TEMPORARY behind (unless that is
+# empty): the warden removes it.
 temporary=$1
 shift
 "$@" 3<&- </dev/null &
@@ -15,7 +16,7 @@ exec >/dev/null 2>&1 # so that our output ends when the server's does
 trap '' INT TERM HUP # the owner decides, not the terminal
 
 while read -r word <&3; do
-	if [ "$word" = keep ]; then temporary=; fi
+	if [ "$word" = done ]; then temporary=; fi
 done
 
 kill -TERM "$server"

@@ -21,10 +21,11 @@ ALTER SETTINGS PROFILE default ADD SETTINGS
 `
 
 // listen makes the engine serve, for as long as its last query runs. That query
-// reads standard input, a pipe that we hold open until it is time to stop.
+// reads standard input, a pipe that we hold open until it is time to stop. HTTP
+// comes last: whoever has an answer over HTTP knows that both ports are open.
 const listen = `
-SYSTEM START LISTEN HTTP;
 SYSTEM START LISTEN TCP;
+SYSTEM START LISTEN HTTP;
 SELECT count() FROM file('-', 'LineAsString', 'line String') SETTINGS log_queries = 0 FORMAT Null
 `
 

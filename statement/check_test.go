@@ -1,0 +1,113 @@
+package statement_test
+
+import (
+	"strings"
+	"testing"
+
+	"porterhouse/statement"
+)
+
+// kinds lists the hazards of a report, with the names of those that have one.
+func kinds(r statement.Report) string {
+	var all []string
+	for _, h := range r.Hazards {
+		if h.Name != "" {
+			all = append(all, string(h.Kind)+":"+h.Name)
+		} else {
+			all = append(all, string(h.Kind))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+func TestCheck(t *testing.T) {
+	for _, test := range []struct {
+		sql, verb string
+		read      bool
+		hazards   string
+	}{
+		// Reads.
+		{"SELECT 1", "SELECT", true, ""},
+		{"select 1 ; ; -- done", "SELECT", true, ""},
+		{"\ufeffSELECT\u00a01", "SELECT", true, ""},
+		{"/* why */ WITH 1 AS x SELECT x", "SELECT", true, ""},
+		{"WITH t AS (SELECT 1 AS a) FROM t SELECT a", "SELECT", true, ""},
+		{"FROM t SELECT count()", "SELECT", true, ""},
+		{"((SELECT 1)) UNION ALL (SELECT 2)", "SELECT", true, ""},
+		{"SHOW TABLES FROM db LIKE '%x%'", "SHOW", true, ""},
+		{"SHOW SETTINGS LIKE 'max%'", "SHOW", true, ""},
+		{"DESC t", "DESCRIBE", true, ""},
+		{"DESCRIBE TABLE (SELECT 1)", "DESCRIBE", true, ""},
+		{"EXISTS TABLE t", "EXISTS", true, ""},
+		{"EXPLAIN SELECT 1", "EXPLAIN", true, ""},
+		{"EXPLAIN PLAN indexes = 1, actions=1 WITH 1 AS x SELECT x", "EXPLAIN", true, ""},
+		{"SELECT * FROM numbers(5) AS a, values('x Int', 1) AS b, view(SELECT 1) AS c", "SELECT", true, ""},
+		{"SELECT * FROM db.view_of_mine(day = '2024-01-01')", "SELECT", true, ""},
+		{"SELECT format, Settings['max_threads'] FROM system.query_log ORDER BY format DESC", "SELECT", true, ""},
+		{"SELECT extract(YEAR FROM toDate(d)), trim(BOTH 'x' FROM lower(s)) FROM t", "SELECT", true, ""},
+		{"SELECT a IS NOT DISTINCT FROM lower(b) FROM t", "SELECT", true, ""},
+		{"SELECT x FROM t ARRAY JOIN mapKeys(m) AS k, splitByChar(',', s) AS v", "SELECT", true, ""},
+		{"SELECT upper(file), file FROM t WHERE x IN range(5)", "SELECT", true, ""},
+		{"SELECT arrayMap(file -> file || 'x', files) FROM t", "SELECT", true, ""},
+		{"SELECT 1 SETTINGS final = 1, join_use_nulls", "SELECT", true, ""},
+
+		// Nothing, or more than one.
+		{"", "", false, "empty"},
+		{" -- x\n;;", "", false, "empty"},
+		{";SELECT 1", "SELECT", true, "empty"},
+		{"SELECT 1; SELECT 2", "SELECT", true, "multiple"},
+		{"SELECT 1; DROP TABLE t; SELECT 2", "DROP", false, "multiple write"},
+
+		// Writes.
+		{"INSERT INTO t VALUES (1)", "INSERT", false, "write"},
+		{"WITH 1 AS select INSERT INTO t SELECT 1", "INSERT", false, "write"},
+		{"with x as (select 1) insert/**/into t select * from x", "INSERT", false, "write"},
+		{"EXPLAIN INSERT INTO t SELECT 1", "INSERT", false, "write"},
+		{"SET readonly = 0", "SET", false, "write"},
+		{"CHECK TABLE t", "CHECK", false, "write"},
+		{"1 + 1", "", false, "unsure"},
+
+		// Clauses.
+		{"EXECUTE AS bob SELECT 1", "EXECUTE", false, "execute_as write"},
+		{"SELECT 1 parallel -- x\n with SELECT 2", "SELECT", false, "parallel_with"},
+		{"SELECT 1 INTO OUTFILE 'x'", "SELECT", false, "into_outfile"},
+		{"SELECT 1 FORMAT JSON", "SELECT", true, "format"},
+		{"SELECT 1 format `JSON` SETTINGS final=1;", "SELECT", true, "format"},
+		{`SELECT 1\G`, "SELECT", true, "format"},
+
+		// Settings.
+		{"SELECT 1 SETTINGS max_rows_to_read = 0", "SELECT", true, "setting:max_rows_to_read"},
+		{"SELECT (SELECT 1 SETTINGS final = 1, `max_threads` = 9)", "SELECT", true, "setting:max_threads"},
+		{"SELECT 1 SETTINGS final = format, readonly = 0", "SELECT", true, "setting:readonly"},
+		{"SELECT 1 SETTINGS readonly", "SELECT", true, "setting:readonly"},
+		{`SELECT 1 SETTINGS "fin\x61l" = 1`, "SELECT", false, "unsure"},
+		{"SELECT 1 SETTINGS a.final = 1", "SELECT", true, "setting:a"},
+
+		// Reach.
+		{"SELECT * FROM url('http://x')", "SELECT", true, "table_function:url"},
+		{"SELECT * FROM numbers(1) AS array JOIN brandNew(1)", "SELECT", true, "table_function:brandnew"},
+		{"SELECT * FROM (t, brandNew(1))", "SELECT", true, "table_function:brandnew"},
+		{"SELECT * FROM a JOIN b ON f(a.x, b.x), brandNew(1)", "SELECT", true, "table_function:brandnew"},
+		{"DESCRIBE TABLE brandNew(1)", "DESCRIBE", true, "table_function:brandnew"},
+		{"DESC s3('x')", "DESCRIBE", true, "table_function:s3"},
+		{"SELECT `file`('/etc/passwd')", "SELECT", true, "function:file"},
+		{"SELECT * FROM \u201cfile\u201d('x')", "SELECT", true, "table_function:file"},
+		{"SELECT * APPLY(file) FROM t", "SELECT", true, "function:file"},
+		{"SELECT * APPLY file FROM t", "SELECT", true, "function:file"},
+		{"SELECT arrayMap((`file`), ['x'])", "SELECT", true, "function:file"},
+		{"SELECT aiGenerate('x'), AIClassify('x')", "SELECT", true, "function:aigenerate function:aiclassify"},
+		{"SELECT DICTGETSTRING('d', 'a', 1)", "SELECT", true, "function:dictgetstring"},
+
+		// What cannot be read with certainty.
+		{"SELECT /* a /* b */ */ 1", "", false, "unsure"},
+		{"SELECT 'x", "", false, "unsure"},
+		{"SELECT (1", "SELECT", false, "unsure"},
+		{"SELECT 1]", "SELECT", false, "unsure"},
+		{"SELECT '\x00'", "", false, "unsure"},
+	} {
+		r := statement.Check(test.sql)
+		if r.Verb != test.verb || r.Read != test.read || kinds(r) != test.hazards {
+			t.Errorf("Check(%q)\n got %q read=%v %s\nwant %q read=%v %s", test.sql, r.Verb, r.Read, kinds(r), test.verb, test.read, test.hazards)
+		}
+	}
+}

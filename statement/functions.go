@@ -1,0 +1,51 @@
+package statement
+
+// What an outward function does, as its refusal says it.
+const (
+	readsFiles      = "reads files of the server"
+	asksModel       = "sends data to an AI service"
+	readsDictionary = "reads a dictionary, which may fetch its data from elsewhere"
+	readsRequest    = "reads the headers of the request, where credentials travel"
+	connects        = "may connect to another server"
+	counts          = "changes a counter that all share"
+	writesLog       = "writes into the server's log"
+)
+
+// outwardFunctions are the functions that reach beyond the data of the query, in
+// lower case; dictGet… and ai… are known by the beginning of their names.
+//
+// Functions are refused by name, not by absence from a list: ClickHouse has 1,800
+// of them, aggregate functions take suffixes without end, and an operator's own
+// (CREATE FUNCTION) have any name. What is new in a version is found by a test,
+// which fails for a name that nobody has placed.
+var outwardFunctions = map[string]string{
+	"file":                             readsFiles,
+	"catboostevaluate":                 readsFiles,
+	"dicthas":                          readsDictionary,
+	"dictisin":                         readsDictionary,
+	"naivebayesclassifier":             readsDictionary,
+	"naivebayesclassifierwithprob":     readsDictionary,
+	"naivebayesclassifierwithallprobs": readsDictionary,
+	"getclienthttpheader":              readsRequest,
+	"hascolumnintable":                 connects, // with a host as its first argument, in older versions
+	"reversednsquery":                  connects,
+	"generateserialid":                 counts,
+	"logtrace":                         writesLog,
+}
+
+// longestName is the length of the longest name in the tables of functions.
+const longestName = 32
+
+// outward returns what the scalar function does beyond the query; "" if nothing.
+func outward(name string) string {
+	switch {
+	case hasPrefixFold(name, "dictGet"):
+		return readsDictionary
+	case len(name) > 2 && hasPrefixFold(name, "ai") && name[2] >= 'A' && name[2] <= 'Z':
+		return asksModel
+	case len(name) > longestName:
+		return ""
+	}
+	var buffer [longestName]byte
+	return outwardFunctions[string(lowered(buffer[:0], name))]
+}

@@ -1,0 +1,112 @@
+package statement
+
+import "strings"
+
+// verb is the word that decides what a statement does.
+type verb struct {
+	name string // in upper case
+	read bool   // it only reads
+	// Why it is refused, otherwise.
+	kind   Kind
+	at     int // index of the word
+	reason string
+}
+
+// reads are the first words of statements that only read, whatever follows,
+// apart from those that verb looks into: SELECT, FROM, WITH and EXPLAIN.
+//
+// CHECK is not among them: CHECK TABLE may queue the repair of a replica.
+var reads = map[keyword]string{kShow: "SHOW", kDescribe: "DESCRIBE", kDesc: "DESCRIBE", kExists: "EXISTS"}
+
+// verb finds the verb of the statement that begins with word first. What is not
+// known to be a read is refused.
+func (c *checker) verb(first int) verb {
+	i := first
+	for c.at(i).kind == OpeningRoundBracket { // only a SELECT may stand in brackets
+		i++
+	}
+	key := c.at(i).key
+	switch key {
+	case kSelect, kFrom:
+		return verb{name: "SELECT", read: true}
+	case kWith:
+		return c.verbAfterWith(i)
+	}
+	if i == 0 {
+		if name, ok := reads[key]; ok {
+			return verb{name: name, read: true}
+		}
+		if key == kExplain {
+			return c.explained()
+		}
+	}
+	return c.write(i)
+}
+
+// write is the verb at word i, which is not known to be a read.
+func (c *checker) write(i int) verb {
+	if c.at(i).kind != BareWord {
+		return verb{kind: Unsure, at: min(i, len(c.words)-1), reason: "a statement begins with a word such as SELECT, and here is none"}
+	}
+	name := strings.ToUpper(c.source(i))
+	if len(name) > 32 { // no verb, and too long for a sentence
+		name = name[:32] + "…"
+	}
+	return verb{name: name, kind: Write, at: i, reason: name + " is not known to only read: only SELECT, SHOW, DESCRIBE, EXISTS and EXPLAIN of a SELECT are"}
+}
+
+// verbAfterWith finds what follows the list that WITH at word i begins: SELECT,
+// FROM or INSERT INTO, in the same brackets as WITH.
+func (c *checker) verbAfterWith(i int) verb {
+	depth := 0
+	for j := i + 1; j < len(c.words) && depth >= 0; j++ {
+		switch w := c.words[j]; w.kind {
+		case OpeningRoundBracket, OpeningSquareBracket, OpeningCurlyBrace:
+			depth++
+		case ClosingRoundBracket, ClosingSquareBracket, ClosingCurlyBrace:
+			depth--
+		case BareWord:
+			if depth > 0 || c.at(j-1).key == kAs { // inside an expression, or its alias
+				continue
+			}
+			switch {
+			case w.key == kInsert:
+				return c.write(j)
+			case w.key == kSelect, w.key == kFrom && !c.distinctFrom(j):
+				return verb{name: "SELECT", read: true}
+			}
+		}
+	}
+	return verb{name: "WITH", kind: Unsure, at: i, reason: "WITH is not followed by a SELECT that can be told from a name: quote names that are also keywords"}
+}
+
+// explainKinds are the words that may stand between EXPLAIN and what it explains.
+var explainKinds = map[string]bool{
+	"AST": true, "SYNTAX": true, "QUERY": true, "TREE": true, "PLAN": true, "PIPELINE": true, "ESTIMATE": true, "ANALYZE": true,
+}
+
+// explained finds the verb of what EXPLAIN, the first word, explains. Only a
+// SELECT passes: EXPLAIN TABLE OVERRIDE, for one, connects to another server.
+func (c *checker) explained() verb {
+	i := 1
+	for c.at(i).kind == BareWord && explainKinds[strings.ToUpper(c.source(i))] && c.at(i+1).kind != Equals {
+		i++
+	}
+	for c.at(i+1).kind == Equals { // EXPLAIN indexes = 1, json = 1 SELECT …
+		i += 3
+		if c.at(i).kind == Comma {
+			i++
+		}
+	}
+	if c.at(i).kind == 0 {
+		return verb{name: "EXPLAIN", kind: Unsure, reason: "EXPLAIN is not followed by a SELECT"}
+	}
+	explained := c.verb(i)
+	switch {
+	case explained.read:
+		explained.name = "EXPLAIN"
+	case explained.kind == Write:
+		explained.reason = "EXPLAIN is known to only read when it explains a SELECT, not " + explained.name
+	}
+	return explained
+}

@@ -1,8 +1,26 @@
+// Package identity turns a token into a verified Principal, and knows nothing
+// else: not ClickHouse, not which door asks, no cookies.
+//
+//	token ─▶ Verifier ─▶ processor ─▶ processor ─▶ …
+//	                        │ ErrNotMine: ask the next
+//	                        │ any other error: refused, nobody else is asked
+//	                        ▼
+//	                    Principal
+//
+// There is one processor, one file, for each way to prove a person. In this
+// version that is [Tokens]: API tokens that the operator hands out.
+//
+// The rule of the package: every token that is refused looks the same from
+// outside. Why it was refused (mistyped, expired, revoked, never issued) is in
+// the private half of the error, for the operator's log.
 package identity
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
 
 	"porterhouse"
 )
@@ -11,10 +29,102 @@ import (
 // other error of a processor is final.
 var ErrNotMine = errors.New("identity: token is not mine")
 
-// Verifier asks its processors in order.
-type Verifier struct{}
+// Processor is one way to prove who a token belongs to. It returns ErrNotMine
+// for a token of another kind, and otherwise a *porterhouse.Error: of kind
+// Unauthenticated for a token it refuses, Unavailable when it cannot tell.
+type Processor func(ctx context.Context, token string) (porterhouse.Principal, error)
 
-// Verify proves who a token belongs to.
+// Config is what a Verifier is made of.
+type Config struct {
+	Processors []Processor // asked in this order; at least one
+}
+
+// Verifier asks its processors in order. It is safe for concurrent use.
+type Verifier struct {
+	processors                []Processor
+	accepted, refused, failed atomic.Uint64
+}
+
+// New checks c and returns its Verifier.
+func New(c Config) (*Verifier, error) {
+	if len(c.Processors) == 0 {
+		return nil, errors.New("identity: no processor: nobody could ever be proved")
+	}
+	for i, p := range c.Processors {
+		if p == nil {
+			return nil, fmt.Errorf("identity: processor %d is nil", i)
+		}
+	}
+	return &Verifier{processors: c.Processors}, nil
+}
+
+// maxToken is the longest token, in bytes, that any processor gets to see.
+const maxToken = 16 << 10
+
+// Verify proves who a token belongs to. The error is a *porterhouse.Error:
+// Unauthenticated when the token is refused, another kind when nobody could
+// tell (then the same token may be good later).
 func (v *Verifier) Verify(ctx context.Context, token string) (porterhouse.Principal, error) {
-	panic("skeleton")
+	who, err := v.ask(ctx, token)
+	if err == nil {
+		v.accepted.Add(1)
+		return who, nil
+	}
+	if kind, _ := porterhouse.Explain(err); kind == porterhouse.Unauthenticated {
+		v.refused.Add(1)
+	} else {
+		v.failed.Add(1)
+	}
+	return porterhouse.Principal{}, err
+}
+
+func (v *Verifier) ask(ctx context.Context, token string) (porterhouse.Principal, error) {
+	if token == "" {
+		return porterhouse.Principal{}, refuse("the token is empty")
+	}
+	if len(token) > maxToken {
+		return porterhouse.Principal{}, refuse("the token has %d bytes, more than the %d allowed", len(token), maxToken)
+	}
+	for _, process := range v.processors {
+		who, err := process(ctx, token)
+		if errors.Is(err, ErrNotMine) {
+			continue
+		}
+		if err != nil {
+			return porterhouse.Principal{}, err
+		}
+		return who, complete(who)
+	}
+	return porterhouse.Principal{}, refuse("no processor knows this kind of token")
+}
+
+// complete refuses a Principal whose Key would be empty, or could be that of a
+// person of another issuer.
+func complete(who porterhouse.Principal) error {
+	if who.Issuer == "" || who.Subject == "" || strings.ContainsRune(who.Issuer, 0) {
+		return refuse("the processor proved nobody: issuer %q, subject %q", who.Issuer, who.Subject)
+	}
+	return nil
+}
+
+// refuse is the one answer to every token that proves nobody. The format is of
+// the private reason, which must not hold the token.
+func refuse(format string, args ...any) error {
+	return &porterhouse.Error{
+		Kind:   porterhouse.Unauthenticated,
+		Public: "the token is not valid: it may be mistyped, expired or revoked; ask the operator of this server for a new one",
+		Err:    fmt.Errorf(format, args...),
+	}
+}
+
+// Stats counts the tokens seen since New.
+type Stats struct {
+	Accepted uint64 // proved somebody
+	Refused  uint64 // proved nobody
+	Failed   uint64 // nobody could tell
+}
+
+// Stats returns the counts so far.
+func (v *Verifier) Stats() Stats {
+	return Stats{v.accepted.Load(), v.refused.Load(), v.failed.Load()}
 }

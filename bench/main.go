@@ -1,0 +1,63 @@
+// Command bench measures what Porterhouse costs and prints the figures of the
+// README, side by side, in one run, on the same engine.
+//
+//	porterhouse demo ──▶ the same statement, four ways ──▶ rounds of short, interleaved turns
+//	                                                        └▶ throughput, latency, CPU, and what
+//	                                                           ClickHouse says it was asked
+//	porterhouse serve ─▶ a fresh process ──▶ time to ready, memory at rest and at its peak, tokens
+//
+// The rule: nothing is measured against a number of another day. The reference
+// (the plain statement, straight to ClickHouse) runs in every round, right next
+// to the others, and a share is taken round by round; the table has the median.
+// Every answer is checked, the first of each caller to its last value.
+//
+// bench prints; it does not judge: a goal that is missed is marked, and the exit
+// code stays 0. A call that fails ends the run with exit code 1.
+//
+// It can measure a server that runs already, and others beside it:
+//
+//	go run ./bench -url http://127.0.0.1:8080/mcp -token … -clickhouse http://default:…@127.0.0.1:8123 \
+//	    -target 'rival|mcp|http://127.0.0.1:9000/mcp||run_query|query'
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parseOptions(os.Args[1:], os.Stderr)
+	if err != nil {
+		os.Exit(2) // the flag package has told it
+	}
+	if err := run(ctx, o, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run measures everything and prints it to out; log hears how far it is.
+func run(ctx context.Context, o options, out, log io.Writer) (err error) {
+	s, err := openSite(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	r, err := s.measure(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	if o.json != "" {
+		if err := r.writeJSON(o.json); err != nil {
+			return err
+		}
+	}
+	return r.markdown(out)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	program    string // porterhouse itself
+	clients    string // directory of node_modules with gpt-tokenizer
+	url        string // of a server that runs already; "": the demo is started
+	token      string
+	clickhouse string
+	account    string
+	others     []*target
+	levels     []int
+	rounds     int
+	slice      time.Duration
+	warm       time.Duration
+	json       string
+}
+
+// parseOptions reads the command line; mistakes are told to log.
+func parseOptions(args []string, log io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(log)
+	f.StringVar(&o.program, "porterhouse", "./porterhouse", "the `program` to measure")
+	f.StringVar(&o.clients, "clients", "e2e/npm", "`directory` with gpt-tokenizer in its node_modules, to count tokens")
+	f.StringVar(&o.url, "url", "", "measure the server at this MCP `URL` instead of a demo of our own")
+	f.StringVar(&o.token, "token", "", "the bearer `token` for -url")
+	f.StringVar(&o.clickhouse, "clickhouse", "", "the ClickHouse behind -url, with its admin's login: `http://user:password@host:port`")
+	f.StringVar(&o.account, "account", "alice", "the ClickHouse `account` that the token's person acts as")
+	f.Func("target", "a further server, `name|mcp|URL|bearer|tool|argument`; what comes after URL may be missing, mcp2026 is the stateless protocol (repeatable)",
+		func(s string) error {
+			t, err := parseTarget(s)
+			o.others = append(o.others, t)
+			return err
+		})
+	levels := f.String("c", "1,8", "how many callers at once, each with its own connection: `numbers` with commas")
+	f.IntVar(&o.rounds, "rounds", 5, "how often each target has its turn, per workload and -c")
+	f.DurationVar(&o.slice, "slice", 1500*time.Millisecond, "how long a turn is measured")
+	f.DurationVar(&o.warm, "warm", 200*time.Millisecond, "how long a turn warms up before that")
+	f.StringVar(&o.json, "json", "", "also write everything to this `file`, as JSON")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	err := errors.Join(o.check(f.NArg()), o.parseLevels(*levels))
+	if err != nil {
+		fmt.Fprintln(log, "bench:", err)
+	}
+	return o, err
+}
+
+func (o *options) check(arguments int) error {
+	switch {
+	case arguments > 0:
+		return errors.New("there are flags only; see -help")
+	case o.rounds < 1 || o.slice <= 0 || o.warm < 0:
+		return errors.New("-rounds, -slice and -warm need a positive number")
+	case (o.url == "") != (o.clickhouse == ""):
+		return errors.New("-url and -clickhouse belong together: a share needs both")
+	}
+	return nil
+}
+
+func (o *options) parseLevels(text string) error {
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < 1 || n > 1000 {
+			return fmt.Errorf("-c %q: want numbers from 1 to 1000 with commas between them", text)
+		}
+		o.levels = append(o.levels, n)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+)
+
+// site is what is measured: a Porterhouse and the ClickHouse behind it.
+type site struct {
+	endpoint *url.URL // of MCP
+	token    string
+	database *database
+
+	demo *child // nil: it ran before us, and goes on after us
+	dir  string // of the demo
+}
+
+// openSite starts the demo, or takes the server that the options name.
+func openSite(ctx context.Context, o options) (*site, error) {
+	s := &site{token: o.token}
+	if o.url == "" {
+		if err := s.startDemo(ctx, &o); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
+	var err1, err2 error
+	s.endpoint, err1 = parseURL(o.url)
+	s.database, err2 = newDatabase(o.clickhouse)
+	if err2 == nil {
+		s.database.pid, err2 = listener(s.database.url)
+	}
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// startDemo starts the demo in a directory of its own, and writes where it is
+// into o.
+func (s *site) startDemo(ctx context.Context, o *options) (err error) {
+	if s.dir, err = os.MkdirTemp("", "porterhouse-bench-"); err != nil {
+		return err
+	}
+	child, d, err := startDemo(ctx, o.program, s.dir)
+	if err != nil {
+		return err
+	}
+	s.demo = child
+	s.token = d.People["alice"]
+	o.url = d.MCP
+	u, err := url.Parse(d.ClickHouse.HTTP)
+	if err != nil {
+		return fmt.Errorf("the demo's ClickHouse: %w", err)
+	}
+	u.User = url.UserPassword(d.ClickHouse.User, d.ClickHouse.Password)
+	o.clickhouse = u.String()
+	return nil
+}
+
+// close stops what openSite started and removes what it left.
+func (s *site) close() error {
+	var err error
+	if s.demo != nil {
+		err = s.demo.stop()
+	}
+	if s.dir != "" {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return err
+}
+
+// measure does the whole run.
+func (s *site) measure(ctx context.Context, o options, log io.Writer) (*report, error) {
+	version, err := s.database.rows(ctx, "SELECT version()")
+	if err != nil {
+		return nil, err
+	}
+	life, err := s.database.connectionLife(ctx)
+	if err != nil {
+		return nil, err
+	}
+	blocks, err := s.blocks(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	l := load{database: s.database, warm: o.warm, slice: o.slice}
+	err = l.rounds(ctx, o.rounds, blocks, func(round int) { fmt.Fprintf(log, "round %d of %d\n", round+1, o.rounds) })
+	if err != nil {
+		return nil, err
+	}
+	r := &report{Machine: newMachine(version[0][0]), Method: method(o)}
+	if r.Rows, err = summarize(ctx, s.database, blocks); err != nil {
+		return nil, err
+	}
+	r.Figures = theGoals().loadFigures(r.Rows, life)
+	return r, nil
+}
+
+// method says how the table came to be.
+func method(o options) string {
+	return fmt.Sprintf("%d rounds of turns of %v, interleaved, one connection for each caller; answers/s and shares are medians of the rounds, "+
+		"percentiles are over all of them. ClickHouse answers in %s, as Porterhouse asks it to.", o.rounds, o.slice, answerFormat)
+}
+
+// blocks are all targets under each workload at each concurrency.
+func (s *site) blocks(ctx context.Context, o options) ([]block, error) {
+	targets := straightTargets(s.database, o.account)
+	targets = append(targets, ourTargets(s.endpoint, s.token)...)
+	targets = append(targets, o.others...)
+	for _, t := range targets {
+		if t.protocol == straight {
+			continue // it is ClickHouse itself, whose time has its own column
+		}
+		var err error
+		if t.pid, err = listener(t.url); err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
+		}
+	}
+	var blocks []block
+	for _, w := range workloads() {
+		if err := w.learn(ctx, s.database); err != nil {
+			return nil, err
+		}
+		for _, n := range o.levels {
+			var b block
+			for _, t := range targets {
+				b = append(b, &cell{target: t, workload: w, concurrency: n})
+			}
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks, nil
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// protocol is how a target is spoken to.
+type protocol string
+
+// The protocols.
+const (
+	straight  protocol = "clickhouse" // ClickHouse over HTTP, nothing in between
+	sessions  protocol = "mcp"        // MCP 2025-11-25: initialize, then a session
+	stateless protocol = "mcp2026"    // MCP 2026-07-28: every request alone
+)
+
+// target is one way to have a statement answered: one line of the table.
+type target struct {
+	name     string
+	protocol protocol
+	url      *url.URL
+	auth     string // Authorization; "": none
+	tool     string // the MCP tool, and the name of its argument for the SQL
+	argument string
+	rows     bool // the tool takes max_rows
+	ours     bool // it is Porterhouse: held against its goals
+	pid      int  // of the server's process; 0: unknown, and then so is its CPU time
+}
+
+// answerFormat is the one that Porterhouse asks ClickHouse for: the reference
+// is asked for the same, so that ClickHouse does the same work.
+const answerFormat = "TabSeparatedWithNamesAndTypes"
+
+// straightTargets are the reference and the limit: the statement as it is, and
+// as the account that Porterhouse would run it as.
+func straightTargets(db *database, account string) []*target {
+	plain, as := *db.url, *db.url
+	plain.RawQuery = url.Values{"default_format": {answerFormat}}.Encode()
+	as.RawQuery = url.Values{"default_format": {answerFormat}, "query": {"EXECUTE AS " + quote(account) + " "}}.Encode()
+	auth := "Basic " + base64.StdEncoding.EncodeToString([]byte(db.user+":"+db.password))
+	return []*target{
+		{name: "ClickHouse, plain", protocol: straight, url: &plain, auth: auth},
+		{name: "ClickHouse, EXECUTE AS", protocol: straight, url: &as, auth: auth},
+	}
+}
+
+func quote(name string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(name) + "'"
+}
+
+// ourTargets are Porterhouse in both eras.
+func ourTargets(endpoint *url.URL, token string) []*target {
+	one := target{url: endpoint, auth: "Bearer " + token, tool: "query", argument: "sql", rows: true, ours: true}
+	first, second := one, one
+	first.name, first.protocol = "Porterhouse, MCP "+sessionEra, sessions
+	second.name, second.protocol = "Porterhouse, MCP "+statelessEra, stateless
+	return []*target{&first, &second}
+}
+
+// parseTarget reads name|mcp|URL|bearer|tool|argument, or mcp2026 instead of
+// mcp; what comes after the URL may be missing.
+func parseTarget(s string) (*target, error) {
+	part := strings.Split(s, "|")
+	wrong := func(what string) error {
+		return fmt.Errorf("-target %q: %s; want name|mcp|URL|bearer|tool|argument, or mcp2026 for mcp", s, what)
+	}
+	if len(part) < 3 || len(part) > 6 {
+		return nil, wrong(fmt.Sprintf("%d parts", len(part)))
+	}
+	part = append(part, make([]string, 6-len(part))...)
+	t := &target{name: part[0], protocol: protocol(part[1]), tool: "query", argument: "sql"}
+	if t.protocol != sessions && t.protocol != stateless {
+		return nil, wrong(fmt.Sprintf("there is no protocol %q", part[1]))
+	}
+	var err error
+	if t.url, err = parseURL(part[2]); err != nil {
+		return nil, wrong(err.Error())
+	}
+	if part[3] != "" {
+		t.auth = "Bearer " + part[3]
+	}
+	if part[4] != "" {
+		t.tool = part[4]
+	}
+	if part[5] != "" {
+		t.argument = part[5]
+	}
+	return t, nil
+}
+
+// parseURL accepts http://host:port/path: the generator has no TLS, which would
+// only measure TLS.
+func parseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, errors.New("the URL cannot be read")
+	case u.Scheme != "http" || u.Hostname() == "" || u.Port() == "":
+		return nil, errors.New("the URL is not of the form http://host:port/path")
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u, nil
+}
+
+// post makes the whole request, to be sent as it is, any number of times.
+// fields are name, value, name, value …
+func (t *target) post(body []byte, fields ...string) []byte {
+	return t.request("POST", body, fields...)
+}
+
+func (t *target) request(method string, body []byte, fields ...string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", method, t.url.RequestURI(), t.url.Host, len(body))
+	if t.auth != "" {
+		fmt.Fprintf(&b, "Authorization: %s\r\n", t.auth)
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		fmt.Fprintf(&b, "%s: %s\r\n", fields[i], fields[i+1])
+	}
+	b.WriteString("\r\n")
+	b.Write(body)
+	return b.Bytes()
+}
+
+// call is the tools/call message for one statement. maxRows is sent where the
+// tool takes it.
+func (t *target) call(sql string, maxRows int) ([]byte, error) {
+	arguments := object{t.argument: sql}
+	if t.rows {
+		arguments["max_rows"] = maxRows
+	}
+	params := object{"name": t.tool, "arguments": arguments}
+	if t.protocol == stateless {
+		params["_meta"] = statelessMeta()
+	}
+	return rpc(2, "tools/call", params)
+}

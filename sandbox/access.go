@@ -20,9 +20,11 @@ import (
 // journal is the file of these statements, one JSON string on each line.
 const journal = "access.jsonl"
 
-// accessStatement matches the beginning of a statement that is to be remembered.
-var accessStatement = regexp.MustCompile(
-	`(?is)^\s*(?:(?:CREATE|ALTER|DROP|MOVE)\s+(?:USER|ROLE|ROW\s+POLICY|POLICY|QUOTA|SETTINGS\s+PROFILE|PROFILE)|GRANT|REVOKE|SET\s+DEFAULT\s+ROLE)\s`)
+// accessStatement matches the beginning of a statement that is to be remembered;
+// comments may come before it.
+var accessStatement = regexp.MustCompile(`(?is)^(?:\s|(?:--|#[ !])[^\n]*\n|/\*.*?\*/)*` +
+	`(?:(?:CREATE|ALTER|DROP|MOVE)\s+(?:USER|ROLE|ROW\s+POLICY|POLICY|MASKING\s+POLICY|QUOTA|SETTINGS\s+PROFILE|PROFILE)` +
+	`|GRANT|REVOKE|SET\s+DEFAULT\s+ROLE)\s`)
 
 // remember writes sql down if the engine would forget it.
 func (s *Server) remember(sql string) error {

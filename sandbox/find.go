@@ -8,9 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"strconv"
 )
 
 // The environment's variables that name the programs, after Options.
@@ -56,39 +54,41 @@ func find(o Options) (program, error) {
 	if path, err := exec.LookPath("clickhouse"); err == nil && !chosen && checkVersion(path) == nil {
 		return program{path: path}, nil
 	}
-	engine, err := locate(o.Engine, engineVariable, enginePath, "run `make build`")
-	if err != nil {
-		return program{}, err
-	}
-	library, err := locate(o.Library, libraryVariable, libraryPath, "run `make deps`")
-	return program{path: engine, engine: true, library: library}, err
+	return findEngine(o)
 }
 
-// locate returns the first of: what the caller says, what the environment says,
-// a file below one of the roots.
-func locate(option, variable, path, remedy string) (string, error) {
+// findEngine looks for the engine from npm.
+func findEngine(o Options) (program, error) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return "", fmt.Errorf("sandbox: no ClickHouse found, and the engine from npm is for Linux on x86-64 only: "+
+		return program{}, fmt.Errorf("sandbox: no ClickHouse found, and the engine from npm is for Linux on x86-64 only: "+
 			"install ClickHouse 25.11 or later (https://clickhouse.com/docs/install) and put `clickhouse` on PATH or into $%s", clickhouseVariable)
 	}
-	if chosen := cmp.Or(option, os.Getenv(variable)); chosen != "" {
-		return chosen, readable(chosen)
+	engine, err := locate(cmp.Or(o.Engine, os.Getenv(engineVariable)), enginePath)
+	if err != nil {
+		return program{}, fmt.Errorf("sandbox: no `clickhouse` on PATH, and no engine: run `make build`, or set $%s or $%s: %w",
+			clickhouseVariable, engineVariable, err)
+	}
+	library, err := locate(cmp.Or(o.Library, os.Getenv(libraryVariable)), libraryPath)
+	if err != nil {
+		return program{}, fmt.Errorf("sandbox: no `clickhouse` on PATH, and no library for the engine: run `make deps`, or set $%s or $%s: %w",
+			clickhouseVariable, libraryVariable, err)
+	}
+	return program{path: engine, engine: true, library: library}, nil
+}
+
+// locate returns what was chosen or else the path below the first root that has it.
+func locate(chosen, path string) (string, error) {
+	if chosen != "" {
+		_, err := os.Stat(chosen)
+		return chosen, err
 	}
 	for _, root := range roots() {
-		if candidate := filepath.Join(root, path); readable(candidate) == nil {
+		candidate := filepath.Join(root, path)
+		if _, err := os.Stat(candidate); err == nil {
 			return candidate, nil
 		}
 	}
-	return "", fmt.Errorf("sandbox: no `clickhouse` on PATH, and no %s beside the program or in the module: %s, or set $%s or $%s",
-		path, remedy, variable, clickhouseVariable)
-}
-
-func readable(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sandbox: %w", err)
-	}
-	return file.Close()
+	return "", fmt.Errorf("there is no %s beside the program or in the module", path)
 }
 
 // roots are the directories below which the engine may lie.
@@ -120,27 +120,4 @@ func moduleRoot() (string, error) {
 		}
 		dir = filepath.Dir(dir)
 	}
-}
-
-// The oldest ClickHouse that has EXECUTE AS.
-const oldestYear, oldestMonth = 25, 11
-
-var versionNumber = regexp.MustCompile(`\b(\d+)\.(\d+)\.\d+`)
-
-// checkVersion asks the clickhouse binary at path how old it is.
-func checkVersion(path string) error {
-	output, err := exec.Command(path, "server", "--version").Output()
-	if err != nil {
-		return fmt.Errorf("sandbox: asking %s for its version: %w", path, err)
-	}
-	found := versionNumber.FindSubmatch(output)
-	if found == nil {
-		return fmt.Errorf("sandbox: %s does not tell its version; it says %.200q", path, output)
-	}
-	year, _ := strconv.Atoi(string(found[1]))
-	month, _ := strconv.Atoi(string(found[2]))
-	if year < oldestYear || year == oldestYear && month < oldestMonth {
-		return fmt.Errorf("sandbox: %s is ClickHouse %s; 25.11 or later is needed, for EXECUTE AS", path, found[0])
-	}
-	return nil
 }

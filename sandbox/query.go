@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -21,8 +22,18 @@ func (s *Server) Exec(ctx context.Context, sql string) error {
 // unless the statement says otherwise, without the last line break. An answer is
 // whole or an error.
 func (s *Server) Text(ctx context.Context, sql string) (string, error) {
-	// wait_end_of_query: the status line already knows how it went.
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.HTTP+"/?wait_end_of_query=1", strings.NewReader(sql))
+	return s.ask(ctx, sql, nil)
+}
+
+// ask runs one statement; data, if there is any, follows it.
+func (s *Server) ask(ctx context.Context, sql string, data io.Reader) (string, error) {
+	parameters := url.Values{"wait_end_of_query": {"1"}} // the status line already knows how it went
+	if data == nil {
+		data = strings.NewReader(sql)
+	} else {
+		parameters.Set("query", sql)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.HTTP+"/?"+parameters.Encode(), data)
 	if err != nil {
 		return "", fmt.Errorf("sandbox: %w", err)
 	}

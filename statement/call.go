@@ -30,8 +30,14 @@ func (c *checker) takesFunction(i int) bool {
 	if c.at(i+1).kind == Arrow { // the parameter of a lambda
 		return false
 	}
-	name := strings.Trim(c.top().function, "\"`“”")
-	return hasPrefixFold(name, "array") || hasPrefixFold(name, "map")
+	return c.top().higher
+}
+
+// higherOrder reports whether the function that word i names may take a function:
+// all that do are called array… or map….
+func (c *checker) higherOrder(i int) bool {
+	name, ok := c.plain(i)
+	return !ok || hasPrefixFold(name, "array") || hasPrefixFold(name, "map")
 }
 
 // call checks the function that word i names, before the bracket of its arguments.
@@ -71,6 +77,18 @@ func (c *checker) function(i int) {
 	if reach := outward(name); reach != "" {
 		c.hazard(Function, int(c.words[i].begin), strings.ToLower(name),
 			"the function "+short(name)+" "+reach+": leave it out, or ask the operator to allow it")
+	}
+}
+
+// parameter checks a query parameter such as {f:Identifier}, whose brace is word
+// i. Its value is not in the text, so it may not stand where it could be the name
+// of a function: arrayMap({f:Identifier}, …).
+func (c *checker) parameter(i int) {
+	if c.at(i-1).kind != OpeningRoundBracket || c.at(i+2).kind != Colon || !c.takesFunction(i) {
+		return
+	}
+	if c.at(i+3).kind != BareWord || strings.EqualFold(c.source(i+3), "Identifier") {
+		c.refuse(Unsure, i, "a parameter may not name a function: write the name of the function")
 	}
 }
 

@@ -10,13 +10,20 @@ type checker struct {
 	frames []frame // the brackets that are open, the statement itself first
 }
 
+// maxDepth is how deep brackets may nest; ClickHouse's own parser goes no deeper
+// unless it is told to.
+const maxDepth = 1000
+
+// maxHazards is how many hazards are told of one text. Beyond them nothing is.
+const maxHazards = 100
+
 // frame is what is known between two brackets.
 type frame struct {
-	opened   int    // the bracket's index in words; -1 for the statement itself
-	function string // the function whose arguments these are, as written; also in (f) inside them
-	query    bool   // a query stands here, so FROM is its clause and not EXTRACT's
-	tables   bool   // a table may follow a comma
-	settings bool   // a setting's name follows a comma
+	opened   int  // the bracket's index in words; -1 for the statement itself
+	higher   bool // the arguments of a function that may take a function, or (f) inside them
+	query    bool // a query stands here, so FROM is its clause and not EXTRACT's
+	tables   bool // a table may follow a comma
+	settings bool // a setting's name follows a comma
 }
 
 // text checks every statement of a text.
@@ -73,8 +80,16 @@ func (c *checker) at(i int) word {
 // source returns the text of word i.
 func (c *checker) source(i int) string { return c.sql[c.words[i].begin:c.words[i].end] }
 
-// hazard notes what begins at the byte (from 0) of the text.
+// hazard notes what begins at the byte (from 0) of the text. A hazard that is
+// not told may not be lost: instead of the last one stands that there are more.
 func (c *checker) hazard(kind Kind, begin int, name, reason string) {
+	switch n := len(c.report.Hazards); {
+	case n == maxHazards:
+		return
+	case n == maxHazards-1:
+		c.report.Read = false
+		kind, name, reason = Unsure, "", "there are too many things to refuse in this text: shorten it"
+	}
 	c.report.Hazards = append(c.report.Hazards, Hazard{Kind: kind, At: begin + 1, Name: name, Reason: reason})
 }
 

@@ -1,5 +1,7 @@
 package statement
 
+import "strings"
+
 // keyword is a bare word that has a meaning to the check. ClickHouse has no
 // reserved words: each may also be a name, and then the check errs on refusing.
 type keyword uint8
@@ -59,16 +61,32 @@ var keywords = map[string]keyword{
 	"table": kTable, "union": kUnion, "where": kWhere, "window": kWindow, "with": kWith,
 }
 
-// longestKeyword is the length of the longest key of keywords.
-const longestKeyword = 10
+// spelling is one way to write a keyword.
+type spelling struct {
+	word string
+	key  keyword
+}
+
+// spellings has the keywords by their first letter: faster here than a map.
+var spellings = func() (table ['z' + 1][]spelling) {
+	for word, key := range keywords {
+		table[word[0]] = append(table[word[0]], spelling{word, key})
+	}
+	return table
+}()
 
 // keywordOf returns the keyword that the bare word s is, in any case.
 func keywordOf(s string) keyword {
-	var buffer [longestKeyword]byte
-	if len(s) > len(buffer) {
+	first := s[0] | 0x20
+	if first > 'z' {
 		return notKeyword
 	}
-	return keywords[string(lowered(buffer[:0], s))]
+	for _, k := range spellings[first] {
+		if len(k.word) == len(s) && strings.EqualFold(k.word, s) {
+			return k.key
+		}
+	}
+	return notKeyword
 }
 
 // lowered appends s to buffer, ASCII letters in lower case.

@@ -8,7 +8,9 @@ func (c *checker) scan() {
 	for i, w := range c.words {
 		switch w.kind {
 		case OpeningRoundBracket, OpeningSquareBracket, OpeningCurlyBrace:
-			c.open(i)
+			if !c.open(i) {
+				return
+			}
 		case ClosingRoundBracket, ClosingSquareBracket, ClosingCurlyBrace:
 			if !c.close(i) {
 				return
@@ -36,18 +38,25 @@ func (c *checker) scan() {
 // top is the innermost frame.
 func (c *checker) top() *frame { return &c.frames[len(c.frames)-1] }
 
-// open enters the bracket at word i.
-func (c *checker) open(i int) {
+// open enters the bracket at word i, unless that is too deep.
+func (c *checker) open(i int) bool {
+	if len(c.frames) > maxDepth {
+		c.refuse(Unsure, i, "brackets nest too deep here: write it flatter")
+		return false
+	}
 	outer, inner := c.top(), frame{opened: i}
 	switch {
-	case c.words[i].kind != OpeningRoundBracket:
+	case c.words[i].kind == OpeningCurlyBrace:
+		c.parameter(i)
+	case c.words[i].kind == OpeningSquareBracket:
 	case c.callable(i - 1):
-		inner.function = c.source(i - 1)
+		inner.higher = c.higherOrder(i - 1)
 	default:
-		inner.function = outer.function
+		inner.higher = outer.higher
 		inner.tables = c.tablePosition(i)
 	}
 	c.frames = append(c.frames, inner)
+	return true
 }
 
 // close leaves the innermost bracket, if the one at word i closes it. Behind a

@@ -46,7 +46,7 @@ func Check(sql string) Report {
 	if doubt != nil {
 		return Report{Hazards: []Hazard{{Kind: Unsure, At: doubt.at + 1, Reason: doubt.reason}}}
 	}
-	c := checker{sql: sql, report: Report{Read: true}}
+	c := checker{sql: sql, report: Report{Read: true}, frames: make([]frame, 0, 16)}
 	c.text(words)
 	// Of two hazards of one kind at one place, what was found first says more.
 	slices.SortStableFunc(c.report.Hazards, func(a, b Hazard) int { return cmp.Compare(a.At, b.At) })

@@ -27,7 +27,7 @@ func readWords(sql string) ([]word, *doubt) {
 	if at := strings.IndexByte(sql, 0); at >= 0 {
 		return nil, &doubt{at, "the text holds a NUL byte, where programs disagree about its end: leave it out"}
 	}
-	words := make([]word, 0, len(sql)/5+8)
+	words := make([]word, 0, len(sql)/3+16)
 	lexer := NewLexer(sql)
 	for {
 		t := lexer.Next()

@@ -1,14 +1,13 @@
 package sandbox
 
 import (
-	"bytes"
 	"cmp"
 	_ "embed" // of the templates
-	"encoding/xml"
+	"html"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"text/template"
 )
 
 // The files in a server's directory.
@@ -16,7 +15,6 @@ const (
 	configFile = "config.xml"
 	usersFile  = "users.xml"
 	startFile  = "start.sql" // the engine runs it before it opens its ports
-	logFile    = "server.log"
 	dataDir    = "data"
 )
 
@@ -26,35 +24,20 @@ var configTemplate string
 //go:embed users.xml
 var usersTemplate string
 
-// settings are what the templates need to know.
-type settings struct {
-	Dir                  string
-	HTTPPort, NativePort string
-	Engine               bool // the engine rather than a real server
-	User, Password       string
-	MaxMemory            int64
-	ExtraConfig          string
-	ExtraUsers           string
-}
-
 // writeFiles writes what the server reads at its start.
 func (s *Server) writeFiles() error {
 	if err := os.MkdirAll(filepath.Join(s.Dir, dataDir), 0o700); err != nil {
 		return err
 	}
-	config, err := s.render(configTemplate)
-	if err != nil {
-		return err
+	files := map[string]string{configFile: s.fill(configTemplate), usersFile: s.fill(usersTemplate)}
+	if s.program.engine {
+		start, err := s.startScript()
+		if err != nil {
+			return err
+		}
+		files[startFile] = start
 	}
-	users, err := s.render(usersTemplate)
-	if err != nil {
-		return err
-	}
-	start, err := s.startScript()
-	if err != nil {
-		return err
-	}
-	for name, text := range map[string]string{configFile: config, usersFile: users, startFile: start} {
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o600); err != nil {
 			return err
 		}
@@ -62,30 +45,27 @@ func (s *Server) writeFiles() error {
 	return nil
 }
 
-// render fills in one of the templates.
-func (s *Server) render(text string) (string, error) {
-	t, err := template.New("").Funcs(template.FuncMap{"xml": escape}).Parse(text)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	err = t.Execute(&b, settings{
-		Dir: s.Dir, HTTPPort: port(s.ports.http), NativePort: port(s.ports.native),
-		Engine: s.program.engine, User: s.User, Password: s.Password,
-		MaxMemory:   cmp.Or(s.options.MaxMemory, defaultMemory),
-		ExtraConfig: s.options.ExtraConfig, ExtraUsers: s.options.ExtraUsers,
-	})
-	return b.String(), err
-}
-
 // defaultMemory is what a server may use, in bytes, when nobody says.
 const defaultMemory = 4 << 30
 
-// escape makes text safe between two XML tags.
-func escape(text string) (string, error) {
-	var b bytes.Buffer
-	err := xml.EscapeText(&b, []byte(text))
-	return b.String(), err
+// fill puts this server's values into a template.
+func (s *Server) fill(template string) string {
+	// A real server logs to where we read, and keeps the users that it is told of.
+	log, users, password := "<console>1</console>", "<local_directory><path>{dir}/data/access/</path></local_directory>", s.Password
+	if s.program.engine {
+		// The engine must log in to itself without a password: startScript sets it.
+		log, users, password = "<log>{dir}/server.log</log>", "", ""
+	}
+	template = strings.NewReplacer("{log}", log, "{users}", users).Replace(template)
+	return strings.NewReplacer(
+		"{dir}", html.EscapeString(s.Dir),
+		"{http_port}", port(s.ports.http),
+		"{native_port}", port(s.ports.native),
+		"{max_memory}", strconv.FormatInt(cmp.Or(s.options.MaxMemory, defaultMemory), 10),
+		"{password}", password,
+		"{extra_config}", s.options.ExtraConfig,
+		"{extra_users}", s.options.ExtraUsers,
+	).Replace(template)
 }
 
 // port returns the port of a host:port that freePorts made.
@@ -97,5 +77,5 @@ func port(address string) string {
 // password, then all users as they were.
 func (s *Server) startScript() (string, error) {
 	users, err := s.remembered()
-	return "ALTER USER " + s.User + " IDENTIFIED WITH plaintext_password BY '" + s.Password + "';\n" + users, err
+	return "ALTER USER " + admin + " IDENTIFIED WITH plaintext_password BY '" + s.Password + "';\n" + users, err
 }

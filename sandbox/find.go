@@ -57,11 +57,19 @@ func find(o Options) (program, error) {
 	return findEngine(o)
 }
 
+// checkPlatform says what to do where the engine cannot run.
+func checkPlatform() error {
+	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
+		return nil
+	}
+	return fmt.Errorf("sandbox: no `clickhouse` found, and the engine from npm is for Linux on x86-64 only: "+
+		"install ClickHouse %v or later (https://clickhouse.com/docs/install) and put `clickhouse` on PATH or into $%s", oldest, clickhouseVariable)
+}
+
 // findEngine looks for the engine from npm.
 func findEngine(o Options) (program, error) {
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return program{}, fmt.Errorf("sandbox: no ClickHouse found, and the engine from npm is for Linux on x86-64 only: "+
-			"install ClickHouse 25.11 or later (https://clickhouse.com/docs/install) and put `clickhouse` on PATH or into $%s", clickhouseVariable)
+	if err := checkPlatform(); err != nil {
+		return program{}, err
 	}
 	engine, err := locate(cmp.Or(o.Engine, os.Getenv(engineVariable)), enginePath)
 	if err != nil {

@@ -21,12 +21,14 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// ForTest starts a server for one test and closes it when the test has ended. It
-// builds the engine first, when that is missing or older than its source.
+// ForTest starts a server for one test and closes it when the test has ended. When
+// the engine is to serve, and is missing or older than its source, it is built.
 func ForTest(t TB, o Options) *Server {
 	t.Helper()
-	if err := buildEngine(t.Context()); err != nil {
-		t.Fatalf("building the engine: %v", err)
+	if program, err := find(o); err != nil || program.engine {
+		if err := buildEngine(t.Context()); err != nil {
+			t.Fatalf("building the engine: %v", err)
+		}
 	}
 	server, err := Start(t.Context(), o)
 	if err != nil {
@@ -43,6 +45,9 @@ func ForTest(t TB, o Options) *Server {
 // buildEngine brings porterhouse-engine up to date with its source. Tests of many
 // packages may do so at once: one builds, the others wait.
 func buildEngine(ctx context.Context) error {
+	if err := checkPlatform(); err != nil {
+		return err
+	}
 	root, err := moduleRoot()
 	if err != nil {
 		return err

@@ -1,0 +1,38 @@
+package mcpserver
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"porterhouse"
+)
+
+// tokenOf is the token of a person in these tests.
+func tokenOf(person string) string { return "token-of-" + person }
+
+// verify knows the tokens of tokenOf.
+func verify(_ context.Context, token string) (porterhouse.Principal, error) {
+	switch person, ok := strings.CutPrefix(token, "token-of-"); {
+	case ok && person == "outage":
+		return porterhouse.Principal{}, porterhouse.Errorf(porterhouse.Unavailable, "the identity provider is away")
+	case ok:
+		return porterhouse.Principal{
+			Issuer: "test", Subject: person, User: person + "@example.com", Client: "test-client", TokenID: "id-" + person,
+		}, nil
+	}
+	return porterhouse.Principal{}, porterhouse.Errorf(porterhouse.Unauthenticated, "this token is not known")
+}
+
+// fixtureDoor is our real door around the fixture.
+func fixtureDoor(t *testing.T) *door {
+	server := newFixture(t)
+	c := withDefaults(Config{Verify: verify, ResourceMetadata: "https://porterhouse.example.com/.well-known/oauth-protected-resource/mcp"})
+	server.AddReceivingMiddleware(attend(visitOf, c.Log, c.Now))
+	d, err := newDoor(c, server, &buffers{}, func(string, string, error) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.sessions.close("") })
+	return d
+}

@@ -1,0 +1,179 @@
+package mcpserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"porterhouse"
+	"porterhouse/audit"
+	"porterhouse/clickhouse"
+	"porterhouse/directory"
+	"porterhouse/gate"
+	"porterhouse/sandbox"
+)
+
+// engine is the ClickHouse that the tests of this package share. It starts with
+// the first test that needs it.
+var engine struct {
+	once    sync.Once
+	server  *sandbox.Server
+	gateway sandbox.Gateway
+	main    mainTB
+}
+
+// mainTB is the sandbox's testing.TB of the whole package.
+type mainTB struct {
+	cleanups []func()
+	err      error
+}
+
+func (*mainTB) Helper()                  {}
+func (*mainTB) Context() context.Context { return context.Background() }
+func (m *mainTB) Cleanup(f func())       { m.cleanups = append(m.cleanups, f) }
+func (m *mainTB) Errorf(format string, a ...any) {
+	m.err = errors.Join(m.err, fmt.Errorf(format, a...))
+}
+func (m *mainTB) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, f := range slices.Backward(engine.main.cleanups) {
+		f()
+	}
+	if engine.main.err != nil {
+		fmt.Fprintln(os.Stderr, engine.main.err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// shop is the data of the tests. Alice reads shop, Bob one column of it and the
+// rows of the table teams that are his.
+var shop = []string{
+	"CREATE DATABASE shop COMMENT 'What the shop sells, and to whom'",
+	`CREATE TABLE shop.orders (
+		id UInt64 COMMENT 'order number', customerName String COMMENT 'who bought', price Decimal(18, 2),
+		state Enum8('new' = 1, 'paid' = 2), created_at DateTime('UTC') COMMENT 'when the order came'
+	) ENGINE = MergeTree PARTITION BY toYYYYMM(created_at) PRIMARY KEY id ORDER BY (id, created_at) COMMENT 'One row per order'`,
+	"INSERT INTO shop.orders SELECT number, concat('customer ', number % 7), number / 3, 1 + number % 2, toDateTime('2026-01-01 00:00:00', 'UTC') + number FROM numbers(1000)",
+	"CREATE TABLE shop.payroll (name String, salary UInt32) ENGINE = MergeTree ORDER BY name COMMENT 'Nobody but the owner reads this'",
+	"INSERT INTO shop.payroll VALUES ('eve', 1)",
+	"CREATE TABLE shop.teams (team String, tokens UInt64) ENGINE = MergeTree ORDER BY team COMMENT 'Daily token usage by team'",
+	"INSERT INTO shop.teams VALUES ('alice', 10), ('bob', 20)",
+	"CREATE ROW POLICY own ON shop.teams USING team = currentUser() TO bob",
+	"CREATE ROW POLICY every ON shop.teams USING 1 TO alice",
+	"CREATE DATABASE vault COMMENT 'for the owner'",
+	"CREATE TABLE vault.orderss (id UInt64) ENGINE = MergeTree ORDER BY id",
+	"GRANT SELECT ON shop.orders TO alice", "GRANT SELECT ON shop.teams TO alice, bob", "GRANT SELECT(id) ON shop.orders TO bob",
+}
+
+// startEngine starts the shared ClickHouse once.
+func startEngine() (*sandbox.Server, sandbox.Gateway) {
+	engine.once.Do(func() {
+		tb := &engine.main
+		engine.server = sandbox.ForTest(tb, sandbox.Options{})
+		gateway, err := engine.server.AddPeople(tb.Context())
+		if err != nil {
+			tb.Fatalf("%v", err)
+		}
+		for _, sql := range shop {
+			if err := engine.server.Exec(tb.Context(), sql); err != nil {
+				tb.Fatalf("%s: %v", sql, err)
+			}
+		}
+		engine.gateway = gateway
+	})
+	return engine.server, engine.gateway
+}
+
+// house is our door before the real gate, audit log and ClickHouse.
+type house struct {
+	*Server
+	url     string
+	sandbox *sandbox.Server
+	audit   string // the file
+	logged  *lockedBuffer
+}
+
+// lockedBuffer is where the log of a house goes.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// houseLimits are the gate's limits in these tests.
+var houseLimits = porterhouse.Limits{Rows: 5_000, Bytes: 8 << 20, Time: 60 * time.Second, Memory: 1 << 30}
+
+// newHouse puts a house together; change may alter the door's Config.
+func newHouse(t testing.TB, change ...func(*Config)) *house {
+	t.Helper()
+	server, gateway := startEngine()
+	h := &house{sandbox: server, logged: &lockedBuffer{}, audit: filepath.Join(t.TempDir(), "audit.jsonl")}
+	record, err := audit.Open(audit.Config{Path: h.audit, Key: porterhouse.NewSecret(strings.Repeat("k", 32))})
+	check(t, err)
+	client, err := clickhouse.New(clickhouse.Config{URL: server.HTTP, User: gateway.User, Password: porterhouse.NewSecret(gateway.Password)})
+	check(t, err)
+	people, err := directory.New(directory.Config{UserName: "{localpart}", Domains: []string{"example.com"}})
+	check(t, err)
+	g, err := gate.New(gate.Config{
+		Clusters: map[string]gate.Cluster{"main": {Client: client, Directory: people}},
+		Audit:    record, People: &gate.People{}, Limits: houseLimits,
+		Queue: gate.Queue{Running: 64, Waiting: 64, Wait: 30 * time.Second},
+	})
+	check(t, err)
+	c := Config{
+		Gate: g, Verify: verify, Cluster: "main", Version: "test",
+		ResourceMetadata: "https://porterhouse.example.com/.well-known/oauth-protected-resource/mcp",
+		Log:              slog.New(slog.NewTextHandler(h.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	h.Server, err = New(c)
+	check(t, err)
+	web := httptest.NewServer(h.Server)
+	h.url = web.URL + "/mcp"
+	t.Cleanup(func() {
+		h.Server.Close()
+		web.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		check(t, client.Close(ctx))
+		check(t, record.Close())
+		if t.Failed() {
+			t.Logf("log:\n%s", h.logged)
+		}
+	})
+	return h
+}
+
+// check fails the test on an error.
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,56 @@
+package mcpserver
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"porterhouse"
+)
+
+// resourceTool is what the audit record names as the tool when a client reads a
+// resource.
+const resourceTool = "resources/read"
+
+// addResources offers the description of each table as a resource.
+func (s *Server) addResources(server *mcp.Server, find usher) {
+	server.AddResourceTemplate(&mcp.ResourceTemplate{
+		Name: "table", Title: "Description of a table",
+		Description: "Columns, types, comments, keys, engine and size of a table that you may see.",
+		URITemplate: "clickhouse://{database}/{table}",
+		MIMEType:    "text/plain",
+	}, func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
+		v, err := find(req.Extra)
+		if err != nil {
+			return nil, err
+		}
+		c := s.newCall(v, resourceTool)
+		defer c.end()
+		if err := readTable(ctx, c, req.Params.URI); err != nil {
+			return nil, err
+		}
+		return &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{{URI: req.Params.URI, MIMEType: "text/plain", Text: c.wire()}}}, nil
+	})
+}
+
+// readTable writes the description of the table that a URI names.
+func readTable(ctx context.Context, c *call, uri string) error {
+	path, ok := strings.CutPrefix(uri, "clickhouse://")
+	database, name, _ := strings.Cut(path, "/")
+	database, err := url.PathUnescape(database)
+	name, err2 := url.PathUnescape(name)
+	if !ok || err != nil || err2 != nil || database == "" || name == "" {
+		return porterhouse.Errorf(porterhouse.Invalid, "the URI is not clickhouse://database/table")
+	}
+	tables, err := findTables(ctx, c, []tableName{{database, name}})
+	if err != nil {
+		return err
+	}
+	if len(tables) == 0 {
+		return porterhouse.Errorf(porterhouse.Invalid, "there is no table %s that you may see", tableName{database, name})
+	}
+	describe(c, tables[0])
+	return nil
+}

@@ -1,0 +1,191 @@
+package mcpserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"porterhouse"
+)
+
+// pageSize is how many tables and databases one page of a search shows, and
+// pageColumns how many columns of each table.
+const (
+	pageSize    = 15
+	pageColumns = 8
+)
+
+// searchInput is what the tool search_schema takes.
+type searchInput struct {
+	Words    string `json:"words"`
+	Database string `json:"database"`
+	Kind     string `json:"kind"`
+	Page     int    `json:"page"`
+}
+
+// runSearch finds tables and columns by words, with one question.
+func runSearch(ctx context.Context, c *call, arguments json.RawMessage) error {
+	in, err := decode[searchInput](arguments)
+	if err != nil {
+		return err
+	}
+	words := stems(in.Words)
+	switch {
+	case len(words) == 0:
+		return porterhouse.Errorf(porterhouse.Invalid, "the argument \"words\" has no word in it: give what to look for, such as: daily token usage")
+	case !slices.Contains([]string{"", "database", "table", "column"}, in.Kind):
+		return porterhouse.Errorf(porterhouse.Invalid, "there is no kind %q; use database, table or column", in.Kind)
+	case in.Page < 0 || in.Page > 1000:
+		return porterhouse.Errorf(porterhouse.Invalid, "page must be from 1 to 1000")
+	}
+	page := max(in.Page, 1)
+	rows, _, err := c.lookup(ctx, searchSQL, map[string]string{
+		"words": strings.Join(words, " "), "database": in.Database, "kind": in.Kind,
+		"limit": strconv.Itoa(pageSize), "skip": strconv.Itoa((page - 1) * pageSize), "columns": strconv.Itoa(pageColumns),
+	})
+	if err != nil {
+		return err
+	}
+	return showHits(c, rows, in, page)
+}
+
+// maxWords bounds a search; further words are left out.
+const maxWords = 8
+
+// stems splits text into words as names are split: at everything that is neither
+// letter nor digit, and where camelCase goes up. They are in lower case, without
+// the ending of a plural, so that they begin both the singular and the plural.
+func stems(text string) (words []string) {
+	var b strings.Builder
+	end := func() {
+		if word := stem(b.String()); word != "" && !slices.Contains(words, word) && len(words) < maxWords {
+			words = append(words, word)
+		}
+		b.Reset()
+	}
+	var last rune
+	for _, r := range text {
+		letter := unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)
+		if !letter || unicode.IsUpper(r) && (unicode.IsLower(last) || unicode.IsNumber(last)) {
+			end()
+		}
+		if letter {
+			b.WriteRune(unicode.ToLower(r))
+		}
+		last = r
+	}
+	end()
+	return words
+}
+
+// stem takes off the ending of an English plural.
+func stem(word string) string {
+	switch {
+	case len(word) < 4 || !strings.HasSuffix(word, "s"):
+		return word
+	case strings.HasSuffix(word, "ies") && len(word) > 4:
+		return strings.TrimSuffix(word, "ies")
+	case strings.HasSuffix(word, "ss"), strings.HasSuffix(word, "us"), strings.HasSuffix(word, "is"):
+		return word
+	case strings.HasSuffix(word, "sses"), strings.HasSuffix(word, "xes"), strings.HasSuffix(word, "ches"), strings.HasSuffix(word, "shes"):
+		return strings.TrimSuffix(word, "es")
+	}
+	return strings.TrimSuffix(word, "s")
+}
+
+// searchSQL ranks by how many of the words are found at all, then by how well: a
+// whole word counts more than the beginning of one, that more than the inside,
+// a name more than a comment, that more than the name of the database around it.
+// The system tables show each person only what that person may see.
+const searchSQL = `
+WITH
+	splitByChar(' ', {words:String}) AS words,
+	text -> concat(' ', lowerUTF8(replaceRegexpAll(replaceRegexpAll(text, '([\\p{Ll}\\p{N}])(\\p{Lu})', '\\1 \\2'), '[^\\p{L}\\p{N}\\p{M}]+', ' ')), ' ') AS plain,
+	text -> arrayMap(w -> toInt32(multiIf(position(text, concat(' ', w, ' ')) > 0, 3, position(text, concat(' ', w)) > 0, 2, position(text, w) > 0, 1, 0)), words) AS fit,
+	(name, comment, around) -> arrayMap((n, c, a) -> if(n + c > 0, 4 * n + 2 * c + a, 0), fit(plain(name)), fit(plain(comment)), fit(plain(around))) AS score,
+	asked AS (SELECT arrayJoin(if({database:String} = '', (SELECT groupArray(name) FROM system.databases
+		WHERE name NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema')), [{database:String}])) AS name),
+	found_columns AS (
+		SELECT database, table, maxForEach(points) AS top, count() AS matching,
+			arraySlice(arraySort(x -> (-x.1, x.2), groupArray((arraySum(points), position, name, type, comment))), 1, {columns:UInt8}) AS best
+		FROM (SELECT database, table, name, type, comment, position, score(name, comment, '') AS points
+			FROM system.columns WHERE database IN asked AND {kind:String} IN ('', 'column'))
+		WHERE arrayExists(p -> p > 0, points)
+		GROUP BY database, table),
+	found_tables AS (
+		SELECT t.database AS database, t.name AS name, t.engine AS engine, t.comment AS comment, t.total_rows AS size, c.matching AS matching, c.best AS best,
+			score(t.name, t.comment, t.database) AS own,
+			arrayMap((o, p) -> o + p, own, if(empty(c.top), arrayMap(w -> toInt32(0), words), c.top)) AS points
+		FROM system.tables AS t LEFT JOIN found_columns AS c ON c.database = t.database AND c.table = t.name
+		WHERE t.database IN asked AND {kind:String} != 'database'
+			AND (c.matching > 0 OR {kind:String} != 'column' AND arrayExists(p -> p > 0, own)))
+SELECT kind, database, name, engine, comment, ifNull(toString(size), ''), matching,
+	toJSONString(arrayMap(b -> [b.3, b.4, b.5], best)),
+	count() OVER ()
+FROM (
+	SELECT 'table' AS kind, database, name, engine, comment, size, matching, best, points FROM found_tables
+	UNION ALL
+	SELECT 'database', name, '', engine, comment, NULL, 0, [], score(name, comment, '') AS points
+	FROM system.databases WHERE name IN asked AND {kind:String} IN ('', 'database') AND arrayExists(p -> p > 0, points))
+ORDER BY arrayCount(p -> p > 0, points) DESC, arraySum(points) DESC, kind, database, name
+LIMIT {limit:UInt16} OFFSET {skip:UInt64}`
+
+// showHits writes the page: each table with the columns that match.
+func showHits(c *call, rows [][]string, in searchInput, page int) error {
+	if len(rows) == 0 {
+		c.printf("No match on page %d for %q among what you may see.", page, in.Words)
+		c.printf(" Try other or fewer words, or list everything with: SELECT database, name, comment FROM system.tables\n")
+		return nil
+	}
+	total := rows[0][8]
+	c.printf("Matches %d to %d of %s for %q, best first.", (page-1)*pageSize+1, (page-1)*pageSize+len(rows), total, in.Words)
+	if all, err := strconv.Atoi(total); err == nil && all > page*pageSize {
+		c.printf(" Next: page %d.", page+1)
+	}
+	c.printf("\n")
+	for _, row := range rows {
+		if err := showHit(c, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func showHit(c *call, row []string) error {
+	kind, database, name, engine, comment, size, matching, columns := row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]
+	if kind == "database" {
+		c.printf("database %s%s\n", quoteName(database), remark(comment, maxComment))
+		return nil
+	}
+	c.printf("%s.%s (%s", quoteName(database), quoteName(name), engine)
+	if size != "" {
+		c.printf(", %s rows", size)
+	}
+	c.printf(")%s\n", remark(comment, maxComment))
+	var best [][3]string // name, type and comment
+	if err := json.Unmarshal([]byte(columns), &best); err != nil {
+		return fmt.Errorf("mcpserver: columns of a search: %w", err)
+	}
+	for _, column := range best {
+		c.printf("  %s %s%s\n", quoteName(column[0]), shorten([]byte(column[1]), maxType), remark(column[2], maxComment))
+	}
+	if n, err := strconv.Atoi(matching); err == nil && n > pageColumns {
+		c.printf("  (%d more columns match)\n", n-pageColumns)
+	}
+	return nil
+}
+
+// maxComment is as much of a comment as a search shows, in bytes.
+const maxComment = 160
+
+// remark is a comment on one line, after a dash, with at most so many bytes.
+func remark(comment string, most int) string {
+	if comment = strings.Join(strings.Fields(comment), " "); comment == "" {
+		return ""
+	}
+	return " — " + string(shorten([]byte(comment), most))
+}

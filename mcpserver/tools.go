@@ -1,0 +1,166 @@
+package mcpserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"porterhouse"
+)
+
+// tool is one thing that an agent can do here. All of them only read, and only
+// from one ClickHouse.
+type tool struct {
+	name        string
+	title       string
+	description string
+	schema      string // JSON Schema of the arguments
+	run         func(ctx context.Context, c *call, arguments json.RawMessage) error
+}
+
+// tools are the tools of the door. Their definitions are in the context of every
+// model that works with us, so each word has to earn its place.
+func (s *Server) tools() []tool {
+	most := s.config.Gate.Limits().Rows
+	return []tool{
+		{
+			name:  "query",
+			title: "Query ClickHouse",
+			description: fmt.Sprintf("Run one read-only ClickHouse statement as yourself. The first line of the answer says how many rows it has and whether they are all; "+
+				"in the compact format a line of name:type and tab-separated rows follow (\\N is NULL). Aggregate in SQL rather than fetching rows. Cut at %d rows and %d bytes unless asked otherwise.",
+				min(s.config.Rows, most), s.config.Bytes),
+			schema: fmt.Sprintf(`{"type":"object","properties":{`+
+				`"sql":{"type":"string","description":"SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN; without FORMAT"},`+
+				`"max_rows":{"type":"integer","minimum":1,"maximum":%d},`+
+				`"max_bytes":{"type":"integer","minimum":%d,"maximum":%d},`+
+				`"format":{"type":"string","enum":["compact","json","markdown"]},`+
+				`"database":{"type":"string","description":"for tables named without one"}`+
+				`},"required":["sql"],"additionalProperties":false}`, most, leastBytes, s.config.MaxBytes),
+			run: runQuery,
+		},
+		{
+			name:        "search_schema",
+			title:       "Search databases, tables and columns",
+			description: "Find tables and columns that you may read, by words in their names and comments; best matches first. Start here.",
+			schema: `{"type":"object","properties":{` +
+				`"words":{"type":"string","description":"such as: daily token usage"},` +
+				`"database":{"type":"string","description":"search only this one"},` +
+				`"kind":{"type":"string","enum":["database","table","column"]},` +
+				`"page":{"type":"integer","minimum":1}` +
+				`},"required":["words"],"additionalProperties":false}`,
+			run: runSearch,
+		},
+		{
+			name:        "describe_tables",
+			title:       "Describe tables",
+			description: "Columns, types, comments, keys, engine and size of tables; with samples also 3 rows of each.",
+			schema: fmt.Sprintf(`{"type":"object","properties":{`+
+				`"tables":{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":%d,"description":"database.table"},`+
+				`"samples":{"type":"boolean"}`+
+				`},"required":["tables"],"additionalProperties":false}`, maxTables),
+			run: runDescribe,
+		},
+		{
+			name:        "whoami",
+			title:       "Who am I",
+			description: "Who you are to ClickHouse: account, roles, databases you may see, and your limits.",
+			schema:      `{"type":"object","additionalProperties":false}`,
+			run:         runWhoami,
+		},
+	}
+}
+
+// addTools puts the tools into an MCP server whose visits find finds.
+func (s *Server) addTools(server *mcp.Server, find usher) {
+	no := false
+	for _, t := range s.tools() {
+		server.AddTool(&mcp.Tool{
+			Name: t.name, Title: t.title, Description: t.description,
+			InputSchema: json.RawMessage(t.schema),
+			Annotations: &mcp.ToolAnnotations{ReadOnlyHint: true, DestructiveHint: &no, IdempotentHint: true, OpenWorldHint: &no},
+		}, s.handler(t, find))
+	}
+}
+
+// handler runs a tool for the person whose visit brought the call.
+func (s *Server) handler(t tool, find usher) mcp.ToolHandler {
+	return func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		v, err := find(req.Extra)
+		if err != nil {
+			return nil, err
+		}
+		c := s.newCall(v, t.name)
+		defer c.end()
+		c.progress = progressOf(req)
+		s.counts.calls.Add(1)
+		if err := t.run(ctx, c, req.Params.Arguments); err != nil {
+			s.counts.failures.Add(1)
+			return c.failed(ctx, err), nil
+		}
+		return c.result(), nil
+	}
+}
+
+// decode reads the arguments of a tool strictly: a model that misspelt one must
+// hear of it, not get an answer to another question.
+func decode[T any](arguments json.RawMessage) (T, error) {
+	var in T
+	if len(arguments) == 0 || string(arguments) == "null" {
+		return in, nil
+	}
+	d := json.NewDecoder(strings.NewReader(string(arguments)))
+	d.DisallowUnknownFields()
+	err := d.Decode(&in)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return in, nil
+	case errors.As(err, &wrong):
+		err = porterhouse.Errorf(porterhouse.Invalid, "the argument %q must be %s, not %s", wrong.Field, jsonName(wrong.Type), article(wrong.Value))
+	case strings.HasPrefix(err.Error(), "json: unknown field "):
+		err = porterhouse.Errorf(porterhouse.Invalid, "there is no argument %s; this tool takes %s",
+			strings.TrimPrefix(err.Error(), "json: unknown field "), strings.Join(fieldNames(reflect.TypeFor[T]()), ", "))
+	default:
+		err = porterhouse.Errorf(porterhouse.Invalid, "the arguments are not a JSON object: %v", err)
+	}
+	return in, err
+}
+
+// jsonName says in JSON's words what a Go type holds.
+func jsonName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "an array of strings"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	}
+	return "a whole number"
+}
+
+// article puts the article before encoding/json's name of a value.
+func article(value string) string {
+	if value != "" && strings.Contains("aeiou", value[:1]) {
+		return "an " + value
+	}
+	return "a " + value
+}
+
+// fieldNames are the JSON names of a struct's fields.
+func fieldNames(t reflect.Type) (names []string) {
+	for i := range t.NumField() {
+		names = append(names, t.Field(i).Tag.Get("json"))
+	}
+	if len(names) == 0 {
+		return []string{"none"}
+	}
+	return names
+}

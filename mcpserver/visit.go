@@ -1,0 +1,71 @@
+package mcpserver
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"porterhouse"
+)
+
+// visit is one request of one person. It travels with the request itself, in
+// the SDK's TokenInfo, and is the only place where a handler learns who asks.
+type visit struct {
+	who     porterhouse.Principal
+	door    string          // the name of the way in: httpDoor or stdioDoor
+	request string          // id of the request, as logs and errors name it
+	gone    context.Context // ends when nobody waits for the answer any more
+	reply   *reply          // where long texts go; nil on stdio
+
+	attended atomic.Bool // a handler has it, and logs it
+}
+
+// The names of the ways in, for the audit record.
+const (
+	httpDoor  = "mcp"
+	stdioDoor = "stdio"
+)
+
+// usher finds the visit of a message. Over HTTP it is visitOf; on stdio, where
+// one person has the whole connection, it makes one.
+type usher func(*mcp.RequestExtra) (*visit, error)
+
+// visitKey is where TokenInfo.Extra has the visit.
+const visitKey = "porterhouse.visit"
+
+// tokenInfo is how the visit travels through the SDK. UserID binds a session to
+// the person who opened it: with another one the SDK answers 403.
+func (v *visit) tokenInfo() *auth.TokenInfo {
+	return &auth.TokenInfo{
+		UserID:     v.who.Key(),
+		Expiration: v.who.Expires,
+		Extra:      map[string]any{visitKey: v},
+	}
+}
+
+// visitOf is the usher of requests that came over HTTP.
+func visitOf(extra *mcp.RequestExtra) (*visit, error) {
+	if extra == nil || extra.TokenInfo == nil {
+		return nil, errors.New("mcpserver: a message came without a verified token")
+	}
+	v, ok := extra.TokenInfo.Extra[visitKey].(*visit)
+	if !ok {
+		return nil, errors.New("mcpserver: a message came without a visit")
+	}
+	return v, nil
+}
+
+// errGone is why the context of a handler ends when its caller has left.
+var errGone = errors.New("mcpserver: the caller went away")
+
+// tie makes ctx end with the visit. In sessions before 2026-07-28 the SDK lets a
+// handler run on when its request is gone; as answers cannot be fetched later,
+// nobody would ever read that one.
+func (v *visit) tie(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(v.gone, func() { cancel(errGone) })
+	return ctx, func() { stop(); cancel(nil) }
+}

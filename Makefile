@@ -1,0 +1,68 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Each does
+# its own set-up. `make help` lists the rest.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+NPM_CI   := npm ci --no-audit --no-fund --loglevel=error
+SOURCES  := $(shell find . -name '*.go' -not -path './node_modules/*' -not -name '*_test.go') go.mod go.sum
+
+.PHONY: help demo test build deps deps-engine deps-clients lint bench soak conformance fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s '	'
+
+demo: deps-engine build ## a real ClickHouse with real data, and Porterhouse in front of it
+	@./porterhouse demo $(DEMO)
+
+build: porterhouse porterhouse-engine ## build ./porterhouse and the engine's launcher
+
+porterhouse: $(SOURCES)
+	@echo "building ./porterhouse"
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/porterhouse
+
+porterhouse-engine: $(SOURCES)
+	@echo "building ./porterhouse-engine"
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/porterhouse-engine
+
+deps: deps-engine deps-clients ## install what demo and tests need and this machine lacks
+
+deps-engine: sandbox/npm/node_modules/.installed
+sandbox/npm/node_modules/.installed: sandbox/npm/package-lock.json
+	@echo "installing the ClickHouse engine and the sample data (npm, about 600 MB)"
+	@cd sandbox/npm && $(NPM_CI) && touch node_modules/.installed
+
+deps-clients: e2e/npm/node_modules/.installed
+e2e/npm/node_modules/.installed: e2e/npm/package-lock.json
+	@echo "installing the MCP clients, the conformance suite and Node 22 (npm)"
+	@cd e2e/npm && $(NPM_CI) && touch node_modules/.installed
+
+test: deps build lint ## everything: formatting, vet, staticcheck, race detector, unit, end-to-end, clients, conformance
+	@echo "testing with the race detector"
+	@$(GO) test -race -timeout 30m ./...
+
+lint: ## gofmt, vet, staticcheck
+	@echo "checking format, vet and staticcheck"
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
+	@$(GO) vet ./...
+	@$(GO) tool staticcheck ./...
+
+conformance: deps-clients ## the official MCP conformance suites, with their counts
+	@$(GO) test -count=1 -v -run 'Conformance' ./mcpserver
+
+bench: deps build ## the figures of the README, side by side in one run
+	@$(GO) run ./bench
+
+soak: deps build ## the long forms of the tests (about half an hour)
+	@PORTERHOUSE_SOAK=1 $(GO) test -count=1 -timeout 3h -v -run 'Soak' ./e2e
+
+fuzz: ## a minute of each fuzz target
+	@for target in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' . | awk '{print $$2}'); do \
+		dir=$$(dirname $$(grep -rlE "func $$target\\(" --include='*_test.go' .)); \
+		echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime 60s $$dir || exit 1; done
+
+clean: ## remove what was built and installed
+	rm -rf porterhouse porterhouse-engine build sandbox/npm/node_modules e2e/npm/node_modules

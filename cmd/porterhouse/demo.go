@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"porterhouse"
+	"porterhouse/identity"
+	"porterhouse/sandbox"
+)
+
+const demoUsage = "[--json] [--port N] [--dir DIR]"
+
+// demoCommand starts a real ClickHouse with sample data and serves it to Alice,
+// Bob and Carol until ctx ends.
+func demoCommand(ctx context.Context, t terminal, args []string) error {
+	f := t.flags("demo", demoUsage)
+	asJSON := f.Bool("json", false, "print one line of JSON when ready, for scripts")
+	port := f.Uint("port", 0, "the port to listen on, on loopback; 0: 8080, or a free one when that is taken or with --json")
+	dir := f.String("dir", "", "keep data, tokens and audit record in this `directory`; \"\": a temporary one")
+	if err := parse(f, args, 0, 0); err != nil {
+		return err
+	}
+	if *port > 65535 {
+		return fmt.Errorf("--port %d is no port", *port)
+	}
+	say := func(format string, args ...any) {
+		if !*asJSON {
+			fmt.Fprintf(t.stdout, format+"\n", args...)
+		}
+	}
+	d, err := startDemo(ctx, t, *dir, say)
+	if err != nil {
+		return err
+	}
+	s, err := d.listen(*port, *asJSON, t.stderr)
+	if err != nil {
+		return errors.Join(err, d.sandbox.Close())
+	}
+	if *asJSON {
+		err = d.printJSON(t.stdout, s)
+	} else {
+		d.print(t.stdout, s)
+	}
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		<-d.sandbox.Done()
+		stop(errors.New("the sandbox's ClickHouse has ended"))
+	}()
+	err = errors.Join(err, s.run(running))
+	return errors.Join(err, d.sandbox.Close())
+}
+
+// demo is a sandbox with its people, and the files of the server in front of it.
+type demo struct {
+	sandbox *sandbox.Server
+	gateway sandbox.Gateway
+	files   string            // directory of the token file and the audit record
+	tokens  map[string]string // by account
+
+	temporary bool // everything goes when it ends
+}
+
+// startDemo starts ClickHouse, loads what is not loaded yet, and makes the tokens.
+func startDemo(ctx context.Context, t terminal, dir string, say func(string, ...any)) (d *demo, err error) {
+	since := time.Now()
+	say("Starting ClickHouse on this machine …")
+	server, err := sandbox.Start(ctx, sandbox.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, server.Close())
+		}
+	}()
+	d = &demo{sandbox: server, files: filepath.Join(server.Dir, "porterhouse"), tokens: map[string]string{}, temporary: dir == ""}
+	say("ClickHouse %s answers after %d ms. Loading the sample data …", server.Version, time.Since(since).Milliseconds())
+	if err := server.LoadSamples(ctx, ""); err != nil {
+		return nil, err
+	}
+	if d.gateway, err = server.AddPeople(ctx); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(d.files, 0o700); err != nil {
+		return nil, err
+	}
+	if err := d.makeTokens(); err != nil {
+		return nil, err
+	}
+	say("Ready after %.1f s.\n", time.Since(since).Seconds())
+	return d, nil
+}
+
+// makeTokens gives everybody a new token, good for a week.
+func (d *demo) makeTokens() error {
+	tokens, err := identity.NewTokens(identity.TokensConfig{Path: d.tokenFile()})
+	if err != nil {
+		return err
+	}
+	for _, person := range sandbox.People() {
+		token, _, err := tokens.Create(identity.Grant{User: person.Email, Client: "demo", Expires: time.Now().Add(7 * 24 * time.Hour)})
+		if err != nil {
+			return err
+		}
+		d.tokens[person.Account] = token.Reveal()
+	}
+	return nil
+}
+
+func (d *demo) tokenFile() string { return filepath.Join(d.files, "tokens.json") }
+func (d *demo) auditFile() string { return filepath.Join(d.files, "audit.jsonl") }
+
+// auditKey is kept beside the record: good enough for a demo, and for nothing else.
+func (d *demo) auditKey() (porterhouse.Secret, error) {
+	file := filepath.Join(d.files, "audit.key")
+	key, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		key = []byte(rand.Text() + rand.Text())
+		err = os.WriteFile(file, key, 0o600)
+	}
+	return porterhouse.NewSecret(string(key)), err
+}
+
+// config is what porterhouse.yaml would say.
+func (d *demo) config(port uint, key porterhouse.Secret) Config {
+	c := defaultConfig()
+	c.Listen = fmt.Sprintf("127.0.0.1:%d", port)
+	c.Clusters = map[string]ClusterConfig{"demo": {
+		URL: d.sandbox.HTTP, User: d.gateway.User, Password: porterhouse.NewSecret(d.gateway.Password),
+	}}
+	c.Users = UsersConfig{Name: "{localpart}", Domains: []string{"example.com"}}
+	c.Tokens.File = d.tokenFile()
+	c.Audit.File, c.Audit.Key = d.auditFile(), key
+	return c
+}
+
+const demoPort = 8080
+
+// listen opens the server of the demo. Without a wish it takes demoPort, so that
+// a client configured yesterday still fits, or else a free one.
+func (d *demo) listen(port uint, quiet bool, stderr io.Writer) (*server, error) {
+	key, err := d.auditKey()
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	wishes := []uint{port}
+	if port == 0 && !quiet {
+		wishes = []uint{demoPort, 0}
+	}
+	var failed error
+	for _, wish := range wishes {
+		c := d.config(wish, key)
+		p, err := openProcess(c, log)
+		if err != nil {
+			return nil, err
+		}
+		s, err := listen(c, p)
+		if err == nil {
+			return s, nil
+		}
+		failed = errors.Join(err, p.close(context.Background()))
+	}
+	return nil, failed
+}
+
+// printJSON prints the line that scripts read.
+func (d *demo) printJSON(w io.Writer, s *server) error {
+	return json.NewEncoder(w).Encode(map[string]any{
+		"mcp":    s.config.publicURL() + mcpPath,
+		"people": d.tokens,
+		"clickhouse": map[string]string{
+			"http": d.sandbox.HTTP, "native": d.sandbox.Native,
+			"user": d.sandbox.User, "password": d.sandbox.Password,
+		},
+		"audit": d.auditFile(),
+		"pid":   os.Getpid(),
+	})
+}
+
+// print says what a person needs to begin.
+func (d *demo) print(w io.Writer, s *server) {
+	url := s.config.publicURL() + mcpPath
+	fmt.Fprintf(w, "MCP server   %s\n", url)
+	for _, person := range sandbox.People() {
+		fmt.Fprintf(w, "\n%s: %s\n  token  %s\n", person.Name, person.About, d.tokens[person.Account])
+	}
+	fmt.Fprintf(w, "\nPaste one of these, for Alice, into your MCP client:\n\n")
+	printClients(w, url, d.tokens["alice"])
+	fmt.Fprintf(w, "\nThen ask: “Make me a report of daily token usage.” Ask again as Bob: he sees only his own team.\n")
+	fmt.Fprintf(w, "Who asked what: %s\nCtrl-C stops everything%s.\n", d.auditFile(), d.leftovers())
+}
+
+func (d *demo) leftovers() string {
+	if d.temporary {
+		return " and leaves nothing behind (--dir keeps it)"
+	}
+	return "; it is all kept in " + d.sandbox.Dir
+}

@@ -1,0 +1,133 @@
+// Command porterhouse lets people and their AI agents into ClickHouse as
+// themselves.
+//
+//	porterhouse serve --config porterhouse.yaml   the server
+//	porterhouse demo                              a ClickHouse with sample data, and the server in front of it
+//	porterhouse stdio --config porterhouse.yaml   MCP over standard input and output, for one person
+//	porterhouse token create|list|revoke          API tokens
+//	porterhouse audit verify FILE…                whether an audit record is whole
+//	porterhouse version
+//
+// main parses, builds and waits; everything else is in the rooms that
+// doc/ARCHITECTURE.md describes. One function, build, makes what a configuration
+// says; one type, process, holds what outlives a configuration.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+// terminal is the world outside: what a command reads and writes.
+type terminal struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	env    func(string) (string, bool)
+}
+
+// command is one word after "porterhouse".
+type command struct {
+	name  string
+	usage string
+	about string
+	run   func(ctx context.Context, t terminal, args []string) error
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "--config FILE", "run the server", serveCommand},
+		{"demo", "[--json] [--port N] [--dir DIR]", "a real ClickHouse with real data, and the server in front of it", demoCommand},
+		{"stdio", "--config FILE", "MCP on standard input and output, as the person of $PORTERHOUSE_TOKEN", stdioCommand},
+		{"token", "create|list|revoke …", "make, list and revoke API tokens", tokenCommand},
+		{"audit", "verify [--key SECRET] [--head HEAD] FILE…", "tell whether an audit record is whole and unchanged", auditCommand},
+		{"version", "", "print the version", versionCommand},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	code := run(ctx, terminal{os.Stdin, os.Stdout, os.Stderr, os.LookupEnv}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// errUsage is a mistake on the command line, told already.
+var errUsage = errors.New("usage")
+
+// run carries out one command line and returns its exit code: 0 well, 1 failed,
+// 2 not understood.
+func run(ctx context.Context, t terminal, args []string) int {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		printUsage(t.stderr)
+		return 2
+	}
+	for _, c := range commands() {
+		if c.name != args[0] {
+			continue
+		}
+		switch err := c.run(ctx, t, args[1:]); {
+		case err == nil, errors.Is(err, flag.ErrHelp):
+			return 0
+		case errors.Is(err, errUsage):
+			return 2
+		default:
+			fmt.Fprintf(t.stderr, "porterhouse %s: %v\n", c.name, err)
+			return 1
+		}
+	}
+	fmt.Fprintf(t.stderr, "porterhouse: there is no command %q\n", args[0])
+	printUsage(t.stderr)
+	return 2
+}
+
+func printUsage(w io.Writer) {
+	fmt.Fprint(w, "Porterhouse lets people and their AI agents into ClickHouse as themselves.\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  porterhouse %-62s %s\n", strings.TrimSpace(c.name+" "+c.usage), c.about)
+	}
+}
+
+// flags makes the flag set of one command, which tells mistakes to t.
+func (t terminal) flags(name, usage string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(t.stderr)
+	f.Usage = func() {
+		fmt.Fprintf(t.stderr, "usage: porterhouse %s %s\n", name, usage)
+		f.PrintDefaults()
+	}
+	return f
+}
+
+// parse reads args into f; positional says how many arguments may be left.
+func parse(f *flag.FlagSet, args []string, least, most int) error {
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage // the flag package has told it
+	}
+	if n := f.NArg(); n < least || n > most {
+		fmt.Fprintf(f.Output(), "porterhouse %s: %d arguments after the flags do not fit\n", f.Name(), n)
+		f.Usage()
+		return errUsage
+	}
+	return nil
+}
+
+func versionCommand(_ context.Context, t terminal, _ []string) error {
+	_, err := fmt.Fprintf(t.stdout, "porterhouse %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics is everything that /metrics tells. The rooms know nothing of it: they
+// keep Stats, and stats reads those when it is asked.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+}
+
+func newMetrics(p *process) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "porterhouse_http_requests_total", Help: "HTTP requests by door, method and status code.",
+		}, []string{"door", "method", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "porterhouse_http_request_seconds", Help: "Time from a request to the end of its answer, in seconds.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"door"}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds, stats{p},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// ServeHTTP answers in Prometheus's text format.
+func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}).ServeHTTP(w, r)
+}
+
+// door counts and times what one door answers.
+func (m *metrics) door(name string, h http.Handler) http.Handler {
+	label := prometheus.Labels{"door": name}
+	return promhttp.InstrumentHandlerCounter(m.requests.MustCurryWith(label),
+		promhttp.InstrumentHandlerDuration(m.seconds.MustCurryWith(label), h))
+}
+
+// stats is a prometheus.Collector of the rooms' own counts.
+type stats struct{ p *process }
+
+// Describe implements prometheus.Collector.
+func (s stats) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(s, out) }
+
+// Collect implements prometheus.Collector.
+func (s stats) Collect(out chan<- prometheus.Metric) {
+	send := func(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
+		var names []string
+		if len(labels) > 0 {
+			names = []string{"cluster"}
+		}
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_"+name, help, names, nil), kind, value, labels...)
+	}
+	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+
+	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_build_info", "1, labelled with the version.", []string{"version"}, nil), gauge, 1, version)
+
+	people := s.p.people.Stats()
+	send(gauge, "people_asking", "People with a question under way.", float64(people.People))
+	send(gauge, "questions_running", "Questions under way.", float64(people.Running))
+	send(gauge, "questions_waiting", "Questions that wait for a place in their person's queue.", float64(people.Waiting))
+	send(counter, "questions_queue_refused_total", "Questions refused because their person has too many.", float64(people.Refused))
+
+	record := s.p.audit.Stats()
+	send(counter, "audit_questions_total", "Questions recorded as asked.", float64(record.Questions))
+	send(counter, "audit_refusals_total", "Questions recorded as refused, folded ones included.", float64(record.Refusals))
+	send(counter, "audit_unauthenticated_total", "Requests that no token proved.", float64(record.Unauthenticated))
+	send(counter, "audit_failures_total", "Audit lines that could not be written when they were due.", float64(record.Failures))
+
+	for name, client := range s.p.clients {
+		c := client.Stats()
+		send(counter, "clickhouse_queries_total", "Statements sent for people.", float64(c.Queries), name)
+		send(gauge, "clickhouse_running", "Statements under way.", float64(c.Running), name)
+		send(counter, "clickhouse_kills_total", "Statements stopped because nobody waited for them, or a limit was reached.", float64(c.Kills), name)
+		send(counter, "clickhouse_kill_failures_total", "Statements that could not be stopped; they end by max_execution_time.", float64(c.KillFailures), name)
+		send(counter, "clickhouse_connections_opened_total", "Connections opened.", float64(c.ConnectionsOpened), name)
+	}
+}

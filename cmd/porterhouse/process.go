@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"porterhouse/audit"
+	"porterhouse/clickhouse"
+	"porterhouse/gate"
+	"porterhouse/identity"
+)
+
+// process is what lives as long as the process: it outlives every generation
+// of rules.
+type process struct {
+	log     *slog.Logger
+	audit   *audit.Log
+	people  *gate.People
+	tokens  *identity.Tokens
+	clients map[string]*clickhouse.Client // by cluster
+}
+
+// openProcess opens the audit record, the token store and the pools of clients.
+// It asks ClickHouse nothing yet. The record is opened last: what fails before it
+// leaves nothing that would have to be closed.
+func openProcess(c Config, log *slog.Logger) (*process, error) {
+	p := &process{log: log, people: &gate.People{}, clients: make(map[string]*clickhouse.Client)}
+	var err error
+	for name, cluster := range c.Clusters {
+		config, err := cluster.client(log)
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", name, err)
+		}
+		if p.clients[name], err = clickhouse.New(config); err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", name, err)
+		}
+	}
+	if p.tokens, err = identity.NewTokens(c.Tokens.identity(log)); err != nil {
+		return nil, err
+	}
+	if p.audit, err = audit.Open(c.Audit.log(log)); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// close lets go of everything: statements under way are stopped first, and
+// their ends still reach the record. It gives up waiting when ctx ends.
+func (p *process) close(ctx context.Context) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(p.clients)) {
+		errs = append(errs, p.clients[name].Close(ctx))
+	}
+	return errors.Join(append(errs, p.audit.Close())...)
+}
+
+// run does the audit record's regular work until ctx ends.
+func (p *process) run(ctx context.Context) (wait func()) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := p.audit.Run(ctx); err != nil && ctx.Err() == nil {
+			p.log.Error("the audit record's regular work ended; new questions are still recorded", "error", err)
+		}
+	})
+	return wg.Wait
+}
+
+// shutdownTime is how long running requests may go on after a signal.
+const shutdownTime = 20 * time.Second

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// serveCommand runs the server until ctx ends.
+func serveCommand(ctx context.Context, t terminal, args []string) error {
+	f := t.flags("serve", "--config FILE")
+	path := f.String("config", "porterhouse.yaml", "the configuration `file`")
+	if err := parse(f, args, 0, 0); err != nil {
+		return err
+	}
+	c, err := loadConfig(*path, t.env)
+	if err != nil {
+		return err
+	}
+	log, err := c.Log.logger(t.stderr)
+	if err != nil {
+		return err
+	}
+	p, err := openProcess(c, log)
+	if err != nil {
+		return err
+	}
+	s, err := listen(c, p)
+	if err != nil {
+		return errors.Join(err, p.close(ctx))
+	}
+	return s.run(ctx)
+}
+
+// server is a process that listens. Its generation can be exchanged while it runs.
+type server struct {
+	process    *process
+	config     Config
+	generation atomic.Pointer[generation]
+	listeners  []listener
+	streams    context.Context // of every request; ends when the server stops
+	endStreams context.CancelFunc
+}
+
+// listener is one address and what is answered there.
+type listener struct {
+	net.Listener
+	http *http.Server
+}
+
+// listen opens the addresses and builds the first generation: when it returns,
+// clients can connect, and run answers them.
+func listen(c Config, p *process) (s *server, err error) {
+	s = &server{process: p}
+	s.streams, s.endStreams = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.stop())
+		}
+	}()
+	current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.generation.Load().handler.ServeHTTP(w, r)
+	})
+	if err := s.open(c, c.Listen, current, c.TLS); err != nil {
+		return nil, err
+	}
+	c.Listen = s.address() // port 0 has become a real one
+	if c.Metrics.Listen != "" {
+		if err := s.open(c, c.Metrics.Listen, metricsOnly(newMetrics(p)), nil); err != nil {
+			return nil, err
+		}
+	}
+	g, err := build(c, p)
+	if err != nil {
+		return nil, err
+	}
+	s.config = c
+	s.generation.Store(g)
+	return s, nil
+}
+
+func metricsOnly(m *metrics) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", m)
+	return mux
+}
+
+// open adds one address, with TLS when pair names a certificate.
+func (s *server) open(c Config, address string, h http.Handler, pair *TLSPair) error {
+	plain, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", address, err)
+	}
+	l := listener{plain, c.HTTP.server(h, s.process.log)}
+	l.http.BaseContext = func(net.Listener) context.Context { return s.streams }
+	if pair != nil {
+		config, err := serverTLS(*pair, s.process.log)
+		if err != nil {
+			return errors.Join(err, plain.Close())
+		}
+		l.http.TLSConfig = config
+	}
+	s.listeners = append(s.listeners, l)
+	return nil
+}
+
+// serve answers until the server is shut down. With TLS it speaks HTTP/2 as well.
+func (l listener) serve() error {
+	if l.http.TLSConfig != nil {
+		return l.http.ServeTLS(l.Listener, "", "")
+	}
+	return l.http.Serve(l.Listener)
+}
+
+// address is where the doors are, as the operating system chose it.
+func (s *server) address() string { return s.listeners[0].Addr().String() }
+
+// run serves until ctx ends or a listener fails, and then stops in order: no new
+// requests, the running ones end or are ended, the record is closed last.
+func (s *server) run(ctx context.Context) error {
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	wait := s.process.run(background)
+	var work sync.WaitGroup
+	work.Go(func() { s.lookAtClusters(background) })
+
+	failed := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
+		go func() { failed <- l.serve() }()
+	}
+	s.process.log.Info("serving", "address", s.address(), "mcp", s.config.publicURL()+mcpPath, "version", version)
+
+	var err error
+	select {
+	case <-ctx.Done():
+		s.process.log.Info("stopping", "reason", context.Cause(ctx).Error())
+	case err = <-failed:
+	}
+	err = errors.Join(err, s.stop())
+	stopBackground()
+	work.Wait()
+	wait()
+	closing, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	return errors.Join(err, s.process.close(closing))
+}
+
+// patience is how long a running answer may go on after the server was told to
+// stop. Streams of MCP sessions would never end by themselves.
+const patience = 5 * time.Second
+
+// stop refuses new requests and ends the running ones, the last after patience.
+func (s *server) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	lastCall := time.AfterFunc(patience, s.endStreams)
+	defer lastCall.Stop()
+	var errs []error
+	for _, l := range s.listeners {
+		errs = append(errs, l.http.Shutdown(ctx))
+		_ = l.Close() // where it was never served, Shutdown does not know it
+	}
+	s.endStreams()
+	return errors.Join(errs...)
+}
+
+// lookAtClusters logs in to every cluster once, so that the log of the start
+// says what is wrong. The server serves all the same: a cluster may come later.
+func (s *server) lookAtClusters(ctx context.Context) {
+	found, err := s.generation.Load().gate.Check(ctx)
+	for name, server := range found {
+		s.process.log.Info("ClickHouse answers", "cluster", name, "version", server.Version)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.process.log.Warn("ClickHouse does not answer as the gateway; questions fail until it does", "error", err)
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// stdioToken is where stdio finds the person's token: an argument would be seen
+// by everybody who lists processes.
+const stdioToken = "PORTERHOUSE_TOKEN"
+
+// stdioCommand speaks MCP on standard input and output, as one person. Logs go
+// to standard error: standard output belongs to the protocol.
+func stdioCommand(ctx context.Context, t terminal, args []string) error {
+	f := t.flags("stdio", "--config FILE")
+	path := f.String("config", "porterhouse.yaml", "the configuration `file`")
+	if err := parse(f, args, 0, 0); err != nil {
+		return err
+	}
+	c, err := loadConfig(*path, t.env)
+	if err != nil {
+		return err
+	}
+	token, ok := t.env(stdioToken)
+	if !ok || token == "" {
+		return errors.New("there is no $" + stdioToken + ": set it to the API token of the person who asks (porterhouse token create)")
+	}
+	log, err := c.Log.logger(t.stderr)
+	if err != nil {
+		return err
+	}
+	p, err := openProcess(c, log)
+	if err != nil {
+		return err
+	}
+	err = serveStdio(ctx, c, p, token, &mcp.IOTransport{Reader: io.NopCloser(t.stdin), Writer: keepOpen{t.stdout}})
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	return errors.Join(err, p.close(closing))
+}
+
+func serveStdio(ctx context.Context, c Config, p *process, token string, transport mcp.Transport) error {
+	g, err := build(c, p)
+	if err != nil {
+		return err
+	}
+	who, err := g.verifier.Verify(ctx, token)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	wait := p.run(ctx)
+	defer func() { stop(); wait() }()
+	if err := g.mcp.Run(ctx, who, transport); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// keepOpen is a writer that the transport may close as it likes.
+type keepOpen struct{ io.Writer }
+
+// Close implements io.Closer.
+func (keepOpen) Close() error { return nil }

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"porterhouse/identity"
+)
+
+const tokenUsage = `create --user NAME --expires 90d [--client NAME]
+       porterhouse token list
+       porterhouse token revoke ID
+
+With --config FILE the tokens are those of that server, with --file FILE those
+of a token file; a running server notices within a second.`
+
+// tokenCommand makes, lists and revokes API tokens. It needs no running server:
+// the server watches the same file.
+func tokenCommand(_ context.Context, t terminal, args []string) error {
+	verbs := map[string]func(terminal, []string) error{"create": createToken, "list": listTokens, "revoke": revokeToken}
+	if len(args) > 0 && verbs[args[0]] != nil {
+		return verbs[args[0]](t, args[1:])
+	}
+	fmt.Fprintf(t.stderr, "usage: porterhouse token %s\n", tokenUsage)
+	return errUsage
+}
+
+// tokenFlags are those that all verbs have: which file.
+func tokenFlags(t terminal, verb string) (*flag.FlagSet, func() (*identity.Tokens, error)) {
+	f := t.flags("token "+verb, "[flags]")
+	config := f.String("config", "porterhouse.yaml", "the `file` that configures the server")
+	file := f.String("file", "", "the token `file` itself, instead of --config")
+	return f, func() (*identity.Tokens, error) {
+		path := *file
+		if path == "" {
+			c, err := loadConfig(*config, t.env)
+			if err != nil {
+				return nil, err
+			}
+			path = c.Tokens.File
+		}
+		return identity.NewTokens(identity.TokensConfig{Path: path})
+	}
+}
+
+func createToken(t terminal, args []string) error {
+	f, open := tokenFlags(t, "create")
+	user := f.String("user", "", "the person it is for, such as alice@example.com")
+	client := f.String("client", "", "the program it will be used from, for the audit record")
+	expires := f.String("expires", "", "after how long it ends, such as 90d or 12h; \"never\" for no end")
+	if err := parse(f, args, 0, 0); err != nil {
+		return err
+	}
+	if *user == "" || *expires == "" {
+		return errors.New("say --user, the person it is for, and --expires, after how long it ends (90d; \"never\" for no end)")
+	}
+	grant := identity.Grant{User: *user, Client: *client, AllowForever: *expires == "never"}
+	if !grant.AllowForever {
+		lifetime, err := parseDuration(*expires)
+		if err != nil {
+			return fmt.Errorf("--expires %s: %w", *expires, err)
+		}
+		grant.Expires = time.Now().Add(lifetime)
+	}
+	tokens, err := open()
+	if err != nil {
+		return err
+	}
+	secret, token, err := tokens.Create(grant)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(t.stderr, "token %s for %s, ends %s; it is shown this once and stored only as a hash:\n", token.ID, token.User, day(token.Expires, "never"))
+	_, err = fmt.Fprintln(t.stdout, secret.Reveal())
+	return err
+}
+
+func listTokens(t terminal, args []string) error {
+	f, open := tokenFlags(t, "list")
+	if err := parse(f, args, 0, 0); err != nil {
+		return err
+	}
+	tokens, err := open()
+	if err != nil {
+		return err
+	}
+	list, err := tokens.List()
+	if err != nil {
+		return err
+	}
+	out := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "ID\tUSER\tCLIENT\tCREATED\tENDS\tREVOKED")
+	for _, token := range list {
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", token.ID, token.User, token.Client,
+			day(token.Created, "-"), day(token.Expires, "never"), day(token.Revoked, "-"))
+	}
+	return out.Flush()
+}
+
+func revokeToken(t terminal, args []string) error {
+	f, open := tokenFlags(t, "revoke")
+	if err := parse(f, args, 1, 1); err != nil {
+		return err
+	}
+	tokens, err := open()
+	if err != nil {
+		return err
+	}
+	token, err := tokens.Revoke(f.Arg(0))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.stdout, "token %s of %s is revoked; a running server notices within a second\n", token.ID, token.User)
+	return err
+}
+
+func day(at time.Time, none string) string {
+	if at.IsZero() {
+		return none
+	}
+	return at.UTC().Format("2006-01-02 15:04 UTC")
+}

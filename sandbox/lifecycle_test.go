@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
+	"time"
 )
 
 // account is a user with rights, a policy and a table to use them on.
@@ -67,9 +69,28 @@ func TestDirectoryKeeps(t *testing.T) {
 	if err := second.Kill(); err != nil {
 		t.Fatal(err)
 	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
 	third := ForTest(t, options)
 	run(t, third, "DROP USER late")
 	checkAccount(t, third)
+}
+
+// Only one server at a time has a directory; the next waits until it is free.
+func TestDirectoryIsLocked(t *testing.T) {
+	options := Options{Dir: t.TempDir()}
+	first := ForTest(t, options)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if second, err := Start(ctx, options); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Fatalf("a second server in the same directory: %v, %v", second, err)
+	}
+	equal(t, first, "SELECT 1", "1")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, ForTest(t, options), "SELECT 1", "1")
 }
 
 func TestKill(t *testing.T) {
@@ -137,28 +158,7 @@ func TestOwnerDies(t *testing.T) {
 	for _, mode := range []string{"running", "paused", "killed"} {
 		t.Run(mode, func(t *testing.T) {
 			dir := temporaryHere(t)
-			owner := exec.Command(os.Args[0])
-			owner.Env = append(os.Environ(), "SANDBOX_TEST_OWNER="+mode)
-			output, err := owner.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := owner.StdinPipe(); err != nil {
-				t.Fatal(err)
-			}
-			if err := owner.Start(); err != nil {
-				t.Fatal(err)
-			}
-			var pid int
-			if _, err := fmt.Fscan(output, &pid); err != nil {
-				t.Fatal(err)
-			}
-			if err := owner.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			if err := owner.Wait(); err == nil {
-				t.Fatal("the owner was not killed")
-			}
+			pid := killOwner(t, mode, "")
 			eventually(t, "the server is gone", func() bool { return state(pid) == 0 || state(pid) == 'Z' })
 			eventually(t, "the directory is gone", func() bool {
 				left, err := os.ReadDir(dir)
@@ -166,11 +166,49 @@ func TestOwnerDies(t *testing.T) {
 			})
 		})
 	}
+	t.Run("a directory stays", func(t *testing.T) {
+		dir := t.TempDir()
+		killOwner(t, "running", dir)
+		next := ForTest(t, Options{Dir: dir})
+		equal(t, next, "EXECUTE AS 'ann' SELECT currentUser()", "ann")
+	})
 }
 
-// own is what the owner does that TestOwnerDies kills.
+// killOwner runs own in a process and kills that; it returns the server's.
+func killOwner(t *testing.T, mode, dir string) int {
+	t.Helper()
+	owner := exec.Command(os.Args[0])
+	owner.Env = append(os.Environ(), "SANDBOX_TEST_OWNER="+mode, "SANDBOX_TEST_DIR="+dir)
+	owner.Stderr = os.Stderr
+	output, err := owner.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(output, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Wait(); err == nil {
+		t.Fatal("the owner was not killed")
+	}
+	return pid
+}
+
+// own is what the owner does until it is killed.
 func own(mode string) error {
-	s, err := Start(context.Background(), Options{})
+	s, err := Start(context.Background(), Options{
+		Dir:  os.Getenv("SANDBOX_TEST_DIR"),
+		Init: []string{"CREATE USER ann IDENTIFIED WITH no_authentication"},
+	})
 	if err != nil {
 		return err
 	}
@@ -184,6 +222,6 @@ func own(mode string) error {
 		return err
 	}
 	fmt.Println(s.PID)
-	_, err = io.Copy(io.Discard, os.Stdin) // until killed
+	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"bytes"
 	_ "embed" // of the script
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -22,15 +24,17 @@ type process struct {
 	ended  chan struct{} // closed when the server has ended
 	err    error         // why it ended; to be read after ended
 	warden *exec.Cmd
-	leash  *os.File // the warden stops the server when this ends
+	leash  *os.File     // the warden stops the server when this ends
+	stop   func() error // ends the server, if it has not ended yet, and the warden
 }
 
 // errPortTaken says that somebody else listens on a port that was free just now.
 var errPortTaken = errors.New("the port was taken in the meantime")
 
 // startProcess starts the command under a warden, which removes the directory
-// temporary when we die before we say stop. What the server prints goes to log.
-func startProcess(command []string, temporary string, log io.Writer) (*process, error) {
+// temporary when we die before we say stop, and which keeps lock until the server
+// has ended. What the server prints goes to log.
+func startProcess(command []string, temporary string, lock *os.File, log io.Writer) (*process, error) {
 	leashEnd, leash, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -42,7 +46,7 @@ func startProcess(command []string, temporary string, log io.Writer) (*process, 
 	}
 	defer outputEnd.Close()
 	cmd := exec.Command("sh", append([]string{"-c", wardenScript, "warden", temporary}, command...)...)
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = outputEnd, outputEnd, []*os.File{leashEnd}
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = outputEnd, outputEnd, []*os.File{leashEnd, lock}
 	cmd.Env = append(os.Environ(), "CLICKHOUSE_WATCHDOG_ENABLE=0") // the warden is enough
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}          // Ctrl-C is for the owner alone
 	if err := cmd.Start(); err != nil {
@@ -54,6 +58,7 @@ func startProcess(command []string, temporary string, log io.Writer) (*process, 
 	if p.pid, err = readPID(lines); err != nil {
 		return nil, errors.Join(err, p.leash.Close(), p.warden.Wait(), output.Close())
 	}
+	p.stop = sync.OnceValue(p.release)
 	go p.follow(lines, output, log)
 	return p, nil
 }
@@ -69,40 +74,47 @@ func readPID(lines *bufio.Reader) (int, error) {
 
 // follow passes on what the server prints until it ends.
 func (p *process) follow(lines io.Reader, output io.Closer, log io.Writer) {
-	last := &tail{}
-	if log == nil {
-		log = io.Discard
-	}
-	_, err := io.Copy(io.MultiWriter(last, log), lines)
-	p.err = errors.Join(last.explain(), err, output.Close())
+	printed := &printed{log: log}
+	_, err := io.Copy(printed, lines)
+	p.err = errors.Join(printed.explain(), err, output.Close())
 	close(p.ended)
 }
 
-// stop ends the server, when it has not ended yet, and the warden. It must be
-// called once.
-func (p *process) stop() error {
+// release lets go of the leash, with the word that says that we live, and waits
+// until the warden has done its work.
+func (p *process) release() error {
 	_, err := io.WriteString(p.leash, "done\n")
 	err = errors.Join(err, p.leash.Close(), p.warden.Wait())
 	<-p.ended
 	return err
 }
 
-// tail keeps the last bytes written to it.
-type tail struct{ text []byte }
+// printed is what a server prints: it goes to log, and the end of it is kept.
+type printed struct {
+	log  io.Writer // nil: nowhere
+	last []byte
+}
 
-// Write implements io.Writer.
-func (t *tail) Write(b []byte) (int, error) {
-	const most = 4 << 10
-	t.text = append(t.text, b...)
-	t.text = t.text[max(0, len(t.text)-most):]
+// Write implements io.Writer. A log that cannot be written to is no reason to stop
+// the server: it gets nothing more.
+func (p *printed) Write(b []byte) (int, error) {
+	const most = 16 << 10
+	p.last = append(p.last, b...)
+	p.last = p.last[max(0, len(p.last)-most):]
+	if p.log != nil {
+		if _, err := p.log.Write(b); err != nil {
+			p.log = nil
+		}
+	}
 	return len(b), nil
 }
 
 // explain says why the server ended, in its own last words.
-func (t *tail) explain() error {
-	words := strings.TrimSpace(string(t.text))
-	if strings.Contains(words, "Address already in use") {
+func (p *printed) explain() error {
+	if bytes.Contains(p.last, []byte("Address already in use")) {
 		return fmt.Errorf("sandbox: ClickHouse ended: %w", errPortTaken)
 	}
+	const enough = 2 << 10
+	words := bytes.TrimSpace(p.last[max(0, len(p.last)-enough):])
 	return fmt.Errorf("sandbox: ClickHouse ended; its last words: %s", words)
 }

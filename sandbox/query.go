@@ -54,8 +54,3 @@ func (s *Server) ask(ctx context.Context, sql string, data io.Reader) (string, e
 	}
 	return text, nil
 }
-
-// newClient returns a client of its own, whose connections end with the server.
-func newClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{}}
-}

@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -48,7 +48,9 @@ type Server struct {
 	program program
 	ports   ports
 	client  *http.Client
-	process *process // nil while there is none
+	lock    *os.File // on Dir
+	process *process
+	close   func() error
 }
 
 // admin is the name of the user that holds every right.
@@ -65,8 +67,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{User: admin, Password: rand.Text(), options: o, program: program, client: newClient()}
-	if s.Dir, err = directory(o.Dir); err != nil {
+	s := &Server{User: admin, Password: rand.Text(), options: o, program: program, client: &http.Client{Transport: &http.Transport{}}}
+	s.close = sync.OnceValue(s.end)
+	if s.Dir, s.lock, err = openDirectory(ctx, o.Dir); err != nil {
 		return nil, fmt.Errorf("sandbox: no directory for the data: %w", err)
 	}
 	if err := s.startOnFreePorts(ctx); err != nil {
@@ -78,17 +81,6 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		}
 	}
 	return s, nil
-}
-
-// directory makes dir, or a temporary directory when it is "".
-func directory(dir string) (string, error) {
-	if dir == "" {
-		return os.MkdirTemp("", "porterhouse-sandbox-")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	return filepath.Abs(dir)
 }
 
 // attempts is how often Start looks for free ports: others look for theirs at
@@ -113,7 +105,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.writeFiles(); err != nil {
 		return fmt.Errorf("sandbox: writing the server's configuration: %w", err)
 	}
-	process, err := startProcess(s.program.command(s.Dir), s.temporary(), s.options.Log)
+	process, err := startProcess(s.program.command(s.Dir), s.temporary(), s.lock, s.options.Log)
 	if err != nil {
 		return fmt.Errorf("sandbox: starting %s: %w", s.program.path, err)
 	}
@@ -141,7 +133,7 @@ func (s *Server) answer(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the server took too long to answer"))
 	defer cancel()
 	for {
-		version, err := s.Text(ctx, "SELECT version()")
+		version, err := s.tryVersion(ctx)
 		if err == nil {
 			return version, nil
 		}
@@ -153,4 +145,11 @@ func (s *Server) answer(ctx context.Context) (string, error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// tryVersion asks once, and not for long: it may be a stranger who has the port.
+func (s *Server) tryVersion(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return s.Text(ctx, "SELECT version()")
 }

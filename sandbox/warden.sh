@@ -6,10 +6,11 @@
 # owner holds the other end, so the end comes when the owner lets go, and also when
 # the owner dies, however it dies. Then the warden stops the server. An owner that
 # died without a word has left the directory TEMPORARY behind (unless that is
-# empty): the warden removes it.
+# empty): the warden removes it. File descriptor 4 is the owner's lock; the warden
+# only holds it, for as long as it lives.
 temporary=$1
 shift
-"$@" 3<&- </dev/null &
+"$@" 3<&- 4<&- </dev/null &
 server=$!
 echo "$server"
 exec >/dev/null 2>&1 # so that our output ends when the server's does

@@ -50,12 +50,10 @@ func (c *child) pid() int { return c.cmd.Process.Pid }
 // stop asks the program to end and waits for it, by force in the end.
 func (c *child) stop() error {
 	c.cancel()
-	err := c.cmd.Wait()
-	var exit *exec.ExitError
-	if errors.Is(err, context.Canceled) || errors.As(err, &exit) {
-		return nil // ended by our signal
+	if err := c.cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: did not end well: %w", c.name, err)
 	}
-	return err
+	return nil
 }
 
 // demo is what `porterhouse demo --json` says of itself.

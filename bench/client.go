@@ -12,6 +12,7 @@ import (
 type client struct {
 	wire    wire
 	target  *target
+	auth    string // Authorization; "": none
 	session string // Mcp-Session-Id; "": none
 	version string // protocol version that the session agreed on
 
@@ -19,11 +20,20 @@ type client struct {
 	size    int    // of the first answer, which was checked in full
 }
 
-// open connects to t, opens a session where there is one, and asks w once: its
-// answer is checked to the last value.
-func open(ctx context.Context, t *target, w *workload) (*client, error) {
+// newClient makes the nth caller of t.
+func newClient(t *target, n int) *client {
 	c := &client{wire: wire{address: t.url.Host}, target: t}
-	err := c.prepare(ctx, w.sql, w.rows)
+	if len(t.auth) > 0 {
+		c.auth = t.auth[n%len(t.auth)]
+	}
+	return c
+}
+
+// open makes the nth caller of t, opens its session where there is one, and asks
+// w once: the answer is checked to the last value.
+func open(ctx context.Context, t *target, n int, w *workload) (*client, error) {
+	c := newClient(t, n)
+	err := c.prepare(ctx, w.sql)
 	if err == nil {
 		err = c.first(ctx, w)
 	}
@@ -35,9 +45,9 @@ func open(ctx context.Context, t *target, w *workload) (*client, error) {
 }
 
 // prepare opens the session and makes the request.
-func (c *client) prepare(ctx context.Context, sql string, maxRows int) error {
+func (c *client) prepare(ctx context.Context, sql string) error {
 	if c.target.protocol == straight {
-		c.request = c.target.post([]byte(sql), "Content-Type", "text/plain")
+		c.request = c.target.request(http.MethodPost, []byte(sql), c.fields()...)
 		return nil
 	}
 	if c.target.protocol == sessions {
@@ -45,17 +55,24 @@ func (c *client) prepare(ctx context.Context, sql string, maxRows int) error {
 			return fmt.Errorf("initialize: %w", err)
 		}
 	}
-	body, err := c.target.call(sql, maxRows)
+	body, err := c.target.call(sql)
 	if err != nil {
 		return err
 	}
-	c.request = c.target.post(body, c.fields()...)
+	c.request = c.target.request(http.MethodPost, body, c.fields()...)
 	return nil
 }
 
 // fields are the header fields of a call.
 func (c *client) fields() []string {
-	fields := []string{"Content-Type", "application/json", "Accept", "application/json, text/event-stream"}
+	var fields []string
+	if c.auth != "" {
+		fields = append(fields, "Authorization", c.auth)
+	}
+	if c.target.protocol == straight {
+		return append(fields, "Content-Type", "text/plain")
+	}
+	fields = append(fields, "Content-Type", "application/json", "Accept", "application/json, text/event-stream")
 	if c.target.protocol == stateless {
 		return append(fields, "MCP-Protocol-Version", statelessEra, "Mcp-Method", "tools/call", "Mcp-Name", c.target.tool)
 	}
@@ -75,7 +92,7 @@ func (c *client) initialize(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.ask(ctx, c.target.post(hello, c.fields()...))
+	a, err := c.ask(ctx, c.target.request(http.MethodPost, hello, c.fields()...))
 	if err != nil {
 		return err
 	}
@@ -88,7 +105,7 @@ func (c *client) initialize(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.ask(ctx, c.target.post(ready, c.fields()...))
+	_, err = c.ask(ctx, c.target.request(http.MethodPost, ready, c.fields()...))
 	return err
 }
 
@@ -147,7 +164,7 @@ func (c *client) leave(ctx context.Context) error {
 	if c.session == "" {
 		return nil
 	}
-	a, err := c.wire.ask(ctx, c.target.request("DELETE", nil, c.fields()...))
+	a, err := c.wire.ask(ctx, c.target.request(http.MethodDelete, nil, c.fields()...))
 	if err == nil && a.status >= 500 { // a server may refuse to end a session: 405
 		err = fmt.Errorf("HTTP %d", a.status)
 	}

@@ -86,8 +86,8 @@ func (l load) turn(ctx context.Context, c *cell) (err error) {
 			err = errors.Join(err, client.leave(ctx))
 		}
 	}()
-	for range c.concurrency {
-		client, err := open(ctx, c.target, c.workload)
+	for n := range c.concurrency {
+		client, err := open(ctx, c.target, n, c.workload)
 		if err != nil {
 			return err
 		}

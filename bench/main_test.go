@@ -82,7 +82,7 @@ func TestRunStopsAtAWrongAnswer(t *testing.T) {
 func TestRunStopsAtARefusedToken(t *testing.T) {
 	s := newStandIn(t)
 	o := s.options(t)
-	o.token = "another"
+	o.tokens = []string{"another"}
 	err := run(t.Context(), o, io.Discard, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "HTTP 401") {
 		t.Errorf("error %v, want one about HTTP 401", err)

@@ -42,7 +42,7 @@ func TestErrorAnswers(t *testing.T) {
 // beginning; one of the session era does not.
 func TestCall(t *testing.T) {
 	for _, p := range []protocol{sessions, stateless} {
-		body, err := (&target{protocol: p, tool: "query", argument: "sql", rows: true}).call("SELECT 'é\n'", 7)
+		body, err := (&target{protocol: p, tool: "query", argument: "sql", limits: object{"max_rows": 7}}).call("SELECT 'é\n'")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestParseTarget(t *testing.T) {
 		}
 	}
 	got, err := parseTarget("rival|mcp|http://127.0.0.1:9000/mcp||run_query|query")
-	if err != nil || got.name != "rival" || got.auth != "" || got.tool != "run_query" || got.argument != "query" || got.rows || got.ours {
+	if err != nil || got.name != "rival" || len(got.auth) != 0 || got.tool != "run_query" || got.argument != "query" || got.limits != nil || got.ours {
 		t.Errorf("%+v, error %v", got, err)
 	}
 }
@@ -93,7 +93,11 @@ func TestExecuteAsRequest(t *testing.T) {
 	if got := as.url.Query().Get("query"); got != `EXECUTE AS 'o\'ne\\' ` {
 		t.Errorf("prefix %q", got)
 	}
-	request := string(as.post([]byte("SELECT 1")))
+	c := newClient(as, 3)
+	if err := c.prepare(t.Context(), "SELECT 1"); err != nil {
+		t.Fatal(err)
+	}
+	request := string(c.request)
 	if !strings.HasPrefix(request, "POST /?default_format=TabSeparatedWithNamesAndTypes&query=EXECUTE+AS+") || !strings.HasSuffix(request, "\r\n\r\nSELECT 1") {
 		t.Errorf("request %q", request)
 	}

@@ -12,10 +12,10 @@ import (
 
 // options are the command line.
 type options struct {
-	program    string // porterhouse itself
-	clients    string // directory of node_modules with gpt-tokenizer
-	url        string // of a server that runs already; "": the demo is started
-	token      string
+	program    string   // porterhouse itself
+	clients    string   // directory of node_modules with gpt-tokenizer
+	url        string   // of a server that runs already; "": the demo is started
+	tokens     []string // of one or more people
 	clickhouse string
 	account    string
 	others     []*target
@@ -34,7 +34,10 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 	f.StringVar(&o.program, "porterhouse", "./porterhouse", "the `program` to measure")
 	f.StringVar(&o.clients, "clients", "e2e/npm", "`directory` with gpt-tokenizer in its node_modules, to count tokens")
 	f.StringVar(&o.url, "url", "", "measure the server at this MCP `URL` instead of a demo of our own")
-	f.StringVar(&o.token, "token", "", "the bearer `token` for -url")
+	f.Func("token", "a bearer `token` for -url; with several, callers take turns (repeatable)", func(s string) error {
+		o.tokens = append(o.tokens, s)
+		return nil
+	})
 	f.StringVar(&o.clickhouse, "clickhouse", "", "the ClickHouse behind -url, with its admin's login: `http://user:password@host:port`")
 	f.StringVar(&o.account, "account", "alice", "the ClickHouse `account` that the token's person acts as")
 	f.Func("target", "a further server, `name|mcp|URL|bearer|tool|argument`; what comes after URL may be missing, mcp2026 is the stateless protocol (repeatable)",

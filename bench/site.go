@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 )
 
 // site is what is measured: a Porterhouse and the ClickHouse behind it.
 type site struct {
 	endpoint *url.URL // of MCP
-	token    string
+	tokens   []string // of everybody, the one first who is the account of EXECUTE AS
 	database *database
 
 	demo *child // nil: it ran before us, and goes on after us
@@ -21,7 +24,7 @@ type site struct {
 
 // openSite starts the demo, or takes the server that the options name.
 func openSite(ctx context.Context, o options) (*site, error) {
-	s := &site{token: o.token}
+	s := &site{tokens: o.tokens}
 	if o.url == "" {
 		if err := s.startDemo(ctx, &o); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -50,7 +53,9 @@ func (s *site) startDemo(ctx context.Context, o *options) (err error) {
 		return err
 	}
 	s.demo = child
-	s.token = d.People["alice"]
+	for _, person := range slices.Sorted(maps.Keys(d.People)) {
+		s.tokens = append(s.tokens, d.People[person])
+	}
 	o.url = d.MCP
 	u, err := url.Parse(d.ClickHouse.HTTP)
 	if err != nil {
@@ -87,17 +92,44 @@ func (s *site) measure(ctx context.Context, o options, log io.Writer) (*report, 
 	if err != nil {
 		return nil, err
 	}
+	r := &report{Machine: newMachine(version[0][0]), Method: method(o)}
+	if err := s.addFresh(ctx, o, r, log); err != nil {
+		return nil, err
+	}
 	l := load{database: s.database, warm: o.warm, slice: o.slice}
 	err = l.rounds(ctx, o.rounds, blocks, func(round int) { fmt.Fprintf(log, "round %d of %d\n", round+1, o.rounds) })
 	if err != nil {
 		return nil, err
 	}
-	r := &report{Machine: newMachine(version[0][0]), Method: method(o)}
 	if r.Rows, err = summarize(ctx, s.database, blocks); err != nil {
 		return nil, err
 	}
-	r.Figures = theGoals().loadFigures(r.Rows, life)
+	r.Figures = slices.Concat(theGoals().loadFigures(r.Rows, life), r.Figures)
 	return r, nil
+}
+
+// addFresh adds the figures of servers started afresh to r. They come first in a
+// run: they are quick, and what is missing on the machine shows at once.
+func (s *site) addFresh(ctx context.Context, o options, r *report, log io.Writer) (err error) {
+	if s.demo == nil {
+		r.Skipped = append(r.Skipped, "memory, time to ready, tokens and size, which need a server of our own (no -url)")
+		return nil
+	}
+	fmt.Fprintln(log, "servers started afresh")
+	dir := filepath.Join(s.dir, "fresh")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := newFresh(ctx, o.program, dir, o.account, s.database, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	if r.Machine.Version, err = f.output(ctx, "version"); err != nil {
+		return err
+	}
+	r.Figures, err = f.figures(ctx, theGoals(), o.clients)
+	return err
 }
 
 // method says how the table came to be.
@@ -109,7 +141,7 @@ func method(o options) string {
 // blocks are all targets under each workload at each concurrency.
 func (s *site) blocks(ctx context.Context, o options) ([]block, error) {
 	targets := straightTargets(s.database, o.account)
-	targets = append(targets, ourTargets(s.endpoint, s.token)...)
+	targets = append(targets, ourTargets(s.endpoint, s.tokens)...)
 	targets = append(targets, o.others...)
 	for _, t := range targets {
 		if t.protocol == straight {

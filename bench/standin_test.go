@@ -46,8 +46,9 @@ func newStandIn(t *testing.T) *standIn {
 }
 
 type queryInput struct {
-	SQL     string `json:"sql"`
-	MaxRows int    `json:"max_rows,omitempty"`
+	SQL      string `json:"sql"`
+	MaxRows  int    `json:"max_rows,omitempty"`
+	MaxBytes int    `json:"max_bytes,omitempty"`
 }
 
 // router serves both eras on one URL, as the specification wants it.

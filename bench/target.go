@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 )
@@ -24,12 +25,12 @@ type target struct {
 	name     string
 	protocol protocol
 	url      *url.URL
-	auth     string // Authorization; "": none
-	tool     string // the MCP tool, and the name of its argument for the SQL
+	auth     []string // Authorization, one for each person: callers take turns; empty: none
+	tool     string   // the MCP tool, and the name of its argument for the SQL
 	argument string
-	rows     bool // the tool takes max_rows
-	ours     bool // it is Porterhouse: held against its goals
-	pid      int  // of the server's process; 0: unknown, and then so is its CPU time
+	limits   object // further arguments: the defaults of ours are for models, which read slowly
+	ours     bool   // it is Porterhouse: held against its goals
+	pid      int    // of the server's process; 0: unknown, and then so is its CPU time
 }
 
 // answerFormat is the one that Porterhouse asks ClickHouse for: the reference
@@ -42,7 +43,7 @@ func straightTargets(db *database, account string) []*target {
 	plain, as := *db.url, *db.url
 	plain.RawQuery = url.Values{"default_format": {answerFormat}}.Encode()
 	as.RawQuery = url.Values{"default_format": {answerFormat}, "query": {"EXECUTE AS " + quote(account) + " "}}.Encode()
-	auth := "Basic " + base64.StdEncoding.EncodeToString([]byte(db.user+":"+db.password))
+	auth := []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(db.user+":"+db.password))}
 	return []*target{
 		{name: "ClickHouse, plain", protocol: straight, url: &plain, auth: auth},
 		{name: "ClickHouse, EXECUTE AS", protocol: straight, url: &as, auth: auth},
@@ -53,13 +54,24 @@ func quote(name string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(name) + "'"
 }
 
+// maxBytes is the longest text that Porterhouse gives when asked for it.
+const maxBytes = 1_000_000
+
 // ourTargets are Porterhouse in both eras.
-func ourTargets(endpoint *url.URL, token string) []*target {
-	one := target{url: endpoint, auth: "Bearer " + token, tool: "query", argument: "sql", rows: true, ours: true}
-	first, second := one, one
-	first.name, first.protocol = "Porterhouse, MCP "+sessionEra, sessions
-	second.name, second.protocol = "Porterhouse, MCP "+statelessEra, stateless
-	return []*target{&first, &second}
+func ourTargets(endpoint *url.URL, tokens []string) []*target {
+	return []*target{
+		ourTarget("Porterhouse, MCP "+sessionEra, sessions, endpoint, tokens, fewRows),
+		ourTarget("Porterhouse, MCP "+statelessEra, stateless, endpoint, tokens, fewRows),
+	}
+}
+
+func ourTarget(name string, p protocol, endpoint *url.URL, tokens []string, maxRows int) *target {
+	t := &target{name: name, protocol: p, url: endpoint, tool: "query", argument: "sql", ours: true}
+	t.limits = object{"max_rows": maxRows, "max_bytes": maxBytes}
+	for _, token := range tokens {
+		t.auth = append(t.auth, "Bearer "+token)
+	}
+	return t
 }
 
 // parseTarget reads name|mcp|URL|bearer|tool|argument, or mcp2026 instead of
@@ -82,7 +94,7 @@ func parseTarget(s string) (*target, error) {
 		return nil, wrong(err.Error())
 	}
 	if part[3] != "" {
-		t.auth = "Bearer " + part[3]
+		t.auth = []string{"Bearer " + part[3]}
 	}
 	if part[4] != "" {
 		t.tool = part[4]
@@ -109,18 +121,11 @@ func parseURL(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// post makes the whole request, to be sent as it is, any number of times.
+// request makes the whole request, to be sent as it is, any number of times.
 // fields are name, value, name, value …
-func (t *target) post(body []byte, fields ...string) []byte {
-	return t.request("POST", body, fields...)
-}
-
 func (t *target) request(method string, body []byte, fields ...string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", method, t.url.RequestURI(), t.url.Host, len(body))
-	if t.auth != "" {
-		fmt.Fprintf(&b, "Authorization: %s\r\n", t.auth)
-	}
 	for i := 0; i+1 < len(fields); i += 2 {
 		fmt.Fprintf(&b, "%s: %s\r\n", fields[i], fields[i+1])
 	}
@@ -129,13 +134,10 @@ func (t *target) request(method string, body []byte, fields ...string) []byte {
 	return b.Bytes()
 }
 
-// call is the tools/call message for one statement. maxRows is sent where the
-// tool takes it.
-func (t *target) call(sql string, maxRows int) ([]byte, error) {
+// call is the tools/call message for one statement.
+func (t *target) call(sql string) ([]byte, error) {
 	arguments := object{t.argument: sql}
-	if t.rows {
-		arguments["max_rows"] = maxRows
-	}
+	maps.Copy(arguments, t.limits)
 	params := object{"name": t.tool, "arguments": arguments}
 	if t.protocol == stateless {
 		params["_meta"] = statelessMeta()

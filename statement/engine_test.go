@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"porterhouse/sandbox"
 )
@@ -18,6 +19,8 @@ import (
 type engine struct {
 	*sandbox.Server
 	canary *canary
+	file   string // that nobody should read: see plant
+	before string // the state that the last attack left
 }
 
 // gatewayPassword is the password of the gateway's account in these tests.
@@ -26,7 +29,7 @@ const gatewayPassword = "gw-password"
 // startEngine starts a ClickHouse with what statements may be tried on:
 //
 //   - app.t, which alice reads through a row policy; app.named, a parameterized
-//     view; app.lookup, a dictionary over app.t
+//     view; app.lookup, a dictionary over secret.t
 //   - scratch, where alice may do anything
 //   - secret.t, which holds secretText and is not hers
 //
@@ -34,7 +37,7 @@ const gatewayPassword = "gw-password"
 // so that it is the check, and not a missing grant, that keeps her inside.
 func startEngine(t *testing.T) *engine {
 	t.Helper()
-	e := &engine{sandbox.ForTest(t, sandbox.Options{Init: []string{
+	e := &engine{Server: sandbox.ForTest(t, sandbox.Options{Init: []string{
 		"CREATE DATABASE app", "CREATE DATABASE scratch", "CREATE DATABASE secret",
 		"CREATE TABLE app.t (id UInt32, s String, file String, format String, parallel UInt8, m Map(String, UInt8), a Array(String)) ENGINE = MergeTree ORDER BY id",
 		"INSERT INTO app.t SELECT number, 'v' || number, 'f', 'x', 1, map('k', 1), ['a', 'b'] FROM numbers(10)",
@@ -43,16 +46,20 @@ func startEngine(t *testing.T) *engine {
 		"INSERT INTO scratch.t VALUES (1, 'one')",
 		"CREATE TABLE secret.t (id UInt32, s String) ENGINE = MergeTree ORDER BY s",
 		"INSERT INTO secret.t VALUES (1, '" + secretText + "')",
+		"CREATE USER reader IDENTIFIED WITH plaintext_password BY 'reader'",
+		"GRANT SELECT ON secret.* TO reader",
 		"CREATE USER alice IDENTIFIED WITH no_authentication",
 		"GRANT SELECT, dictGet ON app.* TO alice",
 		"GRANT ALL ON scratch.* TO alice",
 		"GRANT CREATE TEMPORARY TABLE ON *.* TO alice",
-		"GRANT READ ON URL, READ ON FILE, READ ON REMOTE, READ ON MYSQL, READ ON POSTGRES, READ ON MONGO, READ ON REDIS, READ ON S3 TO alice",
+		"GRANT TABLE ENGINE ON URL TO alice",
+		"GRANT READ ON URL, WRITE ON URL, READ ON FILE, READ ON REMOTE, READ ON MYSQL, READ ON POSTGRES, READ ON MONGO, READ ON REDIS, READ ON S3 TO alice",
 		"CREATE ROW POLICY five ON app.t FOR SELECT USING id < 5 TO alice",
-		"CREATE DICTIONARY app.lookup (id UInt32, s String) PRIMARY KEY id SOURCE(CLICKHOUSE(QUERY 'SELECT id, s FROM secret.t')) LAYOUT(FLAT()) LIFETIME(0)",
+		"CREATE DICTIONARY app.lookup (id UInt32, s String) PRIMARY KEY id SOURCE(CLICKHOUSE(USER 'reader' PASSWORD 'reader' QUERY 'SELECT id, s FROM secret.t')) LAYOUT(FLAT()) LIFETIME(0)",
 		"CREATE USER gw IDENTIFIED WITH plaintext_password BY '" + gatewayPassword + "'",
 		"GRANT IMPERSONATE ON alice TO gw",
-	}}), newCanary(t)}
+		"GRANT CREATE USER ON evil_* TO gw", // as for a gateway that also makes accounts
+	}}), canary: newCanary(t)}
 	return e
 }
 
@@ -113,8 +120,16 @@ func newCanary(t *testing.T) *canary {
 	}
 	c := &canary{address: listener.Addr().String()}
 	server := &http.Server{
-		Handler:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "1\n") }),
-		ConnState: func(_ net.Conn, state http.ConnState) { c.count(state) },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			c.visits.Add(1) // once more, because connections are kept
+			fmt.Fprint(w, "1\n")
+		}),
+		ReadHeaderTimeout: 200 * time.Millisecond, // who speaks another protocol waits for no answer
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				c.visits.Add(1)
+			}
+		},
 	}
 	done := make(chan struct{})
 	go func() {
@@ -123,10 +138,4 @@ func newCanary(t *testing.T) *canary {
 	}()
 	t.Cleanup(func() { server.Close(); <-done })
 	return c
-}
-
-func (c *canary) count(state http.ConnState) {
-	if state == http.StateNew {
-		c.visits.Add(1)
-	}
 }

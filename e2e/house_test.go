@@ -154,6 +154,13 @@ audit: {file: %q, key: "file:audit.key"}
 	return h
 }
 
+// in is the same house, in a subtest.
+func (h *house) in(t *testing.T) *house {
+	sub := *h
+	sub.t = t
+	return &sub
+}
+
 func (h *house) write(name, text string) {
 	h.t.Helper()
 	if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600); err != nil {

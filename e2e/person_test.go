@@ -17,6 +17,7 @@ func TestEverybodyIsThemselves(t *testing.T) {
 	db, gateway := withSamples()
 	h := openHouse(t, db.HTTP, gateway, settings{})
 	bothEras(t, func(t *testing.T, era string) {
+		h := h.in(t)
 		for _, person := range sandbox.People() {
 			got, err := h.mustAgent(person.Account, era).rows(t.Context(), "SELECT currentUser(), authenticatedUser()")
 			if want := [][]any{{person.Account, gateway.User}}; err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
@@ -69,6 +70,7 @@ func TestReportOfDailyTokenUsage(t *testing.T) {
 	db, gateway := withSamples()
 	h := openHouse(t, db.HTTP, gateway, settings{})
 	bothEras(t, func(t *testing.T, era string) {
+		h := h.in(t)
 		a := h.mustAgent("alice", era)
 		found, err := a.call(t.Context(), "search_schema", map[string]any{"words": "daily token usage"})
 		if err != nil {

@@ -93,7 +93,7 @@ func (g *Gate) Query(ctx context.Context, who porterhouse.Principal, q porterhou
 		return nil, fmt.Errorf("gate: no random bytes for a query id: %w", err)
 	}
 	q.ID, q.Limits = id.String(), tighten(q.Limits, g.limits)
-	question := audit.Question{ID: q.ID, Who: who, Via: q.Via, SQL: q.SQL}
+	question := audit.Question{ID: q.ID, Who: who, Via: q.Via, SQL: q.SQL, Database: q.Database, Params: q.Params}
 
 	cluster, account, err := g.admit(ctx, who, q)
 	if err != nil {

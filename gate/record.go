@@ -23,11 +23,7 @@ type record struct {
 func (g *Gate) open(q audit.Question, leave func()) (*record, error) {
 	entry, err := g.audit.Begin(q)
 	if err != nil {
-		return nil, &porterhouse.Error{
-			Kind:   porterhouse.Unavailable,
-			Public: "the audit record cannot be written, so nothing was asked; tell the operator, and try again later",
-			Err:    err,
-		}
+		return nil, err
 	}
 	return &record{entry: entry, leave: leave, since: time.Now()}, nil
 }

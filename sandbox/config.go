@@ -2,7 +2,7 @@ package sandbox
 
 import (
 	"cmp"
-	_ "embed" // of the templates
+	_ "embed" // of the files
 	"html"
 	"os"
 	"path/filepath"
@@ -15,6 +15,7 @@ const (
 	configFile = "config.xml"
 	usersFile  = "users.xml"
 	startFile  = "start.sql" // the engine runs it before it opens its ports
+	wardenFile = "warden.sh"
 	dataDir    = "data"
 )
 
@@ -24,12 +25,19 @@ var configTemplate string
 //go:embed users.xml
 var usersTemplate string
 
-// writeFiles writes what the server reads at its start.
+//go:embed warden.sh
+var wardenScript string
+
+// writeFiles writes what the server and its warden read at their start.
 func (s *Server) writeFiles() error {
 	if err := os.MkdirAll(filepath.Join(s.Dir, dataDir), 0o700); err != nil {
 		return err
 	}
-	files := map[string]string{configFile: s.fill(configTemplate), usersFile: s.fill(usersTemplate)}
+	files := map[string]string{
+		configFile: s.fill(configTemplate),
+		usersFile:  s.fill(usersTemplate),
+		wardenFile: wardenScript,
+	}
 	if s.program.engine {
 		start, err := s.startScript()
 		if err != nil {

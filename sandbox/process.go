@@ -3,7 +3,6 @@ package sandbox
 import (
 	"bufio"
 	"bytes"
-	_ "embed" // of the script
 	"errors"
 	"fmt"
 	"io"
@@ -14,9 +13,6 @@ import (
 	"sync"
 	"syscall"
 )
-
-//go:embed warden.sh
-var wardenScript string
 
 // process is a server and the warden that is its parent.
 type process struct {
@@ -31,10 +27,10 @@ type process struct {
 // errPortTaken says that somebody else listens on a port that was free just now.
 var errPortTaken = errors.New("the port was taken in the meantime")
 
-// startProcess starts the command under a warden, which removes the directory
-// temporary when we die before we say stop, and which keeps lock until the server
-// has ended. What the server prints goes to log.
-func startProcess(command []string, temporary string, lock *os.File, log io.Writer) (*process, error) {
+// startProcess runs warden.sh, which lies at script, with the arguments: a temporary
+// directory and the server's command. The lock is kept until the server has ended.
+// What the server prints goes to log.
+func startProcess(script string, arguments []string, lock *os.File, log io.Writer) (*process, error) {
 	leashEnd, leash, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -45,7 +41,7 @@ func startProcess(command []string, temporary string, lock *os.File, log io.Writ
 		return nil, errors.Join(err, leash.Close())
 	}
 	defer outputEnd.Close()
-	cmd := exec.Command("sh", append([]string{"-c", wardenScript, "warden", temporary}, command...)...)
+	cmd := exec.Command("sh", append([]string{script}, arguments...)...)
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = outputEnd, outputEnd, []*os.File{leashEnd, lock}
 	cmd.Env = append(os.Environ(), "CLICKHOUSE_WATCHDOG_ENABLE=0") // the warden is enough
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}          // Ctrl-C is for the owner alone

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -105,7 +106,8 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.writeFiles(); err != nil {
 		return fmt.Errorf("sandbox: writing the server's configuration: %w", err)
 	}
-	process, err := startProcess(s.program.command(s.Dir), s.temporary(), s.lock, s.options.Log)
+	arguments := append([]string{s.temporary()}, s.program.command(s.Dir)...)
+	process, err := startProcess(filepath.Join(s.Dir, wardenFile), arguments, s.lock, s.options.Log)
 	if err != nil {
 		return fmt.Errorf("sandbox: starting %s: %w", s.program.path, err)
 	}

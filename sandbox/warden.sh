@@ -1,16 +1,16 @@
 # The parent of a ClickHouse server, so that the server never outlives its owner.
 #
-#   sh -c "$(cat warden.sh)" warden TEMPORARY COMMAND [ARGUMENT...]
+#   sh warden.sh TEMPORARY COMMAND [ARGUMENT...]
 #
 # It prints the server's process id, then reads file descriptor 3 to its end. The
 # owner holds the other end, so the end comes when the owner lets go, and also when
 # the owner dies, however it dies. Then the warden stops the server. An owner that
 # died without a word has left the directory TEMPORARY behind (unless that is
-# empty): the warden removes it. File descriptor 4 is the owner's lock; the warden
-# only holds it, for as long as it lives.
+# empty): the warden removes it. File descriptor 4 is the owner's lock on the
+# directory: it is only held, until warden and server have ended.
 temporary=$1
 shift
-"$@" 3<&- 4<&- </dev/null &
+"$@" 3<&- </dev/null &
 server=$!
 echo "$server"
 exec >/dev/null 2>&1 # so that our output ends when the server's does

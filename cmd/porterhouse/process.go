@@ -72,4 +72,4 @@ func (p *process) run(ctx context.Context) (wait func()) {
 }
 
 // shutdownTime is how long running requests may go on after a signal.
-const shutdownTime = 20 * time.Second
+const shutdownTime = 10 * time.Second

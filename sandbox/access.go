@@ -1,8 +1,10 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,15 +47,23 @@ func (s *Server) remember(sql string) error {
 
 // remembered returns what was written down, as a script.
 func (s *Server) remembered() (string, error) {
-	lines, err := os.ReadFile(filepath.Join(s.Dir, journal))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	path := filepath.Join(s.Dir, journal)
+	lines, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
+	// A last line that was cut off belongs to an Exec that never returned.
+	whole := lines[:bytes.LastIndexByte(lines, '\n')+1]
+	if err := os.Truncate(path, int64(len(whole))); err != nil {
 		return "", err
 	}
 	var script strings.Builder
-	for line := range strings.Lines(string(lines)) {
+	for line := range bytes.Lines(whole) {
 		var sql string
-		if err := json.Unmarshal([]byte(line), &sql); err != nil {
-			return "", err
+		if err := json.Unmarshal(line, &sql); err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
 		}
 		script.WriteString(sql + "\n;\n")
 	}

@@ -1,6 +1,10 @@
 package sandbox
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 func TestAccessStatement(t *testing.T) {
 	for sql, want := range map[string]bool{
@@ -30,5 +34,38 @@ func TestAccessStatement(t *testing.T) {
 		if got := accessStatement.MatchString(sql); got != want {
 			t.Errorf("%q: %v, want %v", sql, got, want)
 		}
+	}
+}
+
+// What a crash cut off in the middle was never acknowledged, and does no harm.
+func TestRememberedIsWhole(t *testing.T) {
+	s := &Server{Dir: t.TempDir(), program: program{engine: true}}
+	for _, sql := range []string{"CREATE USER ann", "CREATE TABLE t (n UInt8)", "GRANT SELECT ON t\nTO ann;"} {
+		if err := s.remember(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = "CREATE USER ann\n;\nGRANT SELECT ON t\nTO ann;\n;\n"
+	path := filepath.Join(s.Dir, journal)
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteString(`"CREATE USER be`); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, err := s.remembered(); err != nil || got != want {
+			t.Errorf("remembered %q, %v, want %q", got, err, want)
+		}
+	}
+	if err := s.remember("DROP USER ann"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.remembered(); err != nil || got != want+"DROP USER ann\n;\n" {
+		t.Errorf("remembered %q, %v after one more", got, err)
 	}
 }

@@ -39,11 +39,12 @@ var peopleScript string
 // AddPeople makes the people, their rights, the database scratch and the gateway's
 // account. Where they are already, it only gives the gateway a new password.
 func (s *Server) AddPeople(ctx context.Context) (Gateway, error) {
-	known, err := s.Text(ctx, "SELECT count() FROM system.users WHERE name = '"+gatewayUser+"'")
+	// The script's last statement says whether it ran to its end.
+	complete, err := s.Text(ctx, "SELECT count() > 0 FROM system.grants WHERE user_name = '"+gatewayUser+"' AND table = 'processes'")
 	if err != nil {
 		return Gateway{}, err
 	}
-	if known == "0" {
+	if complete != "1" {
 		script := strings.ReplaceAll(peopleScript, "{nobody}", s.nobody())
 		for _, statement := range split(script) {
 			if err := s.Exec(ctx, statement); err != nil {

@@ -59,7 +59,7 @@ func startProcess(script string, arguments []string, lock *os.File, log io.Write
 	return p, nil
 }
 
-// readPID reads the warden's first line.
+// readPID reads the first line, which is the server's process id.
 func readPID(lines *bufio.Reader) (int, error) {
 	line, err := lines.ReadString('\n')
 	if err != nil {

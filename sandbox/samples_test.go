@@ -3,6 +3,8 @@ package sandbox
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -73,5 +75,21 @@ func TestSamplesMissing(t *testing.T) {
 	}
 	if err := s.LoadSamples(t.Context(), "", "secrets"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an unknown database: %v", err)
+	}
+}
+
+// What npm installs is pinned, and from whichever registry the machine uses.
+func TestLockNamesNoRegistry(t *testing.T) {
+	for _, name := range []string{"npm/package-lock.json", "npm/package.json", "npm/.npmrc"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if regexp.MustCompile(`"resolved"|registry\.|registry=`).Match(text) {
+			t.Errorf("%s names a registry", name)
+		}
+		if regexp.MustCompile(`": "[\^~]`).Match(text) && name == "npm/package.json" {
+			t.Errorf("%s pins no version", name)
+		}
 	}
 }

@@ -2,17 +2,16 @@
 #
 #   sh warden.sh TEMPORARY COMMAND [ARGUMENT...]
 #
-# It prints the server's process id, then reads file descriptor 3 to its end. The
-# owner holds the other end, so the end comes when the owner lets go, and also when
-# the owner dies, however it dies. Then the warden stops the server. An owner that
-# died without a word has left the directory TEMPORARY behind (unless that is
-# empty): the warden removes it. File descriptor 4 is the owner's lock on the
-# directory: it is only held, until warden and server have ended.
+# The first line printed is the server's process id. The warden reads file
+# descriptor 3 to its end: the owner holds the other end, so that comes when the
+# owner lets go, and also when the owner dies, however it dies. Then the warden stops
+# the server. An owner that died without a word has left the directory TEMPORARY
+# behind (unless that is empty): the warden removes it. File descriptor 4 is the
+# owner's lock on the directory: it is only held, until warden and server have ended.
 temporary=$1
 shift
-"$@" 3<&- </dev/null &
+sh -c 'echo $$; exec "$@"' server "$@" 3<&- </dev/null &
 server=$!
-echo "$server"
 exec >/dev/null 2>&1 # so that our output ends when the server's does
 trap '' INT TERM HUP # the owner decides, not the terminal
 

@@ -72,10 +72,14 @@ func TestCall(t *testing.T) {
 
 func TestParseTarget(t *testing.T) {
 	for _, s := range []string{"", "a|b", "a|grpc|http://127.0.0.1:1/", "a|clickhouse|http://127.0.0.1:1/", "a|mcp|https://127.0.0.1:1/",
-		"a|mcp|http://127.0.0.1/mcp", "a|mcp|127.0.0.1:1", "a|mcp|http://127.0.0.1:1|t|u|v|w"} {
+		"a|mcp|http://127.0.0.1/mcp", "a|mcp|127.0.0.1:1", "a|mcp|http://127.0.0.1:1|t|u|v|w", "a|mcp"} {
 		if _, err := parseTarget(s); err == nil {
 			t.Errorf("%q: accepted", s)
 		}
+	}
+	old, err := parseTarget(`old|mcp2026|http://127.0.0.1:1|t|||{"max_rows": 500}`)
+	if err != nil || old.tool != "query" || old.argument != "sql" || old.limits["max_rows"] != 500.0 || old.auth[0] != "Bearer t" {
+		t.Errorf("%+v, error %v", old, err)
 	}
 	got, err := parseTarget("rival|mcp|http://127.0.0.1:9000/mcp||run_query|query")
 	if err != nil || got.name != "rival" || len(got.auth) != 0 || got.tool != "run_query" || got.argument != "query" || got.limits != nil || got.ours {

@@ -40,7 +40,7 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 	})
 	f.StringVar(&o.clickhouse, "clickhouse", "", "the ClickHouse behind -url, with its admin's login: `http://user:password@host:port`")
 	f.StringVar(&o.account, "account", "alice", "the ClickHouse `account` that the token's person acts as")
-	f.Func("target", "a further server, `name|mcp|URL|bearer|tool|argument`; what comes after URL may be missing, mcp2026 is the stateless protocol (repeatable)",
+	f.Func("target", "a further server, `"+targetForm+"`; what comes after URL may be missing, mcp2026 is the stateless protocol (repeatable)",
 		func(s string) error {
 			t, err := parseTarget(s)
 			o.others = append(o.others, t)

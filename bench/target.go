@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -74,17 +76,20 @@ func ourTarget(name string, p protocol, endpoint *url.URL, tokens []string, maxR
 	return t
 }
 
-// parseTarget reads name|mcp|URL|bearer|tool|argument, or mcp2026 instead of
-// mcp; what comes after the URL may be missing.
+// targetForm is what parseTarget reads. What comes after the URL may be missing.
+const targetForm = "name|mcp|URL|bearer|tool|argument|{further arguments}"
+
+// parseTarget reads one line of targetForm, or with mcp2026 instead of mcp.
 func parseTarget(s string) (*target, error) {
-	part := strings.Split(s, "|")
+	const parts = 7
+	part := strings.SplitN(s, "|", parts)
 	wrong := func(what string) error {
-		return fmt.Errorf("-target %q: %s; want name|mcp|URL|bearer|tool|argument, or mcp2026 for mcp", s, what)
+		return fmt.Errorf("-target %q: %s; want %s, or mcp2026 for mcp", s, what, targetForm)
 	}
-	if len(part) < 3 || len(part) > 6 {
+	if len(part) < 3 {
 		return nil, wrong(fmt.Sprintf("%d parts", len(part)))
 	}
-	part = append(part, make([]string, 6-len(part))...)
+	part = append(part, make([]string, parts-len(part))...)
 	t := &target{name: part[0], protocol: protocol(part[1]), tool: "query", argument: "sql"}
 	if t.protocol != sessions && t.protocol != stateless {
 		return nil, wrong(fmt.Sprintf("there is no protocol %q", part[1]))
@@ -96,11 +101,9 @@ func parseTarget(s string) (*target, error) {
 	if part[3] != "" {
 		t.auth = []string{"Bearer " + part[3]}
 	}
-	if part[4] != "" {
-		t.tool = part[4]
-	}
-	if part[5] != "" {
-		t.argument = part[5]
+	t.tool, t.argument = cmp.Or(part[4], t.tool), cmp.Or(part[5], t.argument)
+	if part[6] != "" && json.Unmarshal([]byte(part[6]), &t.limits) != nil {
+		return nil, wrong("the further arguments are no JSON object")
 	}
 	return t, nil
 }

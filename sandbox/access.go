@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -19,25 +18,28 @@ import (
 //
 // A real server keeps its users itself; then nothing is written down.
 
-// journal is the file of these statements, one JSON string on each line.
-const journal = "access.jsonl"
-
 // accessStatement matches the beginning of a statement that is to be remembered;
 // comments may come before it.
 var accessStatement = regexp.MustCompile(`(?is)^(?:\s|(?:--|#[ !])[^\n]*\n|/\*.*?\*/)*` +
 	`(?:(?:CREATE|ALTER|DROP|MOVE)\s+(?:USER|ROLE|ROW\s+POLICY|POLICY|MASKING\s+POLICY|QUOTA|SETTINGS\s+PROFILE|PROFILE)` +
 	`|GRANT|REVOKE|SET\s+DEFAULT\s+ROLE)\s`)
 
-// remember writes sql down if the engine would forget it.
-func (s *Server) remember(sql string) error {
-	if !s.program.engine || !accessStatement.MatchString(sql) {
-		return nil
-	}
+// isAccess reports whether sql is about users and their rights.
+func isAccess(sql string) bool { return accessStatement.MatchString(sql) }
+
+// journal is the path of the file of these statements: one JSON string on each line.
+type journal string
+
+// journalFile is its name in a server's directory.
+const journalFile = "access.jsonl"
+
+// add writes one more statement down.
+func (j journal) add(sql string) error {
 	line, err := json.Marshal(sql)
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(filepath.Join(s.Dir, journal), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(string(j), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -45,10 +47,9 @@ func (s *Server) remember(sql string) error {
 	return errors.Join(err, file.Close())
 }
 
-// remembered returns what was written down, as a script.
-func (s *Server) remembered() (string, error) {
-	path := filepath.Join(s.Dir, journal)
-	lines, err := os.ReadFile(path)
+// script returns what was written down, to be run again.
+func (j journal) script() (string, error) {
+	lines, err := os.ReadFile(string(j))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	} else if err != nil {
@@ -56,14 +57,14 @@ func (s *Server) remembered() (string, error) {
 	}
 	// A last line that was cut off belongs to an Exec that never returned.
 	whole := lines[:bytes.LastIndexByte(lines, '\n')+1]
-	if err := os.Truncate(path, int64(len(whole))); err != nil {
+	if err := os.Truncate(string(j), int64(len(whole))); err != nil {
 		return "", err
 	}
 	var script strings.Builder
 	for line := range bytes.Lines(whole) {
 		var sql string
 		if err := json.Unmarshal(line, &sql); err != nil {
-			return "", fmt.Errorf("%s: %w", path, err)
+			return "", fmt.Errorf("%s: %w", j, err)
 		}
 		script.WriteString(sql + "\n;\n")
 	}

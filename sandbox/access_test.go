@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAccessStatement(t *testing.T) {
+func TestIsAccess(t *testing.T) {
 	for sql, want := range map[string]bool{
 		"CREATE USER ann":                               true,
 		"  create\n user OR REPLACE ann":                true,
@@ -31,23 +31,22 @@ func TestAccessStatement(t *testing.T) {
 		"SHOW GRANTS":                                   false,
 		"":                                              false,
 	} {
-		if got := accessStatement.MatchString(sql); got != want {
+		if got := isAccess(sql); got != want {
 			t.Errorf("%q: %v, want %v", sql, got, want)
 		}
 	}
 }
 
 // What a crash cut off in the middle was never acknowledged, and does no harm.
-func TestRememberedIsWhole(t *testing.T) {
-	s := &Server{Dir: t.TempDir(), program: program{engine: true}}
-	for _, sql := range []string{"CREATE USER ann", "CREATE TABLE t (n UInt8)", "GRANT SELECT ON t\nTO ann;"} {
-		if err := s.remember(sql); err != nil {
+func TestJournal(t *testing.T) {
+	j := journal(filepath.Join(t.TempDir(), journalFile))
+	for _, sql := range []string{"CREATE USER ann", "GRANT SELECT ON t\nTO ann;"} {
+		if err := j.add(sql); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const want = "CREATE USER ann\n;\nGRANT SELECT ON t\nTO ann;\n;\n"
-	path := filepath.Join(s.Dir, journal)
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	file, err := os.OpenFile(string(j), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,14 +57,14 @@ func TestRememberedIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if got, err := s.remembered(); err != nil || got != want {
-			t.Errorf("remembered %q, %v, want %q", got, err, want)
+		if got, err := j.script(); err != nil || got != want {
+			t.Errorf("it says %q, %v, want %q", got, err, want)
 		}
 	}
-	if err := s.remember("DROP USER ann"); err != nil {
+	if err := j.add("DROP USER ann"); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.remembered(); err != nil || got != want+"DROP USER ann\n;\n" {
-		t.Errorf("remembered %q, %v after one more", got, err)
+	if got, err := j.script(); err != nil || got != want+"DROP USER ann\n;\n" {
+		t.Errorf("it says %q, %v after one more", got, err)
 	}
 }

@@ -28,25 +28,34 @@ var usersTemplate string
 //go:embed warden.sh
 var wardenScript string
 
-// writeFiles writes what the server and its warden read at their start.
-func (s *Server) writeFiles() error {
-	if err := os.MkdirAll(filepath.Join(s.Dir, dataDir), 0o700); err != nil {
+// config is what the files depend on.
+type config struct {
+	Options
+	dir      string
+	ports    ports
+	engine   bool   // the engine rather than a real server
+	password string // of the admin
+}
+
+// write writes what the server and its warden read at their start.
+func (c config) write() error {
+	if err := os.MkdirAll(filepath.Join(c.dir, dataDir), 0o700); err != nil {
 		return err
 	}
 	files := map[string]string{
-		configFile: s.fill(configTemplate),
-		usersFile:  s.fill(usersTemplate),
+		configFile: c.fill(configTemplate),
+		usersFile:  c.fill(usersTemplate),
 		wardenFile: wardenScript,
 	}
-	if s.program.engine {
-		start, err := s.startScript()
+	if c.engine {
+		start, err := c.start()
 		if err != nil {
 			return err
 		}
 		files[startFile] = start
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o600); err != nil {
 			return err
 		}
 	}
@@ -57,33 +66,28 @@ func (s *Server) writeFiles() error {
 const defaultMemory = 4 << 30
 
 // fill puts this server's values into a template.
-func (s *Server) fill(template string) string {
+func (c config) fill(template string) string {
 	// A real server logs to where we read, and keeps the users that it is told of.
-	log, users, password := "<console>1</console>", "<local_directory><path>{dir}/data/access/</path></local_directory>", s.Password
-	if s.program.engine {
-		// The engine must log in to itself without a password: startScript sets it.
+	log, users, password := "<console>1</console>", "<local_directory><path>{dir}/data/access/</path></local_directory>", c.password
+	if c.engine {
+		// The engine must log in to itself without a password: start sets it.
 		log, users, password = "<log>{dir}/server.log</log>", "", ""
 	}
 	template = strings.NewReplacer("{log}", log, "{users}", users).Replace(template)
 	return strings.NewReplacer(
-		"{dir}", html.EscapeString(s.Dir),
-		"{http_port}", port(s.ports.http),
-		"{native_port}", port(s.ports.native),
-		"{max_memory}", strconv.FormatInt(cmp.Or(s.options.MaxMemory, defaultMemory), 10),
+		"{dir}", html.EscapeString(c.dir),
+		"{http_port}", port(c.ports.http),
+		"{native_port}", port(c.ports.native),
+		"{max_memory}", strconv.FormatInt(cmp.Or(c.MaxMemory, defaultMemory), 10),
 		"{password}", password,
-		"{extra_config}", s.options.ExtraConfig,
-		"{extra_users}", s.options.ExtraUsers,
+		"{extra_config}", c.ExtraConfig,
+		"{extra_users}", c.ExtraUsers,
 	).Replace(template)
 }
 
-// port returns the port of a host:port that freePorts made.
-func port(address string) string {
-	return address[strings.LastIndexByte(address, ':')+1:]
-}
-
-// startScript is what the engine runs before it opens its ports: the admin's
-// password, then all users as they were.
-func (s *Server) startScript() (string, error) {
-	users, err := s.remembered()
-	return "ALTER USER " + admin + " IDENTIFIED WITH plaintext_password BY '" + s.Password + "';\n" + users, err
+// start is what the engine runs before it opens its ports: the admin's password,
+// then all users as they were.
+func (c config) start() (string, error) {
+	users, err := journal(filepath.Join(c.dir, journalFile)).script()
+	return "ALTER USER " + admin + " IDENTIFIED WITH plaintext_password BY '" + c.password + "';\n" + users, err
 }

@@ -66,7 +66,7 @@ func TestClickHouseServer(t *testing.T) {
 			t.Errorf("%s (%v) lacks %s:\n%s", c.file, err, c.want, got)
 		}
 	}
-	for _, file := range []string{journal, startFile} {
+	for _, file := range []string{journalFile, startFile} {
 		if _, err := os.Stat(filepath.Join(s.Dir, file)); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s, which only the engine needs: %v", file, err)
 		}

@@ -13,44 +13,18 @@ import (
 func (s *Server) Done() <-chan struct{} { return s.process.ended }
 
 // Err says why the server's process has ended; nil while it runs.
-func (s *Server) Err() error {
-	select {
-	case <-s.process.ended:
-		return s.process.err
-	default:
-		return nil
-	}
-}
+func (s *Server) Err() error { return s.process.failure() }
 
 // Kill ends the server's process on the spot, as a crash would (SIGKILL), and
 // waits until it is gone. Data, users and ports stay, for Restart.
-func (s *Server) Kill() error {
-	if s.Err() != nil {
-		return nil // it has ended already
-	}
-	if err := s.signal(syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return err
-	}
-	<-s.process.ended
-	return nil
-}
+func (s *Server) Kill() error { return s.process.kill() }
 
 // Pause stops the server's process in its tracks (SIGSTOP): the kernel still
 // accepts connections, but nothing answers until Resume.
-func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() error { return s.process.signal(syscall.SIGSTOP) }
 
 // Resume lets a paused server go on.
-func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
-
-func (s *Server) signal(signal syscall.Signal) error {
-	if err := s.Err(); err != nil {
-		return err
-	}
-	if err := syscall.Kill(s.process.pid, signal); err != nil {
-		return fmt.Errorf("sandbox: sending the server %v: %w", signal, err)
-	}
-	return nil
-}
+func (s *Server) Resume() error { return s.process.signal(syscall.SIGCONT) }
 
 // Restart stops the server, if it still runs, and starts it again on the same
 // ports and the same data, with the same users and passwords. Nothing else may use
@@ -78,12 +52,12 @@ func (s *Server) Close() error { return s.close() }
 // end is what Close does once.
 func (s *Server) end() error {
 	var errs []error
-	if s.process != nil && s.temporary() != "" {
+	if s.process != nil && s.temporary != "" {
 		errs = append(errs, s.Kill()) // there is nothing to be saved
 	}
 	if s.process != nil {
 		errs = append(errs, s.stop())
 	}
-	errs = append(errs, s.lock.Close(), os.RemoveAll(s.temporary()))
+	errs = append(errs, s.lock.Close(), os.RemoveAll(s.temporary))
 	return errors.Join(errs...)
 }

@@ -45,7 +45,7 @@ func (s *Server) AddPeople(ctx context.Context) (Gateway, error) {
 		return Gateway{}, err
 	}
 	if complete != "1" {
-		script := strings.ReplaceAll(peopleScript, "{nobody}", s.nobody())
+		script := strings.ReplaceAll(peopleScript, "{nobody}", nobody(s.Version))
 		for _, statement := range split(script) {
 			if err := s.Exec(ctx, statement); err != nil {
 				return Gateway{}, fmt.Errorf("adding the people: %w", err)
@@ -56,10 +56,10 @@ func (s *Server) AddPeople(ctx context.Context) (Gateway, error) {
 	return gateway, s.Exec(ctx, "ALTER USER "+gateway.User+" IDENTIFIED WITH sha256_password BY '"+gateway.Password+"'")
 }
 
-// nobody is a way to authenticate that nobody can go: since 26.7 it has a name.
-// Before that, it is the hash of a password that nobody knows.
-func (s *Server) nobody() string {
-	if v, err := parseVersion(s.Version); err == nil && !v.before(version{26, 7}) {
+// nobody is a way to authenticate that nobody can go. In 26.7 it has a name; for
+// an older server it is the hash of a password that nobody knows.
+func nobody(serverVersion string) string {
+	if v, err := parseVersion(serverVersion); err == nil && !v.before(version{26, 7}) {
 		return "no_authentication"
 	}
 	var hash [32]byte

@@ -1,6 +1,9 @@
 package sandbox
 
-import "net"
+import (
+	"net"
+	"strings"
+)
 
 // loopback is where a server may listen, with a port still to be found.
 const loopback = "127.0.0.1:0"
@@ -22,4 +25,9 @@ func freePorts() (ports, error) {
 	}
 	defer native.Close()
 	return ports{http.Addr().String(), native.Addr().String()}, nil
+}
+
+// port returns the port of a host:port.
+func port(address string) string {
+	return address[strings.LastIndexByte(address, ':')+1:]
 }

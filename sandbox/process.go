@@ -76,6 +76,39 @@ func (p *process) follow(lines io.Reader, output io.Closer, log io.Writer) {
 	close(p.ended)
 }
 
+// failure says why the server has ended; nil while it runs.
+func (p *process) failure() error {
+	select {
+	case <-p.ended:
+		return p.err
+	default:
+		return nil
+	}
+}
+
+// signal sends a running server a signal.
+func (p *process) signal(signal syscall.Signal) error {
+	if err := p.failure(); err != nil {
+		return err
+	}
+	if err := syscall.Kill(p.pid, signal); err != nil {
+		return fmt.Errorf("sandbox: sending the server %v: %w", signal, err)
+	}
+	return nil
+}
+
+// kill ends the server on the spot, and waits until it has ended.
+func (p *process) kill() error {
+	if p.failure() != nil {
+		return nil
+	}
+	if err := p.signal(syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	<-p.ended
+	return nil
+}
+
 // release lets go of the leash, with the word that says that we live, and waits
 // until the warden has done its work.
 func (p *process) release() error {

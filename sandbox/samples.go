@@ -31,54 +31,59 @@ func (s *Server) LoadSamples(ctx context.Context, dir string, names ...string) e
 		names = Samples()
 	}
 	for _, name := range names {
-		if err := s.loadSample(ctx, name, dir); err != nil {
+		if err := (sample{s, name, dir}).load(ctx); err != nil {
 			return fmt.Errorf("loading the sample database %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// loadSample runs the script of one database, unless it ran to its end before:
-// its last statement gives the database its comment.
-func (s *Server) loadSample(ctx context.Context, name, dir string) error {
-	script, err := scripts.ReadFile("samples/" + name + ".sql")
+// sample is one sample database on its way into a server.
+type sample struct {
+	server *Server
+	name   string
+	dir    string // of the data
+}
+
+// load runs the database's script, unless it ran to its end before: the last
+// statement gives the database its comment.
+func (s sample) load(ctx context.Context) error {
+	script, err := scripts.ReadFile("samples/" + s.name + ".sql")
 	if err != nil {
 		return err
 	}
-	complete, err := s.Text(ctx, "SELECT count() FROM system.databases WHERE name = '"+name+"' AND comment != ''")
+	complete, err := s.server.Text(ctx, "SELECT count() FROM system.databases WHERE name = '"+s.name+"' AND comment != ''")
 	if err != nil || complete == "1" {
 		return err
 	}
-	if err := s.Exec(ctx, "DROP DATABASE IF EXISTS "+name); err != nil {
+	if err := s.server.Exec(ctx, "DROP DATABASE IF EXISTS "+s.name); err != nil {
 		return err
 	}
 	for _, statement := range split(string(script)) {
-		if err := s.runSample(ctx, statement, dir); err != nil {
+		if err := s.run(ctx, statement); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// split splits a script of ours into its statements: each ends a line with ";".
-func split(script string) []string {
-	return strings.Split(strings.TrimSuffix(script, ";\n"), ";\n")
-}
-
-// runSample runs one statement. When it begins with "-- data: FILE", the file
-// follows it.
-func (s *Server) runSample(ctx context.Context, statement, dir string) error {
-	statement = strings.TrimSpace(statement)
-	first, rest, _ := strings.Cut(statement, "\n")
-	name, ok := strings.CutPrefix(first, "-- data: ")
+// run runs one statement. When it begins with "-- data: FILE", the file follows it.
+func (s sample) run(ctx context.Context, statement string) error {
+	first, rest, _ := strings.Cut(strings.TrimSpace(statement), "\n")
+	file, ok := strings.CutPrefix(first, "-- data: ")
 	if !ok {
-		return s.Exec(ctx, statement)
+		return s.server.Exec(ctx, statement)
 	}
-	file, err := os.Open(filepath.Join(dir, name))
+	data, err := os.Open(filepath.Join(s.dir, file))
 	if err != nil {
 		return fmt.Errorf("no sample data, run `make deps`: %w", err)
 	}
-	defer file.Close()
-	_, err = s.ask(ctx, rest, file)
+	defer data.Close()
+	_, err = s.server.ask(ctx, rest, data)
 	return err
+}
+
+// split splits a script of ours into its statements: each ends a line with ";".
+func split(script string) []string {
+	return strings.Split(strings.TrimSuffix(script, ";\n"), ";\n")
 }

@@ -49,9 +49,11 @@ type Server struct {
 	program program
 	ports   ports
 	client  *http.Client
-	lock    *os.File // on Dir
 	process *process
 	close   func() error
+
+	lock      *os.File // on Dir
+	temporary string   // Dir when it goes with the server, else ""
 }
 
 // admin is the name of the user that holds every right.
@@ -73,7 +75,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if s.Dir, s.lock, err = openDirectory(ctx, o.Dir); err != nil {
 		return nil, fmt.Errorf("sandbox: no directory for the data: %w", err)
 	}
-	if err := s.startOnFreePorts(ctx); err != nil {
+	if o.Dir == "" {
+		s.temporary = s.Dir
+	}
+	if err := startOnFreePorts(ctx, s); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	for _, statement := range o.Init {
@@ -88,7 +93,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 // the same time, and may be faster.
 const attempts = 5
 
-func (s *Server) startOnFreePorts(ctx context.Context) error {
+func startOnFreePorts(ctx context.Context, s *Server) error {
 	var err error
 	for range attempts {
 		if s.ports, err = s.options.findPorts(); err != nil {
@@ -103,39 +108,38 @@ func (s *Server) startOnFreePorts(ctx context.Context) error {
 
 // start starts the server on its ports and waits until it answers.
 func (s *Server) start(ctx context.Context) error {
-	if err := s.writeFiles(); err != nil {
+	files := config{Options: s.options, dir: s.Dir, ports: s.ports, engine: s.program.engine, password: s.Password}
+	if err := files.write(); err != nil {
 		return fmt.Errorf("sandbox: writing the server's configuration: %w", err)
 	}
-	arguments := append([]string{s.temporary()}, s.program.command(s.Dir)...)
+	arguments := append([]string{s.temporary}, s.program.command(s.Dir)...)
 	process, err := startProcess(filepath.Join(s.Dir, wardenFile), arguments, s.lock, s.options.Log)
 	if err != nil {
 		return fmt.Errorf("sandbox: starting %s: %w", s.program.path, err)
 	}
 	s.process, s.PID = process, process.pid
 	s.HTTP, s.Native = "http://"+s.ports.http, s.ports.native
-	if s.Version, err = s.answer(ctx); err != nil {
+	if s.Version, err = awaitAnswer(ctx, s); err != nil {
 		return errors.Join(err, s.stop())
 	}
 	return nil
 }
 
-// temporary is the directory that goes with the server, "" when it stays.
-func (s *Server) temporary() string {
-	if s.options.Dir != "" {
-		return ""
-	}
-	return s.Dir
-}
+// A server may take so long until it answers, and so long for one answer: it may
+// be a stranger who has the port and says nothing.
+const (
+	startTimeout = 60 * time.Second
+	tryTimeout   = 5 * time.Second
+)
 
-// startTimeout is how long a server may take until it answers.
-const startTimeout = 60 * time.Second
-
-// answer waits until the server answers, and returns its version.
-func (s *Server) answer(ctx context.Context) (string, error) {
+// awaitAnswer waits until the server answers, and returns its version.
+func awaitAnswer(ctx context.Context, s *Server) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the server took too long to answer"))
 	defer cancel()
 	for {
-		version, err := s.tryVersion(ctx)
+		try, cancel := context.WithTimeout(ctx, tryTimeout)
+		version, err := s.Text(try, "SELECT version()")
+		cancel()
 		if err == nil {
 			return version, nil
 		}
@@ -147,11 +151,4 @@ func (s *Server) answer(ctx context.Context) (string, error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-// tryVersion asks once, and not for long: it may be a stranger who has the port.
-func (s *Server) tryVersion(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	return s.Text(ctx, "SELECT version()")
 }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"porterhouse"
+	"porterhouse/audit"
+	"porterhouse/clickhouse"
+	"porterhouse/directory"
+	"porterhouse/gate"
+	"porterhouse/identity"
+)
+
+// What the parts of the configuration are called in the rooms they are for.
+
+func (c ClusterConfig) client(log *slog.Logger) (clickhouse.Config, error) {
+	config := clickhouse.Config{
+		URL:            c.URL,
+		User:           c.User,
+		Password:       c.Password,
+		AllowPlainHTTP: c.AllowPlainHTTP,
+		MaxConnections: c.MaxConnections,
+		Log:            log,
+	}
+	if !strings.HasPrefix(c.URL, "https:") {
+		return config, nil
+	}
+	var err error
+	config.TLS, err = clickhouse.TLSFiles{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key, ServerName: c.TLS.ServerName, Log: log}.Config()
+	return config, err
+}
+
+// directory is the rules for a cluster whose gateway is that user.
+func (u UsersConfig) directory(gateway string) directory.Config {
+	return directory.Config{
+		UserName:          u.Name,
+		Domains:           u.Domains,
+		LowerCase:         u.LowerCase,
+		Deny:              u.Deny,
+		Gateway:           gateway,
+		AllowUnicodeNames: u.AllowUnicodeNames,
+		AllowShared:       u.AllowShared,
+	}
+}
+
+func (t TokensConfig) identity(log *slog.Logger) identity.TokensConfig {
+	return identity.TokensConfig{Path: t.File, Log: log}
+}
+
+func (l LimitsConfig) gate() porterhouse.Limits {
+	return porterhouse.Limits{Rows: l.Rows, Bytes: int64(l.Bytes), Time: l.Time, Memory: int64(l.Memory)}
+}
+
+func (l LimitsConfig) queue() gate.Queue {
+	return gate.Queue{Running: l.ConcurrentPerPerson, Waiting: l.Queue, Wait: l.QueueWait}
+}
+
+func (a AuditConfig) log(log *slog.Logger) audit.Config {
+	return audit.Config{
+		Path:     a.File,
+		Key:      a.Key,
+		Replica:  a.Replica,
+		Version:  version,
+		MaxBytes: int64(a.RotateAt),
+		SyncEach: a.Sync == "each",
+		Log:      log,
+	}
+}
+
+// weakenings names everything in c that makes us less strict than we are
+// without it, for the log of the start.
+func (c Config) weakenings() []string {
+	var found []string
+	add := func(is bool, format string, args ...any) {
+		if is {
+			found = append(found, fmt.Sprintf(format, args...))
+		}
+	}
+	for _, name := range c.clusterNames() {
+		add(c.Clusters[name].AllowPlainHTTP, "clusters.%s.allow_plain_http", name)
+	}
+	add(c.Users.AllowUnicodeNames, "users.allow_unicode_names")
+	add(c.Users.AllowShared, "users.allow_shared")
+	add(len(c.Allow.Settings) > 0, "allow.settings: %s", strings.Join(c.Allow.Settings, ", "))
+	add(len(c.Allow.Functions) > 0, "allow.functions: %s", strings.Join(c.Allow.Functions, ", "))
+	add(len(c.Allow.TableFunctions) > 0, "allow.table_functions: %s", strings.Join(c.Allow.TableFunctions, ", "))
+	add(len(c.Origins) > 0, "origins: %s", strings.Join(c.Origins, ", "))
+	return found
+}

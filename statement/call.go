@@ -36,8 +36,8 @@ func (c *checker) takesFunction(i int) bool {
 // higherOrder reports whether the function that word i names may take a function:
 // all that do are called array… or map….
 func (c *checker) higherOrder(i int) bool {
-	name, ok := c.plain(i)
-	return !ok || hasPrefixFold(name, "array") || hasPrefixFold(name, "map")
+	name, _ := c.plain(i) // call refuses a name that is not plain
+	return hasPrefixFold(name, "array") || hasPrefixFold(name, "map")
 }
 
 // call checks the function that word i names, before the bracket of its arguments.

@@ -1,6 +1,7 @@
 package statement_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,8 @@ func TestCheck(t *testing.T) {
 		{"SELECT upper(file), file FROM t WHERE x IN range(5)", "SELECT", true, ""},
 		{"SELECT arrayMap(file -> file || 'x', files) FROM t", "SELECT", true, ""},
 		{"SELECT 1 SETTINGS final = 1, join_use_nulls", "SELECT", true, ""},
+		{"SELECT * FROM (EXPLAIN indexes = 1 SELECT 1)", "SELECT", true, ""},
+		{"SELECT any(explain), (explain), (explain LIKE 'x') FROM (EXPLAIN WITH 1 AS x SELECT x)", "SELECT", true, ""},
 
 		// Nothing, or more than one.
 		{"", "", false, "empty"},
@@ -63,6 +66,7 @@ func TestCheck(t *testing.T) {
 		{"WITH 1 AS select INSERT INTO t SELECT 1", "INSERT", false, "write"},
 		{"with x as (select 1) insert/**/into t select * from x", "INSERT", false, "write"},
 		{"EXPLAIN INSERT INTO t SELECT 1", "INSERT", false, "write"},
+		{"SELECT * FROM (EXPLAIN AST DROP TABLE t)", "SELECT", false, "write"},
 		{"SET readonly = 0", "SET", false, "write"},
 		{"CHECK TABLE t", "CHECK", false, "write"},
 		{"1 + 1", "", false, "unsure"},
@@ -98,7 +102,17 @@ func TestCheck(t *testing.T) {
 		{"SELECT aiGenerate('x'), AIClassify('x')", "SELECT", true, "function:aigenerate function:aiclassify"},
 		{"SELECT DICTGETSTRING('d', 'a', 1)", "SELECT", true, "function:dictgetstring"},
 
+		{"SELECT url('x'), extract(DAY FROM remote('x'))", "SELECT", true, "table_function:url table_function:remote"},
+		{"SELECT * FROM (((SELECT 1)) UNION ALL FROM brandNew(1) SELECT 1)", "SELECT", true, "table_function:brandnew"},
+		{"SELECT EXISTS(FROM brandNew(1) SELECT 1)", "SELECT", true, "table_function:brandnew"},
+		{"SELECT * FROM a SAMPLE 1/2 OFFSET 1/2, brandNew(1)", "SELECT", true, "table_function:brandnew"},
+		{"SELECT * FROM where, brandNew(1)", "SELECT", true, "table_function:brandnew"},
+
 		// What cannot be read with certainty.
+		{"SELECT $a$ , 1", "", false, "unsure"},
+		{"SELECT $ 1", "", false, "unsure"},
+		{"SELECT arrayMap({f: Identifier}, ['x'])", "SELECT", false, "unsure"},
+		{`SELECT "fil\x65"('x')`, "SELECT", false, "unsure"},
 		{"SELECT /* a /* b */ */ 1", "", false, "unsure"},
 		{"SELECT 'x", "", false, "unsure"},
 		{"SELECT (1", "SELECT", false, "unsure"},
@@ -109,5 +123,36 @@ func TestCheck(t *testing.T) {
 		if r.Verb != test.verb || r.Read != test.read || kinds(r) != test.hazards {
 			t.Errorf("Check(%q)\n got %q read=%v %s\nwant %q read=%v %s", test.sql, r.Verb, r.Read, kinds(r), test.verb, test.read, test.hazards)
 		}
+	}
+}
+
+func TestCheckPositions(t *testing.T) {
+	sql := "/* é */ SELECT file('x'),\n * FROM url('y') SETTINGS readonly = 0 FORMAT JSON; DROP TABLE t"
+	var found []string
+	for _, h := range statement.Check(sql).Hazards {
+		found = append(found, string(h.Kind)+" "+strings.Fields(sql[h.At-1:])[0])
+	}
+	want := []string{"function file('x'),", "table_function url('y')", "setting readonly", "format FORMAT", "multiple DROP", "write DROP"}
+	if !slices.Equal(found, want) {
+		t.Errorf("hazards begin at\n%q, want\n%q", found, want)
+	}
+}
+
+func TestCheckHasBounds(t *testing.T) {
+	nested := "SELECT " + strings.Repeat("(", 1001) + "1" + strings.Repeat(")", 1001)
+	if r := statement.Check(nested); r.Read || kinds(r) != "unsure" {
+		t.Errorf("1001 brackets: read %v, %s", r.Read, kinds(r))
+	}
+	many := "SELECT 1" + strings.Repeat(", file('x')", 1000)
+	r := statement.Check(many)
+	if last := r.Hazards[len(r.Hazards)-1]; len(r.Hazards) > 100 || last.Kind != statement.Unsure || r.Read {
+		t.Errorf("1000 hazards: %d told, read %v, the last is %+v", len(r.Hazards), r.Read, last)
+	}
+	long := "SELECT " + strings.Repeat("x", 1<<20) + "()"
+	if r := statement.Check("FROM " + strings.Repeat("x", 1<<20) + "() SELECT 1"); len(r.Hazards) != 1 || len(r.Hazards[0].Reason) > 1000 {
+		t.Errorf("a name of 1 MiB: %d hazards", len(r.Hazards))
+	}
+	if r := statement.Check(long); len(r.Hazards) != 0 {
+		t.Errorf("a name of 1 MiB: %s", kinds(r))
 	}
 }

@@ -50,7 +50,7 @@ func TestLexerAgreesWithClickHouse(t *testing.T) {
 	for len(texts) < 20_000 {
 		texts = append(texts, mutated(random, corpus()))
 	}
-	for len(texts) < 40_000 {
+	for len(texts) < 30_000 {
 		var text strings.Builder
 		for range 1 + random.IntN(10) {
 			text.WriteString(pieces[random.IntN(len(pieces))])

@@ -103,6 +103,10 @@ func (c *checker) keyword(i int) {
 		f.tables = true
 	case key == kFormat && c.formatClause(i):
 		c.hazard(FormatClause, int(c.words[i].begin), "", "leave out FORMAT: the format of the answer is chosen outside the SQL, with the tool's format argument")
+	case key == kExplain && c.explainsInside(i):
+		if v := c.explained(i); !v.read {
+			c.refuse(v.kind, v.at, v.reason)
+		}
 	case key == kSettings && c.settingsClause(i):
 		f.settings = true
 		c.setting(i + 1)
@@ -153,6 +157,13 @@ func (c *checker) tablePosition(i int) bool {
 	return f.tables && (before.kind == Comma || f.opened >= 0 && i == f.opened+1)
 }
 
+// explainsInside tells EXPLAIN at word i, in (EXPLAIN …), from the column of that
+// name which it answers with.
+func (c *checker) explainsInside(i int) bool {
+	opened, next := c.top().opened, c.at(i+1)
+	return opened >= 0 && i == opened+1 && !c.callable(opened-1) && next.kind == BareWord && !next.key.follows()
+}
+
 // formatClause tells FORMAT at word i from a column of that name: a clause has
 // one name behind it and stands at the end of the statement.
 func (c *checker) formatClause(i int) bool {
@@ -168,12 +179,12 @@ func (c *checker) formatClause(i int) bool {
 
 // settingsClause tells SETTINGS at word i from a column or table of that name.
 func (c *checker) settingsClause(i int) bool {
-	name := c.at(i + 1)
+	name, behind := c.at(i+1), c.at(i+2).kind
 	switch name.kind {
-	case QuotedIdentifier:
+	case QuotedIdentifier, OpeningCurlyBrace:
 		return true
 	case BareWord:
-		return c.at(i+2).kind == Equals || !name.key.follows()
+		return behind == Equals || behind == Comma || !name.key.follows()
 	}
 	return false
 }
@@ -199,10 +210,10 @@ func (c *checker) setting(i int) {
 		"the setting "+short(name)+" may not be set in a statement: leave it out of SETTINGS, or ask the operator to allow it")
 }
 
-// short cuts what is too long for a sentence.
+// short makes a name fit for a sentence: not too long, and valid UTF-8.
 func short(name string) string {
-	if len(name) > 64 {
-		return name[:64] + "…"
+	if len(name) > 128 {
+		name = name[:128] + "…"
 	}
-	return name
+	return strings.ToValidUTF8(name, "�")
 }

@@ -37,7 +37,7 @@ func (c *checker) verb(first int) verb {
 			return verb{name: name, read: true}
 		}
 		if key == kExplain {
-			return c.explained()
+			return c.explained(i)
 		}
 	}
 	return c.write(i)
@@ -85,10 +85,11 @@ var explainKinds = map[string]bool{
 	"AST": true, "SYNTAX": true, "QUERY": true, "TREE": true, "PLAN": true, "PIPELINE": true, "ESTIMATE": true, "ANALYZE": true,
 }
 
-// explained finds the verb of what EXPLAIN, the first word, explains. Only a
-// SELECT passes: EXPLAIN TABLE OVERRIDE, for one, connects to another server.
-func (c *checker) explained() verb {
-	i := 1
+// explained finds the verb of what EXPLAIN at word i explains. Only a SELECT
+// passes: EXPLAIN TABLE OVERRIDE, for one, connects to another server.
+func (c *checker) explained(i int) verb {
+	explain := i
+	i++
 	for c.at(i).kind == BareWord && explainKinds[strings.ToUpper(c.source(i))] && c.at(i+1).kind != Equals {
 		i++
 	}
@@ -99,7 +100,7 @@ func (c *checker) explained() verb {
 		}
 	}
 	if c.at(i).kind == 0 {
-		return verb{name: "EXPLAIN", kind: Unsure, reason: "EXPLAIN is not followed by a SELECT"}
+		return verb{name: "EXPLAIN", kind: Unsure, at: explain, reason: "EXPLAIN is not followed by a SELECT"}
 	}
 	explained := c.verb(i)
 	switch {

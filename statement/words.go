@@ -6,7 +6,7 @@ import "strings"
 type word struct {
 	begin, end int32
 	kind       Type
-	key        keyword // what a bare word is; 0: a name, or not a bare word
+	key        keyword // what a bare word is; notKeyword behind a dot, where only names stand
 }
 
 // maxText is the longest text that is read, in bytes; ClickHouse itself reads
@@ -31,19 +31,23 @@ func readWords(sql string) ([]word, *doubt) {
 	lexer := NewLexer(sql)
 	for {
 		t := lexer.Next()
+		if t.Type == Whitespace {
+			continue
+		}
 		if reason := doubtful(sql, t); reason != "" {
-			return words, &doubt{t.Begin, reason}
+			return nil, &doubt{t.Begin, reason}
 		}
-		switch {
-		case t.Type == EndOfStream:
+		switch t.Type {
+		case EndOfStream:
 			return words, nil
-		case t.Significant():
-			w := word{begin: int32(t.Begin), end: int32(t.End), kind: t.Type}
-			if t.Type == BareWord && (len(words) == 0 || words[len(words)-1].kind != Dot) {
-				w.key = keywordOf(sql[t.Begin:t.End])
-			}
-			words = append(words, w)
+		case Comment:
+			continue
 		}
+		w := word{begin: int32(t.Begin), end: int32(t.End), kind: t.Type}
+		if t.Type == BareWord && (len(words) == 0 || words[len(words)-1].kind != Dot) {
+			w.key = keywordOf(sql[t.Begin:t.End])
+		}
+		words = append(words, w)
 	}
 }
 

@@ -1,0 +1,28 @@
+// Package statement says what a SQL text is, before it goes anywhere: how many
+// statements, which verb decides, whether it only reads, and what in it may not
+// pass unasked. It knows nothing of users, limits or servers, and never changes
+// a byte.
+//
+//	sql ──Lexer──▶ tokens ──readWords──▶ words ──checker──▶ Report
+//	                  │                             │
+//	     cut where ClickHouse cuts       verb.go   which word decides
+//	     them, byte for byte             scan.go   clauses, brackets, SETTINGS
+//	                                     call.go   functions, by their names
+//
+// The rules:
+//
+//   - The Lexer agrees with ClickHouse 26.7 about every token. What other versions
+//     cut differently (a comment in a comment, a heredoc that is not closed) and
+//     what ClickHouse refuses is [Unsure].
+//   - There is no parser. The words of a statement are read once, with the bracket
+//     that each stands in; ClickHouse has no reserved words, so where a word could
+//     be a name or a clause, it is the clause.
+//   - What is not known is refused: a first word that is not known to begin a read;
+//     a name before a bracket where a table may stand, that is not a table function
+//     known to stay inside; a setting that is not known to be harmless.
+//   - Scalar functions alone are refused by name, when they are known to reach
+//     outside: there are too many good ones, and operators add their own.
+//
+// The tables are in tables.go, functions.go and settings.go; tests hold them
+// against what a real ClickHouse says it has.
+package statement

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,16 +26,28 @@ func attend(find usher, log *slog.Logger, now func() time.Time) mcp.Middleware {
 			v, err := find(req.GetExtra())
 			if err != nil {
 				log.Error("a message without a visit", "method", method, "cause", err)
-				return nil, internalError("")
+				return nil, public(err, "tools/call", "unknown")
 			}
 			v.attended.Store(true)
 			ctx, leave := v.tie(ctx)
 			defer leave()
-			res, err = recovered(ctx, next, method, req)
+			if err = checkURI(req); err == nil {
+				res, err = recovered(ctx, next, method, req)
+			}
 			logMessage(log, v, method, req, outcome(res, err), now().Sub(since))
 			return res, public(err, method, v.request)
 		}
 	}
+}
+
+// checkURI refuses what is no URI. The SDK would put it into an answer that is
+// no JSON, and break off.
+func checkURI(req mcp.Request) error {
+	read, ok := req.(*mcp.ReadResourceRequest)
+	if ok && strings.ContainsFunc(read.Params.URI, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return porterhouse.Errorf(porterhouse.Invalid, "a URI has only printable ASCII characters; encode the others with %%")
+	}
+	return nil
 }
 
 // panicError is a panic of a handler, with its stack. Without it one bad request

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -70,7 +69,7 @@ func (a *agent) message(method string, params map[string]any) map[string]any {
 	return map[string]any{"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
 }
 
-// reply is what came back.
+// received is what came back.
 type received struct {
 	status int
 	header http.Header
@@ -181,5 +180,3 @@ func (a *agent) query(sql string) string {
 	}
 	return text
 }
-
-var _ = fmt.Sprint

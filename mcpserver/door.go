@@ -96,7 +96,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if lost := out.close(); lost > 0 && r.Context().Err() == nil {
 		d.Log.Error("an answer was not put where the SDK wrote its placeholder", "request", id, "texts", lost)
 	}
-	if v == nil || !v.attended.Load() {
+	if v == nil || !v.attended.Load() && (out.status >= http.StatusBadRequest || r.Method != http.MethodPost) {
 		d.logRequest(r, id, out.status, v, no, d.Now().Sub(since))
 	}
 }

@@ -75,7 +75,10 @@ var shop = []string{
 	"CREATE ROW POLICY every ON shop.teams USING 1 TO alice",
 	"CREATE DATABASE vault COMMENT 'for the owner'",
 	"CREATE TABLE vault.orderss (id UInt64) ENGINE = MergeTree ORDER BY id",
-	"GRANT SELECT ON shop.orders TO alice", "GRANT SELECT ON shop.teams TO alice, bob", "GRANT SELECT(id) ON shop.orders TO bob",
+	"CREATE VIEW shop.slow AS SELECT number FROM numbers(1200) WHERE NOT ignore(sleepEachRow(0.05)) SETTINGS max_block_size = 1",
+	"CREATE VIEW shop.fuse AS SELECT repeat('x', 10000) AS text, throwIf(number = 400, 'the fuse blew') FROM numbers(1000) SETTINGS max_block_size = 50",
+	"GRANT SELECT ON shop.fuse TO alice",
+	"GRANT SELECT ON shop.orders TO alice", "GRANT SELECT ON shop.slow TO alice, bob", "GRANT SELECT ON shop.teams TO alice, bob", "GRANT SELECT(id) ON shop.orders TO bob",
 }
 
 // startEngine starts the shared ClickHouse once.
@@ -102,7 +105,8 @@ type house struct {
 	*Server
 	url     string
 	sandbox *sandbox.Server
-	audit   string // the file
+	audit   string // the file of record
+	record  *audit.Log
 	logged  *lockedBuffer
 }
 
@@ -132,7 +136,8 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
 	server, gateway := startEngine()
 	h := &house{sandbox: server, logged: &lockedBuffer{}, audit: filepath.Join(t.TempDir(), "audit.jsonl")}
-	record, err := audit.Open(audit.Config{Path: h.audit, Key: porterhouse.NewSecret(strings.Repeat("k", 32))})
+	var err error
+	h.record, err = audit.Open(audit.Config{Path: h.audit, Key: porterhouse.NewSecret(strings.Repeat("k", 32))})
 	check(t, err)
 	client, err := clickhouse.New(clickhouse.Config{URL: server.HTTP, User: gateway.User, Password: porterhouse.NewSecret(gateway.Password)})
 	check(t, err)
@@ -140,13 +145,14 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	check(t, err)
 	g, err := gate.New(gate.Config{
 		Clusters: map[string]gate.Cluster{"main": {Client: client, Directory: people}},
-		Audit:    record, People: &gate.People{}, Limits: houseLimits,
+		Audit:    h.record, People: &gate.People{}, Limits: houseLimits,
 		Queue: gate.Queue{Running: 64, Waiting: 64, Wait: 30 * time.Second},
 	})
 	check(t, err)
 	c := Config{
 		Gate: g, Verify: verify, Cluster: "main", Version: "test",
 		ResourceMetadata: "https://porterhouse.example.com/.well-known/oauth-protected-resource/mcp",
+		HintTime:         time.Minute, // on a busy machine
 		Log:              slog.New(slog.NewTextHandler(h.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, f := range change {
@@ -162,7 +168,7 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		check(t, client.Close(ctx))
-		check(t, record.Close())
+		check(t, h.record.Close())
 		if t.Failed() {
 			t.Logf("log:\n%s", h.logged)
 		}
@@ -175,5 +181,41 @@ func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// slowSQL runs for a minute; name is where it can be found again.
+func slowSQL(name string) string {
+	return "SELECT '" + name + "', count() FROM shop.slow"
+}
+
+// waitFor waits until a statement with this name runs in ClickHouse, or none does.
+func (h *house) waitFor(t testing.TB, name string, runs bool) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("statement %s runs: %t", name, runs), func() bool {
+		got, err := h.sandbox.Text(t.Context(), "SELECT count() FROM system.processes WHERE position(query, '"+name+"') > 0 AND position(query, 'system.processes') = 0")
+		check(t, err)
+		return (strings.TrimSpace(got) != "0") == runs
+	})
+}
+
+// eventually waits for a condition that must come true; how long it may take is
+// no part of the test.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// exec runs statements as the admin.
+func (h *house) exec(t testing.TB, statements ...string) {
+	t.Helper()
+	for _, sql := range statements {
+		if err := h.sandbox.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"strings"
-	"time"
 
 	"porterhouse"
 )
@@ -89,7 +88,3 @@ func unescapeTSV(value string) string {
 	}
 	return b.String()
 }
-
-// hintTime is how long the search for a hint may take: the error is worth more
-// than the hint.
-const hintTime = 2 * time.Second

@@ -27,32 +27,39 @@ const maxHintSQL = 8 << 10
 // no column there resembles the unknown one, it tells what columns there are.
 func nearestColumns(ctx context.Context, c *call, own *statementError, unknown string) (string, error) {
 	name := unknown[strings.LastIndexByte(unknown, '.')+1:]
-	rows, _, err := c.lookup(ctx, `
-		SELECT concat(database, '.', table) AS place, name, damerauLevenshteinDistance(lower(name), lower({name:String})) AS distance
+	rows, _, err := c.lookup(ctx, `SELECT concat(database, '.', table) AS place, name, damerauLevenshteinDistance(lower(name), lower({name:String})) AS distance
 		FROM system.columns
 		WHERE positionCaseInsensitive({sql:String}, table) > 0
 			AND (database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') OR position({sql:String}, database) > 0)
-		ORDER BY distance, place, position
-		LIMIT 40`,
+		ORDER BY place, position
+		LIMIT 1000`,
 		map[string]string{"name": name, "sql": own.sql[:min(len(own.sql), maxHintSQL)]})
 	if err != nil {
 		return "", err
 	}
 	var near, all []string
 	for _, row := range rows {
-		if resembles(row[2], name) && len(near) < 5 {
+		if resembles(row[2], name) {
 			near = append(near, fmt.Sprintf("%s (%s)", row[1], row[0]))
 		}
 		all = append(all, row[1])
 	}
 	switch {
 	case len(near) > 0:
-		return "did you mean " + strings.Join(near, ", ") + "?", nil
+		return "did you mean " + strings.Join(near[:min(len(near), maxNear)], ", ") + "?", nil
+	case len(all) > maxColumns:
+		return "columns there: " + strings.Join(all[:maxColumns], ", ") + " …; describe_tables shows all of them.", nil
 	case len(all) > 0:
 		return "columns there: " + strings.Join(all, ", ") + ".", nil
 	}
 	return "describe_tables shows the columns of a table.", nil
 }
+
+// maxNear and maxColumns bound how many names a hint has.
+const (
+	maxNear    = 5
+	maxColumns = 40
+)
 
 // nearestTables compares with the table's name alone and with its full name.
 func nearestTables(ctx context.Context, c *call, own *statementError, unknown string) (string, error) {
@@ -62,8 +69,7 @@ func nearestTables(ctx context.Context, c *call, own *statementError, unknown st
 	return didYouMean(rows, unknown, "search_schema finds tables by words.", err)
 }
 
-const nearTablesSQL = `
-	SELECT concat(database, '.', name) AS place,
+const nearTablesSQL = `SELECT concat(database, '.', name) AS place,
 		least(damerauLevenshteinDistance(lower(name), lower({name:String})), damerauLevenshteinDistance(lower(place), lower({full:String}))) AS distance
 	FROM system.tables
 	WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema')
@@ -71,8 +77,7 @@ const nearTablesSQL = `
 	LIMIT 5`
 
 func nearestDatabases(ctx context.Context, c *call, own *statementError, unknown string) (string, error) {
-	rows, _, err := c.lookup(ctx, `
-		SELECT name, damerauLevenshteinDistance(lower(name), lower({name:String})) AS distance
+	rows, _, err := c.lookup(ctx, `SELECT name, damerauLevenshteinDistance(lower(name), lower({name:String})) AS distance
 		FROM system.databases
 		ORDER BY distance, name
 		LIMIT 5`,
@@ -81,8 +86,7 @@ func nearestDatabases(ctx context.Context, c *call, own *statementError, unknown
 }
 
 func nearestFunctions(ctx context.Context, c *call, own *statementError, unknown string) (string, error) {
-	rows, _, err := c.lookup(ctx, `
-		SELECT name, damerauLevenshteinDistance(lower(name), lower({name:String})) AS distance
+	rows, _, err := c.lookup(ctx, `SELECT name, damerauLevenshteinDistance(lower(name), lower({name:String})) AS distance
 		FROM system.functions
 		ORDER BY distance, name
 		LIMIT 5`,

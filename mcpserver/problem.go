@@ -151,7 +151,7 @@ func (c *call) hint(ctx context.Context, own *statementError, x *porterhouse.Exc
 	if !ok {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, hintTime)
+	ctx, cancel := context.WithTimeout(ctx, c.server.config.HintTime)
 	defer cancel()
 	names, err := look(ctx, c, own, quoted(x.Message))
 	if err != nil {

@@ -97,41 +97,51 @@ func stem(word string) string {
 	return strings.TrimSuffix(word, "s")
 }
 
-// searchSQL ranks by how many of the words are found at all, then by how well: a
-// whole word counts more than the beginning of one, that more than the inside,
-// a name more than a comment, that more than the name of the database around it.
-// The system tables show each person only what that person may see.
-const searchSQL = `
-WITH
+// searchSQL makes one row of each database and of each table with its columns,
+// and ranks them by how many of the words are found at all, then by how well: a
+// name that is the word (5) counts more than one that has it as a word (3), that
+// more than the beginning of a word (2), that more than the inside (1); and a
+// name counts twice as much as a comment, that twice as much as the name of the
+// database around it. The system tables show each person what that person may see.
+//
+// Texts are split at ASCII characters and by ASCII case only: the Unicode classes
+// of re2 take longer to compile than all the rest.
+const searchSQL = `WITH
 	splitByChar(' ', {words:String}) AS words,
-	text -> concat(' ', lowerUTF8(replaceRegexpAll(replaceRegexpAll(text, '([\\p{Ll}\\p{N}])(\\p{Lu})', '\\1 \\2'), '[^\\p{L}\\p{N}\\p{M}]+', ' ')), ' ') AS plain,
-	text -> arrayMap(w -> toInt32(multiIf(position(text, concat(' ', w, ' ')) > 0, 3, position(text, concat(' ', w)) > 0, 2, position(text, w) > 0, 1, 0)), words) AS fit,
-	(name, comment, around) -> arrayMap((n, c, a) -> if(n + c > 0, 4 * n + 2 * c + a, 0), fit(plain(name)), fit(plain(comment)), fit(plain(around))) AS score,
-	asked AS (SELECT arrayJoin(if({database:String} = '', (SELECT groupArray(name) FROM system.databases
-		WHERE name NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema')), [{database:String}])) AS name),
-	found_columns AS (
-		SELECT database, table, maxForEach(points) AS top, count() AS matching,
-			arraySlice(arraySort(x -> (-x.1, x.2), groupArray((arraySum(points), position, name, type, comment))), 1, {columns:UInt8}) AS best
-		FROM (SELECT database, table, name, type, comment, position, score(name, comment, '') AS points
-			FROM system.columns WHERE database IN asked AND {kind:String} IN ('', 'column'))
-		WHERE arrayExists(p -> p > 0, points)
-		GROUP BY database, table),
-	found_tables AS (
-		SELECT t.database AS database, t.name AS name, t.engine AS engine, t.comment AS comment, t.total_rows AS size, c.matching AS matching, c.best AS best,
-			score(t.name, t.comment, t.database) AS own,
-			arrayMap((o, p) -> o + p, own, if(empty(c.top), arrayMap(w -> toInt32(0), words), c.top)) AS points
-		FROM system.tables AS t LEFT JOIN found_columns AS c ON c.database = t.database AND c.table = t.name
-		WHERE t.database IN asked AND {kind:String} != 'database'
-			AND (c.matching > 0 OR {kind:String} != 'column' AND arrayExists(p -> p > 0, own)))
-SELECT kind, database, name, engine, comment, ifNull(toString(size), ''), matching,
-	toJSONString(arrayMap(b -> [b.3, b.4, b.5], best)),
-	count() OVER ()
+	(text, w) -> multiIf(position(text, w) = 0, 0, text = concat(' ', w, ' '), 5, position(text, concat(' ', w, ' ')) > 0, 3, position(text, concat(' ', w)) > 0, 2, 1) AS fit
+SELECT
+	if(table = '', 'database', 'table') AS kind, database, table,
+	anyIf(type, part < 3), anyIf(comment, part < 3), anyIf(size, part < 3), countIf(part = 3) AS matching,
+	toJSONString(arrayMap(c -> [c.3, c.4, c.5], arraySlice(arraySort(c -> (-c.1, c.2), groupArrayIf((arraySum(points), position, name, type, comment), part = 3)), 1, {columns:UInt8}))),
+	count() OVER (),
+	arrayMap((own, best) -> own + best, sumForEach(arrayMap(p -> if(part < 3, p, 0), points)), maxForEach(arrayMap(p -> if(part = 3, p, 0), points))) AS total
 FROM (
-	SELECT 'table' AS kind, database, name, engine, comment, size, matching, best, points FROM found_tables
-	UNION ALL
-	SELECT 'database', name, '', engine, comment, NULL, 0, [], score(name, comment, '') AS points
-	FROM system.databases WHERE name IN asked AND {kind:String} IN ('', 'database') AND arrayExists(p -> p > 0, points))
-ORDER BY arrayCount(p -> p > 0, points) DESC, arraySum(points) DESC, kind, database, name
+	SELECT part, database, table, name, type, comment, position, size,
+		splitByChar('\x01', lowerUTF8(replaceRegexpAll(replaceRegexpAll(text, '([a-z0-9])([A-Z])', '\\1 \\2'), '[\x02-/:-@\\[-\x60{-\x7f]+', ' '))) AS texts,
+		if(seen, arrayMap(w -> fit(texts[1], w) * 4 + fit(texts[2], w) * 2, words), arrayMap(w -> 0, words)) AS direct,
+		arrayMap((d, w) -> if(d > 0, d + fit(texts[3], w), 0), direct, words) AS points
+	FROM (
+		SELECT 1 AS part, name AS database, '' AS table, name, engine AS type, comment, 0 AS position, '' AS size,
+			{kind:String} IN ('', 'database') AS seen, concat(' ', name, ' \x01 ', comment, ' \x01') AS text
+		FROM system.databases
+		WHERE {kind:String} IN ('', 'database')
+		UNION ALL
+		SELECT 2, database, name, name, engine, comment, 0, ifNull(toString(total_rows), ''),
+			{kind:String} IN ('', 'table'), concat(' ', name, ' \x01 ', comment, ' \x01 ', database, ' ')
+		FROM system.tables
+		WHERE {kind:String} != 'database'
+		UNION ALL
+		SELECT 3, database, table, name, type, comment, position, '',
+			1, concat(' ', name, ' \x01 ', comment, ' \x01')
+		FROM system.columns
+		WHERE {kind:String} IN ('', 'column')
+	)
+	WHERE if({database:String} = '', database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema'), database = {database:String})
+		AND (part < 3 OR arrayExists(p -> p > 0, points))
+)
+GROUP BY database, table
+HAVING arrayExists(t -> t > 0, total)
+ORDER BY arrayCount(t -> t > 0, total) DESC, arraySum(total) DESC, kind, database, table
 LIMIT {limit:UInt16} OFFSET {skip:UInt64}`
 
 // showHits writes the page: each table with the columns that match.

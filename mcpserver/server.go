@@ -41,6 +41,7 @@ type Config struct {
 	MaxBytes    int           // the largest max_bytes; 0: 1,000,000
 	Sessions    Sessions      // bounds on those of clients before 2026-07-28
 	ProgressGap time.Duration // between two notes on a long question; 0: 2 s
+	HintTime    time.Duration // for the search of names near to an unknown one; 0: 2 s
 
 	Log *slog.Logger     // nil: discarded
 	Now func() time.Time // nil: time.Now
@@ -90,6 +91,7 @@ func withDefaults(c Config) Config {
 	c.Sessions.Each = cmp.Or(c.Sessions.Each, 32)
 	c.Sessions.All = cmp.Or(c.Sessions.All, 2_000)
 	c.ProgressGap = cmp.Or(c.ProgressGap, 2*time.Second)
+	c.HintTime = cmp.Or(c.HintTime, 2*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -124,8 +124,11 @@ func jsonWrap(dst []byte, s status, head, rows []byte) []byte {
 		dst = append(append(append(dst, `"note":`...), marshal(strings.Join(s.notes, " "))...), ',')
 	}
 	dst = append(append(dst, `"columns":`...), head...)
-	dst = append(append(dst, ",\"rows\":[\n"...), rows...)
-	return append(dst, "\n]}\n"...)
+	dst = append(dst, `,"rows":[`...)
+	if len(rows) > 0 {
+		dst = append(append(append(dst, '\n'), rows...), '\n')
+	}
+	return append(dst, "]}\n"...)
 }
 
 // marshal is json.Marshal of strings, which cannot fail, without HTML's escapes.

@@ -68,14 +68,12 @@ type column struct{ name, kind, comment, defaults string }
 // The names of the wanted tables travel as JSON in a parameter. has() is for
 // speed: by it ClickHouse looks at no other table.
 const (
-	tablesSQL = `
-		WITH JSONExtract({wanted:String}, 'Array(Tuple(String, String))') AS wanted
+	tablesSQL = `WITH JSONExtract({wanted:String}, 'Array(Tuple(String, String))') AS wanted
 		SELECT database, name, engine, comment, primary_key, sorting_key, partition_key, total_rows, total_bytes
 		FROM system.tables
 		WHERE has(wanted.2, name) AND arrayExists(w -> w.1 IN ('', database) AND w.2 = name, wanted)
 		ORDER BY arrayFirstIndex(w -> w.1 IN ('', database) AND w.2 = name, wanted), database`
-	columnsSQL = `
-		WITH JSONExtract({wanted:String}, 'Array(Tuple(String, String))') AS wanted
+	columnsSQL = `WITH JSONExtract({wanted:String}, 'Array(Tuple(String, String))') AS wanted
 		SELECT database, table, name, type, comment, trim(concat(default_kind, ' ', default_expression))
 		FROM system.columns
 		WHERE has(wanted.2, table) AND arrayExists(w -> w.1 IN ('', database) AND w.2 = table, wanted)

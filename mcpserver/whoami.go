@@ -17,8 +17,7 @@ func runWhoami(ctx context.Context, c *call, arguments json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	rows, _, err := c.lookup(ctx, `
-		SELECT currentUser(), arrayStringConcat(arraySort(currentRoles()), ', '), version(), timezone(),
+	rows, _, err := c.lookup(ctx, `SELECT currentUser(), arrayStringConcat(arraySort(currentRoles()), ', '), version(), timezone(),
 			(SELECT arrayStringConcat(arraySort(groupArray(name)), ', ') FROM system.databases
 				WHERE name NOT IN ('INFORMATION_SCHEMA', 'information_schema'))`, nil)
 	if err != nil {

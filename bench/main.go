@@ -1,10 +1,10 @@
 // Command bench measures what Porterhouse costs and prints the figures of the
 // README, side by side, in one run, on the same engine.
 //
-//	porterhouse demo ──▶ the same statement, four ways ──▶ rounds of short, interleaved turns
-//	                                                        └▶ throughput, latency, CPU, and what
-//	                                                           ClickHouse says it was asked
-//	porterhouse serve ─▶ a fresh process ──▶ time to ready, memory at rest and at its peak, tokens
+//	porterhouse demo ──▶ the ClickHouse of everything here
+//	  porterhouse serve ─▶ a fresh process ─▶ time to ready, memory at rest and at its peak, tokens
+//	  the demo itself ───▶ the same statement, four ways, in rounds of short, interleaved turns
+//	                         └▶ throughput, latency, CPU, and what ClickHouse says it was asked
 //
 // The rule: nothing is measured against a number of another day. The reference
 // (the plain statement, straight to ClickHouse) runs in every round, right next

@@ -46,7 +46,7 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 			o.others = append(o.others, t)
 			return err
 		})
-	levels := f.String("c", "1,8", "how many callers at once, each with its own connection: `numbers` with commas")
+	levels := f.String("c", "1,8", "how many callers at once, each with its own connection: `numbers` with commas; Porterhouse bounds those of one person")
 	f.IntVar(&o.rounds, "rounds", 5, "how often each target has its turn, per workload and -c")
 	f.DurationVar(&o.slice, "slice", 1500*time.Millisecond, "how long a turn is measured")
 	f.DurationVar(&o.warm, "warm", 200*time.Millisecond, "how long a turn warms up before that")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ type machine struct {
 	CPU        string `json:"cpu"`
 	Go         string `json:"go"`
 	ClickHouse string `json:"clickhouse"`
+	Busy       string `json:"load_average"`      // of the minute before
 	Version    string `json:"version,omitempty"` // of Porterhouse
 }
 
@@ -36,7 +38,19 @@ func newMachine(clickhouse string) machine {
 		CPU:        cpuModel(),
 		Go:         runtime.Version(),
 		ClickHouse: clickhouse,
+		Busy:       loadAverage(),
 	}
+}
+
+// loadAverage is how many programs wanted to run in the last minute: what others
+// did on the machine is in the figures too.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	minute, _, _ := strings.Cut(string(text), " ")
+	return minute
 }
 
 // cpuModel is the name that /proc/cpuinfo gives, or else the architecture.
@@ -57,11 +71,8 @@ func cpuModel() string {
 func (r *report) markdown(w io.Writer) error {
 	var b strings.Builder
 	m := r.Machine
-	fmt.Fprintf(&b, "Measured on %s: %d cores of %s, %s, ClickHouse %s", m.Date, m.Cores, m.CPU, m.Go, m.ClickHouse)
-	if m.Version != "" {
-		fmt.Fprintf(&b, ", %s", m.Version)
-	}
-	fmt.Fprintf(&b, ".\n%s\n\n", r.Method)
+	fmt.Fprintf(&b, "Measured on %s: %d cores of %s (load average before: %s), ClickHouse %s, ", m.Date, m.Cores, m.CPU, m.Busy, m.ClickHouse)
+	fmt.Fprintf(&b, "%s.\n%s\n\n", cmp.Or(m.Version, m.Go), r.Method)
 	r.table(&b)
 	if len(r.Figures) > 0 {
 		b.WriteString("\n| figure | measured | goal | |\n| --- | ---: | ---: | :-: |\n")
@@ -84,8 +95,8 @@ func (r *report) table(b *strings.Builder) {
 	var own float64
 	for _, r := range r.Rows {
 		queries := fmt.Sprintf("%.3f", float64(r.Queries)/float64(max(r.Calls, 1)))
-		fmt.Fprintf(b, "| %s | %d | %s | %.0f | %.2f | %.2f | %.2f | %s | %s | %s | %d | %d |\n",
-			r.Workload, r.Concurrency, r.Target, r.PerSecond, r.Ratio, r.P50, r.P99,
+		fmt.Fprintf(b, "| %s | %d | %s | %.0f | %.2f (%.2f–%.2f) | %.2f | %.2f | %s | %s | %s | %d | %d |\n",
+			r.Workload, r.Concurrency, r.Target, r.PerSecond, r.Ratio, r.RatioLeast, r.RatioMost, r.P50, r.P99,
 			known(r.ServerCPU), known(r.DatabaseCPU), queries, r.Connections, r.Bytes)
 		own = max(own, r.OwnCPU)
 	}

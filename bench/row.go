@@ -15,6 +15,8 @@ type row struct {
 	Calls       int     `json:"calls"`           // those timed
 	PerSecond   float64 `json:"per_second"`      // median of the rounds
 	Ratio       float64 `json:"ratio"`           // median of the rounds' own ratios to the reference
+	RatioLeast  float64 `json:"ratio_least"`     // of any round
+	RatioMost   float64 `json:"ratio_most"`      //
 	P50         float64 `json:"p50_ms"`          // over all rounds, as P99
 	P99         float64 `json:"p99_ms"`          //
 	ServerCPU   float64 `json:"server_cpu_ms"`   // per call, as the next two
@@ -64,6 +66,7 @@ func (c *cell) row(reference *cell) row {
 	slices.Sort(latencies)
 	r.Calls = len(latencies)
 	r.PerSecond, r.Ratio = median(speeds), median(ratios)
+	r.RatioLeast, r.RatioMost = slices.Min(ratios), slices.Max(ratios)
 	r.P50, r.P99 = milliseconds(percentile(latencies, 50)), milliseconds(percentile(latencies, 99))
 	each := func(d time.Duration) float64 { return milliseconds(d) / float64(max(r.Calls, 1)) }
 	r.ServerCPU, r.DatabaseCPU, r.OwnCPU = each(used.server), each(used.database), each(used.own)

@@ -134,8 +134,8 @@ func (s *site) addFresh(ctx context.Context, o options, r *report, log io.Writer
 
 // method says how the table came to be.
 func method(o options) string {
-	return fmt.Sprintf("%d rounds of turns of %v, interleaved, one connection for each caller; answers/s and shares are medians of the rounds, "+
-		"percentiles are over all of them. ClickHouse answers in %s, as Porterhouse asks it to.", o.rounds, o.slice, answerFormat)
+	return fmt.Sprintf("%d rounds of turns of %v, interleaved, one connection for each caller; answers/s and shares are medians of the rounds "+
+		"(in parentheses: the least and the most), percentiles are over all of them. ClickHouse answers in %s, as Porterhouse asks it to.", o.rounds, o.slice, answerFormat)
 }
 
 // blocks are all targets under each workload at each concurrency.

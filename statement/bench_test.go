@@ -1,6 +1,7 @@
 package statement_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -51,27 +52,42 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// Texts made to be slow: 64 KiB each.
+// BenchmarkCheckWorst has texts made to be slow, in two lengths: a time that grows
+// with the square of the length shows as a quarter of the bytes per second.
 func BenchmarkCheckWorst(b *testing.B) {
-	for name, unit := range map[string]string{
-		"heredoc tags never closed": "$a$b $c$d ",
-		"brackets":                  "(",
-		"brackets in arrayMap":      "arrayMap(((((((((a),(a),(a),",
-		"dots":                      "a.",
-		"quotes":                    `"a""b"`,
-		"comments":                  "/**/",
-		"curly quotes":              "‘",
-		"settings":                  "SETTINGS a = 1, ",
-		"commas":                    "FROM a,",
-		"url(":                      "url(",
+	same := func(unit string) func(int) string { return func(int) string { return unit } }
+	for name, unit := range map[string]func(i int) string{
+		"tags never closed":    func(i int) string { return fmt.Sprintf("$t%d$ , ", i) },
+		"dollars":              same("$ "),
+		"brackets":             same("("),
+		"brackets in arrayMap": same("arrayMap((((a),(a),(a))),"),
+		"dots":                 same("a."),
+		"dotted calls":         same("a.a.a.a("),
+		"quotes":               same(`"a""b"`),
+		"comments":             same("/**/"),
+		"nested comments":      same("/*"),
+		"curly quotes":         same("‘"),
+		"settings":             same("SETTINGS a = 1, "),
+		"commas":               same("FROM a,"),
+		"WITH":                 same("WITH a AS (b), "),
+		"EXPLAIN":              same("(EXPLAIN a = 1, "),
+		"EXPLAIN WITH":         same("(EXPLAIN AST WITH "),
+		"refused calls":        same("url() + "),
 	} {
-		b.Run(name, func(b *testing.B) {
-			sql := "SELECT " + strings.Repeat(unit, 64<<10/len(unit))
-			b.SetBytes(int64(len(sql)))
-			for b.Loop() {
-				statement.Check(sql)
-			}
-		})
+		for _, size := range []int{64 << 10, 256 << 10} {
+			b.Run(fmt.Sprintf("%s/%d KiB", name, size>>10), func(b *testing.B) {
+				text := strings.Builder{}
+				text.WriteString("SELECT ")
+				for i := 0; text.Len() < size; i++ {
+					text.WriteString(unit(i))
+				}
+				sql := text.String()
+				b.SetBytes(int64(len(sql)))
+				for b.Loop() {
+					statement.Check(sql)
+				}
+			})
+		}
 	}
 }
 

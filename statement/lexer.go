@@ -58,7 +58,7 @@ func (l *Lexer) scan(c byte) Type {
 	case dollar:
 		return l.dollar()
 	case high:
-		return l.unicode(c)
+		return l.unicode()
 	case sign:
 		l.pos++
 		return signs[c]

@@ -156,7 +156,7 @@ func (l *Lexer) dollar() Type {
 
 // unicode scans what begins with a byte above 127: curly quotes, the minus
 // sign, white space as word processors write it. Nothing else is SQL.
-func (l *Lexer) unicode(c byte) Type {
+func (l *Lexer) unicode() Type {
 	rest := l.sql[l.pos:]
 	switch {
 	case strings.HasPrefix(rest, "\u2212"):

@@ -64,12 +64,12 @@ func split(sql string) []string {
 // spliced returns one source with runs of tokens from others in it, or fewer of
 // its own, or other pieces.
 func spliced(random *rand.Rand, sources [][]string) string {
-	any := func() []string { return sources[random.IntN(len(sources))] }
-	text := append([]string{}, any()...)
+	pick := func() []string { return sources[random.IntN(len(sources))] }
+	text := append([]string{}, pick()...)
 	for range 1 + random.IntN(3) {
 		at := random.IntN(len(text) + 1)
 		rest := append([]string{}, text[at:]...)
-		switch other := any(); random.IntN(5) {
+		switch other := pick(); random.IntN(5) {
 		case 0: // the end of another
 			text = append(text[:at], other[random.IntN(len(other)+1):]...)
 		case 1: // a run of another, put in

@@ -55,7 +55,8 @@ func readWords(sql string) ([]word, *doubt) {
 func doubtful(sql string, t Token) string {
 	switch t.Type {
 	case Comment:
-		if sql[t.Begin] == '/' && strings.Contains(sql[t.Begin+2:t.End], "/*") && sql[t.Begin+1] == '*' {
+		text := sql[t.Begin:t.End]
+		if strings.HasPrefix(text, "/*") && strings.Contains(text[2:], "/*") {
 			return "a comment holds another /*, which some versions of ClickHouse read differently: write it without"
 		}
 	case BareWord:

@@ -1,0 +1,160 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"strconv"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+const (
+	maxSQL   = 64 << 10 // bytes of SQL that a line holds
+	maxText  = 1 << 10  // bytes of any other text
+	maxParam = 256      // bytes of the name, or of the value, of a query parameter
+)
+
+// timeLayout is RFC 3339 in UTC with exactly six decimals, so that lines sort
+// as text and the kind stands at a known place.
+const timeLayout = "2006-01-02T15:04:05.000000Z"
+
+// fields are the members of a line's JSON object between its first and last
+// ones, each with a comma before it.
+type fields []byte
+
+func (f *fields) name(name string) {
+	*f = append(*f, ',', '"')
+	*f = append(*f, name...)
+	*f = append(*f, '"', ':')
+}
+
+// text adds a string, shortened to maxText bytes. An empty one is left out.
+func (f *fields) text(name, value string) {
+	if value != "" {
+		f.name(name)
+		*f = appendQuoted(*f, shortened(value, maxText))
+	}
+}
+
+// count adds a whole number, zero as well.
+func (f *fields) count(name string, n int64) {
+	f.name(name)
+	*f = strconv.AppendInt(*f, n, 10)
+}
+
+// moment adds a time.
+func (f *fields) moment(name string, t time.Time) {
+	f.name(name)
+	*f = append(*f, '"')
+	*f = t.UTC().AppendFormat(*f, timeLayout)
+	*f = append(*f, '"')
+}
+
+// yes adds true; false is left out.
+func (f *fields) yes(name string, value bool) {
+	if value {
+		f.name(name)
+		*f = append(*f, "true"...)
+	}
+}
+
+// sql adds a statement: its secrets masked, at most maxSQL bytes of it, and what
+// is needed to know the whole.
+func (f *fields) sql(statement string) {
+	text, masked := mask(statement)
+	kept := text[:cutAt(text, maxSQL)]
+	f.name("sql")
+	*f = appendQuoted(*f, kept)
+	f.yes("sql_masked", masked)
+	if len(kept) < len(text) {
+		f.count("sql_bytes", int64(len(statement)))
+		f.text("sql_sha256", digest(text))
+	}
+	if !utf8.ValidString(kept) {
+		f.name("sql_base64")
+		*f = append(*f, '"')
+		*f = base64.StdEncoding.AppendEncode(*f, []byte(kept))
+		*f = append(*f, '"')
+	}
+}
+
+// shortened returns s, or when it is longer than limit its beginning with the length and the SHA-256 of the
+// whole, so that two long texts with the same beginning stay two.
+func shortened(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return s[:cutAt(s, limit)] + "… (" + strconv.Itoa(len(s)) + " bytes, sha256 " + digest(s) + ")"
+}
+
+// digest is the SHA-256 of s, in hex.
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// cutAt is the longest length up to limit that does not cut a rune of s in two.
+func cutAt(s string, limit int) int {
+	if len(s) <= limit {
+		return len(s)
+	}
+	for back := range utf8.UTFMax {
+		if utf8.RuneStart(s[limit-back]) {
+			return limit - back
+		}
+	}
+	return limit // not UTF-8 anyway
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendQuoted appends s as a JSON string. What cannot be seen in a terminal or
+// an editor (control, bidirectional, zero-width characters) is escaped, so that a
+// statement cannot hide in the record. Bytes that are not UTF-8 become U+FFFD.
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
+	from := 0 // s[from:at] is to be copied as it is
+	for at := 0; at < len(s); {
+		if c := s[at]; c < utf8.RuneSelf {
+			if c < ' ' || c == '"' || c == '\\' || c == 0x7f {
+				b = appendEscaped(append(b, s[from:at]...), c)
+				from = at + 1
+			}
+			at++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[at:])
+		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
+			b = appendUnit(append(b, s[from:at]...), r)
+			from = at + size
+		}
+		at += size
+	}
+	return append(append(b, s[from:]...), '"')
+}
+
+// appendEscaped appends the JSON escape of an ASCII character.
+func appendEscaped(b []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\n':
+		return append(b, '\\', 'n')
+	case '\r':
+		return append(b, '\\', 'r')
+	case '\t':
+		return append(b, '\\', 't')
+	}
+	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+}
+
+// appendUnit appends r as one \u escape, or two beyond the basic plane.
+func appendUnit(b []byte, r rune) []byte {
+	if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
+		return appendUnit(appendUnit(b, high), low)
+	}
+	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+}

@@ -3,55 +3,136 @@ package clickhouse
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"porterhouse"
 )
 
 // Config says how to reach one ClickHouse cluster as the gateway.
+//
+// What may take how long: DialTimeout to be connected, and once more for the TLS
+// handshake. All else, from waiting for a free connection to the last byte of the
+// answer, together Limits.Time of the question and HeaderTimeout.
 type Config struct {
 	URL      string             // http://host:8123 or https://host:8443
 	User     string             // the gateway's own account: it holds IMPERSONATE and nothing else
 	Password porterhouse.Secret // of User
-	TLS      *tls.Config        // for https; nil: the system's roots
+	TLS      *tls.Config        // for https; nil: the system's roots. See TLSFiles
 
-	MaxConnections int           // at once; 0: 256
+	// AllowPlainHTTP lets the gateway's password and everybody's rows travel
+	// unencrypted to a host beyond loopback.
+	AllowPlainHTTP bool
+
+	MaxConnections int           // at once, for questions; 0: 256
 	DialTimeout    time.Duration // to be connected; 0: 3 s
-	HeaderTimeout  time.Duration // added to the query's own time until the first byte; 0: 5 s
+	HeaderTimeout  time.Duration // added to the query's own time until the first byte, and the last; 0: 5 s
 	Log            *slog.Logger  // nil: discarded
 }
 
 // Client runs statements on one cluster. It is safe for concurrent use.
-type Client struct{}
+type Client struct {
+	target    target
+	cleaner   cleaner
+	questions *http.Transport // at most MaxConnections
+	control   *http.Transport // kills and checks, which must get through when questions cannot
+	grace     time.Duration   // Config.HeaderTimeout
+	log       *slog.Logger
+	buffers   sync.Pool // of *[]byte, bufferSize each
+
+	closing context.Context // ends kills under way when Close cannot wait for them
+	close   context.CancelFunc
+	killer  *killer
+
+	count struct {
+		queries, kills, killFailures, connections atomic.Uint64
+		running                                   atomic.Int64
+	}
+}
+
+// What a zero field of Config stands for.
+const (
+	defaultConnections   = 256
+	defaultDialTimeout   = 3 * time.Second
+	defaultHeaderTimeout = 5 * time.Second
+)
+
+// controlConnections bounds what kills and checks use beside MaxConnections.
+const controlConnections = 16
 
 // New checks c. It connects to nothing.
-func New(c Config) (*Client, error) { panic("skeleton") }
-
-// Query runs q as the account. The answer's Body is open: close it.
-func (c *Client) Query(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*porterhouse.Answer, error) {
-	panic("skeleton")
+func New(c Config) (*Client, error) {
+	target, err := newTarget(c)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case c.MaxConnections < 0 || c.DialTimeout < 0 || c.HeaderTimeout < 0:
+		return nil, errors.New("clickhouse: a number of connections or a timeout is negative")
+	case c.Log == nil:
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if target.plainBeyondLoopback() {
+		c.Log.Warn("AllowPlainHTTP: the gateway's password and all rows travel unencrypted", "host", target.host)
+	}
+	if c.TLS != nil && c.TLS.InsecureSkipVerify {
+		c.Log.Warn("InsecureSkipVerify: whoever answers is taken for ClickHouse", "host", target.host)
+	}
+	client := &Client{
+		target:  target,
+		cleaner: newCleaner(target.name, c.User),
+		grace:   orDefault(c.HeaderTimeout, defaultHeaderTimeout),
+		log:     c.Log,
+		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
+	}
+	client.questions = newTransport(c, orDefault(c.MaxConnections, defaultConnections), &client.count.connections)
+	client.control = newTransport(c, controlConnections, &client.count.connections)
+	client.killer = newKiller(client)
+	client.closing, client.close = context.WithCancel(context.Background())
+	return client, nil
 }
 
-// Server is what a check found.
-type Server struct {
-	Version string
+func orDefault[T int | time.Duration](value, standard T) T {
+	if value == 0 {
+		return standard
+	}
+	return value
 }
-
-// Check logs in and asks one question as the gateway itself. comment is its log_comment.
-func (c *Client) Check(ctx context.Context, comment string) (Server, error) { panic("skeleton") }
-
-// Ping asks whether the server answers at all, without logging in.
-func (c *Client) Ping(ctx context.Context) error { panic("skeleton") }
 
 // Stats counts what the client did since it was made.
 type Stats struct {
-	Queries, Kills, KillFailures, ConnectionsOpened uint64
-	Running                                         int64
+	Queries           uint64 // people's statements
+	Kills             uint64 // statements that were abandoned, and so killed
+	KillFailures      uint64 // kills of which nobody knows whether they worked; the log says why
+	ConnectionsOpened uint64 // to ClickHouse, for whatever purpose
+	Running           int64  // answers that are open now
 }
 
 // Stats returns the counts so far.
-func (c *Client) Stats() Stats { panic("skeleton") }
+func (c *Client) Stats() Stats {
+	return Stats{
+		Queries:           c.count.queries.Load(),
+		Kills:             c.count.kills.Load(),
+		KillFailures:      c.count.killFailures.Load(),
+		ConnectionsOpened: c.count.connections.Load(),
+		Running:           c.count.running.Load(),
+	}
+}
 
-// Close waits, until ctx ends, for kills under way and lets go of all connections.
-func (c *Client) Close(ctx context.Context) error { panic("skeleton") }
+// Close waits, until ctx ends, for kills under way and lets go of all
+// connections. Close the open answers before: what is asked or abandoned after
+// Close has begun is refused, or runs until its own max_execution_time.
+func (c *Client) Close(ctx context.Context) error {
+	err := c.killer.close(ctx)
+	c.close()
+	c.questions.CloseIdleConnections()
+	c.control.CloseIdleConnections()
+	if err != nil {
+		return errors.New("clickhouse: closed while statements were still being killed; they end at their own max_execution_time")
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"porterhouse"
+)
+
+// call is one statement, from before it is sent to its end. It ends once: either
+// ClickHouse is done with it (finish), or nobody waits for it any more (abandon).
+type call struct {
+	client *Client
+	statement
+	begun time.Time
+
+	caller  context.Context // whose question it is
+	ctx     context.Context // ends with caller, when the time is up, and when the call ends
+	cancel  context.CancelFunc
+	unwatch func() bool // stops watching ctx
+
+	sent    atomic.Bool // ClickHouse may have the statement
+	started bool        // ClickHouse has answered, so it knows the statement
+	over    atomic.Bool
+}
+
+// run sends a statement and opens its answer.
+func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, error) {
+	if c.killer.isClosed() {
+		return nil, porterhouse.Errorf(porterhouse.Unavailable, "Porterhouse is shutting down; try again in a moment")
+	}
+	k := &call{client: c, statement: s, begun: time.Now(), caller: ctx}
+	k.ctx, k.cancel = context.WithTimeout(ctx, s.Limits.Time+c.grace)
+	c.count.queries.Add(1)
+	c.count.running.Add(1)
+
+	request := c.target.request(k.ctx, k.parameters(), k.SQL, &k.sent)
+	response, err := c.questions.RoundTrip(request)
+	if err != nil {
+		// The transport has let go of the request: nothing more of it will leave.
+		return nil, k.fail(err)
+	}
+	k.started = true
+	k.unwatch = context.AfterFunc(k.ctx, k.abandon)
+	answer, err := k.open(response)
+	if err != nil {
+		response.Body.Close()
+		return nil, k.fail(err)
+	}
+	return answer, nil
+}
+
+// finish ends the call: ClickHouse is done with the statement.
+func (k *call) finish() {
+	if !k.over.CompareAndSwap(false, true) {
+		return
+	}
+	if k.unwatch != nil {
+		k.unwatch()
+	}
+	k.cancel()
+	k.client.count.running.Add(-1)
+}
+
+// abandon ends the call: the connection closes, and ClickHouse is told to stop
+// the statement if it may have it. It may be called at any time, from anywhere.
+func (k *call) abandon() {
+	if !k.over.CompareAndSwap(false, true) {
+		return
+	}
+	k.cancel()
+	k.client.count.running.Add(-1)
+	if k.sent.Load() {
+		k.client.killer.kill(k.ID, k.started, k.begun.Add(k.Limits.Time))
+	}
+}
+
+// fail ends the call because of err, and says what err means to the caller. An
+// exception ended the statement; after anything else it may still be running.
+func (k *call) fail(err error) error {
+	if text, ok := errors.AsType[exceptionText](err); ok {
+		k.finish()
+		return k.client.explain(text, &k.statement)
+	}
+	why := k.reason(err)
+	k.abandon()
+	return why
+}
+
+// What a person is told when ClickHouse is away.
+const (
+	unreachable = "ClickHouse cannot be reached right now; try again in a moment, and tell the operator if it lasts"
+	lost        = "the connection to ClickHouse broke before an answer came; try again in a moment, and tell the operator if it lasts"
+	brokenOff   = "the connection to ClickHouse broke in the middle of the answer, so it is not complete; ask again"
+	noPlace     = "no connection to ClickHouse became free in time; try again in a moment"
+)
+
+// reason makes the caller's error of one that a connection gave. Whose time was
+// up or who went away decides, for then the connection only says "canceled".
+func (k *call) reason(err error) error {
+	if _, ok := errors.AsType[*porterhouse.Error](err); ok {
+		return err
+	}
+	e := &porterhouse.Error{Kind: porterhouse.Unavailable, Err: err}
+	late := errors.Is(k.ctx.Err(), context.DeadlineExceeded)
+	switch {
+	case k.caller.Err() != nil:
+		e.Kind, e.Public = porterhouse.Explain(k.caller.Err())
+	case late && k.sent.Load():
+		e.Kind = porterhouse.Timeout
+		e.Public = "ClickHouse did not finish within the " + k.Limits.Time.String() + " that a question may take; ask for less at once"
+	case late:
+		e.Public = noPlace
+	case k.ctx.Err() != nil:
+		e.Kind, e.Public = porterhouse.Canceled, "the answer was closed before its end"
+	case !k.sent.Load():
+		e.Public = unreachable
+	case !k.started:
+		e.Public = lost
+	default:
+		e.Public = brokenOff
+	}
+	return e
+}
+
+// Headers of ClickHouse's responses, in net/http's spelling.
+const (
+	headerQueryID       = "X-Clickhouse-Query-Id"
+	headerFormat        = "X-Clickhouse-Format"
+	headerSummary       = "X-Clickhouse-Summary"
+	headerExceptionCode = "X-Clickhouse-Exception-Code"
+	headerExceptionTag  = "X-Clickhouse-Exception-Tag"
+)
+
+// open makes an Answer of a response. Its error is for fail.
+func (k *call) open(response *http.Response) (*porterhouse.Answer, error) {
+	if id := response.Header.Get(headerQueryID); id != k.ID && (id != "" || response.StatusCode == http.StatusOK) {
+		return nil, notOurs(response, id)
+	}
+	if response.StatusCode != http.StatusOK || response.Header.Get(headerExceptionCode) != "" {
+		return nil, refused(response)
+	}
+	if response.ContentLength < 0 && len(response.TransferEncoding) == 0 {
+		return nil, endless(response)
+	}
+	b := newBody(k, response)
+	columns, err := b.begin(response.Header.Get(headerFormat))
+	if err != nil {
+		b.release()
+		return nil, err
+	}
+	return &porterhouse.Answer{Columns: columns, Body: b, Summary: b.Summary}, nil
+}

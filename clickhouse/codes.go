@@ -1,0 +1,84 @@
+package clickhouse
+
+import "porterhouse"
+
+// rule says what a person is told of an exception.
+type rule struct {
+	name   string           // as ClickHouse has it
+	kind   porterhouse.Kind // what sort of failure it is
+	public string           // instead of ClickHouse's message, which would tell too much; "": the message
+}
+
+// elsewhere stands for messages that are about nothing but hosts.
+const elsewhere = "ClickHouse could not reach something that the question needs, such as another server; try again later, or tell the operator"
+
+// Codes that judge looks at.
+const (
+	syntaxError       = 62
+	unknownUser       = 192
+	supportIsDisabled = 344
+	accessDenied      = 497
+)
+
+// rules is what an exception means, by its code. A code that is not here means
+// that the statement cannot be run as it is: Failed, with ClickHouse's message.
+var rules = map[int]rule{
+	// The account's rights say no.
+	164:          {"READONLY", porterhouse.Denied, ""},
+	unknownUser:  {"UNKNOWN_USER", porterhouse.Denied, ""},
+	291:          {"DATABASE_ACCESS_DENIED", porterhouse.Denied, ""},
+	446:          {"FUNCTION_NOT_ALLOWED", porterhouse.Denied, ""},
+	452:          {"SETTING_CONSTRAINT_VIOLATION", porterhouse.Denied, ""},
+	472:          {"READONLY_SETTING", porterhouse.Denied, ""},
+	481:          {"PATH_ACCESS_DENIED", porterhouse.Denied, ""},
+	482:          {"DICTIONARY_ACCESS_DENIED", porterhouse.Denied, ""},
+	accessDenied: {"ACCESS_DENIED", porterhouse.Denied, ""},
+	620:          {"QUERY_NOT_ALLOWED", porterhouse.Denied, ""},
+	673:          {"RESOURCE_ACCESS_DENIED", porterhouse.Denied, ""},
+
+	// Over a limit: less, or later.
+	158: {"TOO_MANY_ROWS", porterhouse.Limited, ""},
+	161: {"TOO_MANY_COLUMNS", porterhouse.Limited, ""},
+	162: {"TOO_DEEP_SUBQUERIES", porterhouse.Limited, ""},
+	165: {"TOO_MANY_TEMPORARY_COLUMNS", porterhouse.Limited, ""},
+	166: {"TOO_MANY_TEMPORARY_NON_CONST_COLUMNS", porterhouse.Limited, ""},
+	167: {"TOO_DEEP_AST", porterhouse.Limited, ""},
+	168: {"TOO_BIG_AST", porterhouse.Limited, ""},
+	173: {"CANNOT_ALLOCATE_MEMORY", porterhouse.Limited, ""},
+	191: {"SET_SIZE_LIMIT_EXCEEDED", porterhouse.Limited, ""},
+	201: {"QUOTA_EXCEEDED", porterhouse.Limited, ""},
+	202: {"TOO_MANY_SIMULTANEOUS_QUERIES", porterhouse.Limited, ""},
+	229: {"QUERY_IS_TOO_LARGE", porterhouse.Limited, ""},
+	241: {"MEMORY_LIMIT_EXCEEDED", porterhouse.Limited, ""},
+	290: {"LIMIT_EXCEEDED", porterhouse.Limited, ""},
+	306: {"TOO_DEEP_RECURSION", porterhouse.Limited, ""},
+	307: {"TOO_MANY_BYTES", porterhouse.Limited, ""},
+	396: {"TOO_MANY_ROWS_OR_BYTES", porterhouse.Limited, ""},
+	776: {"RESOURCE_LIMIT_EXCEEDED", porterhouse.Limited, ""},
+	777: {"MEMORY_RESERVATION_KILLED", porterhouse.Limited, ""},
+	778: {"MEMORY_RESERVATION_FAILED", porterhouse.Limited, ""},
+
+	159: {"TIMEOUT_EXCEEDED", porterhouse.Timeout, ""},
+	160: {"TOO_SLOW", porterhouse.Timeout, ""},
+
+	394: {"QUERY_WAS_CANCELLED", porterhouse.Canceled, ""},
+	735: {"QUERY_WAS_CANCELLED_BY_CLIENT", porterhouse.Canceled, ""},
+
+	// Something is away.
+	95:  {"CANNOT_READ_FROM_SOCKET", porterhouse.Unavailable, elsewhere},
+	96:  {"CANNOT_WRITE_TO_SOCKET", porterhouse.Unavailable, elsewhere},
+	198: {"DNS_ERROR", porterhouse.Unavailable, elsewhere},
+	203: {"NO_FREE_CONNECTION", porterhouse.Unavailable, elsewhere},
+	209: {"SOCKET_TIMEOUT", porterhouse.Unavailable, elsewhere},
+	210: {"NETWORK_ERROR", porterhouse.Unavailable, elsewhere},
+	236: {"ABORTED", porterhouse.Unavailable, ""},
+	242: {"TABLE_IS_READ_ONLY", porterhouse.Unavailable, ""},
+	279: {"ALL_CONNECTION_TRIES_FAILED", porterhouse.Unavailable, elsewhere},
+	297: {"SHARD_HAS_NO_CONNECTIONS", porterhouse.Unavailable, elsewhere},
+	439: {"CANNOT_SCHEDULE_TASK", porterhouse.Unavailable, ""},
+	519: {"NO_REMOTE_SHARD_AVAILABLE", porterhouse.Unavailable, elsewhere},
+	745: {"SERVER_OVERLOADED", porterhouse.Unavailable, ""},
+	749: {"TCP_CONNECTION_LIMIT_REACHED", porterhouse.Unavailable, ""},
+	762: {"HTTP_CONNECTION_LIMIT_REACHED", porterhouse.Unavailable, ""},
+	999: {"KEEPER_EXCEPTION", porterhouse.Unavailable, elsewhere},
+}

@@ -1,0 +1,25 @@
+// Package clickhouse runs a statement as an Account: one file for each access
+// mode, everything else shared. It knows accounts, not people.
+//
+// One question goes one way:
+//
+//	Query ─▶ prefix (execute_as.go) ─▶ request (request.go) ─▶ send (call.go)
+//	                                                             │
+//	   Answer ◀─ whole lines, limits ◀─ rows or exception? ◀─ body of the response
+//	           (body.go, meter.go)      (stream.go)
+//
+// and ends in exactly one of two ways: ClickHouse is done with it, or it is
+// abandoned and killed by its query_id (kill.go), because ClickHouse does not
+// stop a statement when a connection closes.
+//
+// The rules:
+//   - One call of Query is at most one statement in ClickHouse. A statement that
+//     may have started is never sent again.
+//   - The person's SQL is the body of the request, byte for byte. Nothing is
+//     added to it, and the prefix that names the person travels apart from it.
+//   - An answer is complete or says that it is not: by Summary.Cut, or by an
+//     error of Read. What a body must look like to be complete is in stream.go.
+//   - Every phase has an end: see Config.
+//   - An error is a *porterhouse.Error, whose public half names no host, not the
+//     gateway's account and no version (exception.go, codes.go).
+package clickhouse

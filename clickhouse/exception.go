@@ -1,0 +1,198 @@
+package clickhouse
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"porterhouse"
+)
+
+// exceptionText is an exception as ClickHouse wrote it.
+type exceptionText string
+
+// Error implements error.
+func (e exceptionText) Error() string { return shorten(string(e)) }
+
+// parseException reads an exception as ClickHouse writes it over HTTP:
+//
+//	Code: 60. DB::Exception: Unknown table … (UNKNOWN_TABLE) (version 26.7.2.1)
+//
+// The name and the version may be missing.
+func parseException(text string) (e porterhouse.Exception, ok bool) {
+	rest, ok := strings.CutPrefix(strings.TrimRight(text, "\r\n"), "Code: ")
+	if !ok {
+		return e, false
+	}
+	code, rest, _ := strings.Cut(rest, ". ")
+	class, message, ok := strings.Cut(rest, ": ") // DB::Exception, DB::NetException …
+	number, err := strconv.Atoi(code)
+	if err != nil || !ok || !strings.HasPrefix(class, "DB::") || !strings.HasSuffix(class, "Exception") {
+		return e, false
+	}
+	if at := strings.LastIndex(message, " (version "); at >= 0 {
+		message = message[:at]
+	}
+	e = porterhouse.Exception{Code: number, Message: message}
+	if at := strings.LastIndex(message, " ("); at >= 0 && isErrorName(message[at+2:]) {
+		e.Name, e.Message = message[at+2:len(message)-1], message[:at]
+	}
+	return e, true
+}
+
+// isErrorName reports whether text is something like UNKNOWN_TABLE and a closing parenthesis.
+func isErrorName(text string) bool {
+	name, ok := strings.CutSuffix(text, ")")
+	return ok && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// refused reads the exception of a response whose status already says that
+// there is one. The error is for call.fail.
+func refused(response *http.Response) error {
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxException))
+	if err != nil {
+		return err
+	}
+	response.Body.Close()
+	if _, ok := parseException(string(text)); ok {
+		return exceptionText(text)
+	}
+	if response.Header.Get(headerExceptionCode) == "" {
+		return notClickHouse(response)
+	}
+	return &porterhouse.Error{
+		Kind:   porterhouse.Unavailable,
+		Public: "ClickHouse failed in a way of which it does not tell more; tell the operator",
+		Err:    errors.New(shorten(string(text))),
+	}
+}
+
+// explain makes the caller's error of the exception that ended s.
+func (c *Client) explain(raw exceptionText, s *statement) error {
+	exception, _ := parseException(string(raw))
+	at := s.locate(&exception)
+	kind, public := c.judge(exception, s, at)
+	if public == "" {
+		exception.Message = c.cleaner.clean(exception.Message)
+		public = exception.Error()
+	} else {
+		exception.Message = public
+	}
+	return &porterhouse.Error{Kind: kind, Public: public, At: at, Err: &cause{exception, raw}}
+}
+
+// cause is the private half of an exception: what may be shown of it, for
+// errors.As, and the text itself, for the log.
+type cause struct {
+	exception porterhouse.Exception
+	raw       exceptionText
+}
+
+// Error implements error.
+func (c *cause) Error() string { return c.raw.Error() }
+
+// Unwrap returns the *porterhouse.Exception.
+func (c *cause) Unwrap() error { return &c.exception }
+
+// judge says what kind of failure an exception is, and what the person is told
+// instead of its message; "" is the message. at is what locate found.
+func (c *Client) judge(e porterhouse.Exception, s *statement, at int) (kind porterhouse.Kind, public string) {
+	name := s.as.String()
+	switch {
+	case c.cleaner.aboutGateway(e) && strings.Contains(e.Message, "IMPERSONATE"):
+		return porterhouse.Denied, fmt.Sprintf("ClickHouse does not let Porterhouse act as the account %q; the operator has to grant IMPERSONATE on it", name)
+	case c.cleaner.aboutGateway(e):
+		return porterhouse.Unavailable, "ClickHouse refuses Porterhouse's own account, by its password, its grants or its settings; tell the operator"
+	case e.Code == unknownUser && name != "" && strings.Contains(e.Message, "`"+name+"`"):
+		return porterhouse.Denied, fmt.Sprintf("ClickHouse has no account %q; ask the operator to create it", name)
+	case s.prefix != "" && at == 0 && withoutExecuteAs(e):
+		return porterhouse.Unavailable, "this ClickHouse does not know EXECUTE AS, or has it switched off (allow_impersonate_user); tell the operator"
+	}
+	r, ok := rules[e.Code]
+	if !ok {
+		return porterhouse.Failed, ""
+	}
+	return r.kind, r.public
+}
+
+// withoutExecuteAs reports whether ClickHouse stumbled over the prefix: over its
+// first word before 25.11, over the missing switch since.
+func withoutExecuteAs(e porterhouse.Exception) bool {
+	return e.Code == syntaxError && strings.Contains(e.Message, "failed at position 1 (EXECUTE) (line 1, col 1)") ||
+		e.Code == supportIsDisabled && strings.Contains(e.Message, "IMPERSONATE")
+}
+
+// locate corrects the position that a syntax error names, because ClickHouse
+// counts from the beginning of the prefix, and returns it: 1-based, in bytes of
+// the person's SQL. It returns 0 and changes nothing when the exception names no
+// position in this text: formatQuery('SELECT +') fails with one in its argument.
+//
+//	Syntax error: failed at position 31 (end of query) (line 2, col 11): …
+func (s *statement) locate(e *porterhouse.Exception) int {
+	if s.prefix == "" {
+		return 0
+	}
+	before, rest, ok := strings.Cut(e.Message, "failed at position ")
+	digits, rest, more := strings.Cut(rest, " ")
+	position, err := strconv.Atoi(digits)
+	at := position - len(s.prefix) - len("\n")
+	if !ok || !more || err != nil || at < 1 || at > len(s.SQL)+1 {
+		return 0
+	}
+	line, column := lineAndColumn(s.SQL[:at-1])
+	// ClickHouse counts the line of the prefix as well, and names this one after
+	// the token at the position.
+	theirs, ours := fmt.Sprintf("(line %d, col %d)", line+1, column), fmt.Sprintf("(line %d, col %d)", line, column)
+	token, tail, ok := strings.Cut(rest, theirs)
+	if !ok {
+		return 0
+	}
+	e.Message = fmt.Sprintf("%sfailed at position %d %s%s%s", before, at, token, ours, tail)
+	return at
+}
+
+// lineAndColumn returns where the text after before begins, both 1-based and the
+// column in bytes.
+func lineAndColumn(before string) (line, column int) {
+	return strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n')
+}
+
+// notClickHouse says that something else than ClickHouse answered.
+func notClickHouse(response *http.Response) error {
+	return &porterhouse.Error{
+		Kind:   porterhouse.Unavailable,
+		Public: "something answered that is not ClickHouse; tell the operator",
+		Err: fmt.Errorf("HTTP status %d and content type %q, and no exception of ClickHouse",
+			response.StatusCode, response.Header.Get("Content-Type")),
+	}
+}
+
+// endless says that a response does not tell where it ends, so that nobody could
+// tell a complete one from a broken one.
+func endless(response *http.Response) error {
+	return &porterhouse.Error{
+		Kind:   porterhouse.Unavailable,
+		Public: "the answer would not have told whether it is complete; tell the operator",
+		Err:    fmt.Errorf("a %s response with neither a length nor chunks: is there a proxy that speaks HTTP/1.0?", response.Proto),
+	}
+}
+
+// notOurs says that a response belongs to another question, whose id is got.
+func notOurs(response *http.Response, got string) error {
+	if got == "" {
+		return notClickHouse(response)
+	}
+	return &porterhouse.Error{
+		Kind:   porterhouse.Internal,
+		Public: "the answer to another question arrived, and was thrown away; tell the operator",
+		Err:    fmt.Errorf("the response names the query id %q", got),
+	}
+}
+
+// notRows says that a body is not in the row format that was asked for.
+func notRows(err error) error {
+	return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: "ClickHouse's answer is broken; ask again, and tell the operator if it lasts", Err: err}
+}

@@ -1,0 +1,162 @@
+package clickhouse
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// stream reads the body of a response with status 200 and tells data from an
+// exception that ClickHouse wrote behind it, when the status had already left.
+//
+// ClickHouse ends a failed body with "\r\n__exception__\r\n", since 25.11 the tag
+// that the response's header names and "\r\n", then the exception; and it leaves
+// out the last, empty chunk. The rule, of which
+// doc/decisions/005-exceptions-mid-stream.md tells the reasons:
+//
+//   - Where the header names a tag, the body has failed if and only if it holds
+//     that beginning with that tag, or the connection breaks. Nobody's data can
+//     hold a tag that was made up after the question.
+//   - Where it names none, the same beginning without a tag means that it has
+//     failed, and so does an exception at the very end of the body, which is the
+//     form before 24.11. Data that reads like this is taken for a failure: the
+//     safe side.
+//   - A body is complete only if its transfer encoding ended properly.
+type stream struct {
+	source io.Reader
+	tag    string // "": the server gave none
+	mark   []byte // what stands between data and exception
+
+	buffer           []byte
+	start, safe, end int   // buffer[start:safe] is data; buffer[safe:end] may turn out to be an exception
+	err              error // why nothing comes behind buffer[start:safe]; io.EOF: that was all
+}
+
+// The sizes of buffers, in bytes.
+const (
+	bufferSize = 32 << 10
+	// maxException bounds what is kept of an exception; ClickHouse sends 16 KiB at most.
+	maxException = 64 << 10
+	// untaggedTail is how much of an untagged body is held back, for an exception at its very end.
+	untaggedTail = 16 << 10
+)
+
+const exceptionMark = "\r\n__exception__\r\n"
+
+func newStream(source io.Reader, tag string, buffer []byte) *stream {
+	s := &stream{source: source, tag: tag, buffer: buffer}
+	if tag == "" {
+		s.mark = []byte(exceptionMark)
+	} else {
+		s.mark = []byte(exceptionMark + tag + "\r\n")
+	}
+	return s
+}
+
+// data returns what is known to be data and was not taken yet.
+func (s *stream) data() []byte { return s.buffer[s.start:s.safe] }
+
+// take drops the first n bytes of data.
+func (s *stream) take(n int) { s.start += n }
+
+// fill reads once more from the source: afterwards there may be more data, or err is set.
+func (s *stream) fill() {
+	if s.err != nil {
+		return
+	}
+	s.makeRoom()
+	n, err := s.source.Read(s.buffer[s.end:])
+	s.end += n
+	unsure := s.buffer[s.safe:s.end]
+	if at := bytes.Index(unsure, s.mark); at >= 0 {
+		s.safe += at
+		s.err = s.exception(unsure[at+len(s.mark):], err)
+		return
+	}
+	if err == io.EOF {
+		s.complete(unsure)
+		return
+	}
+	s.safe = s.end - s.pending(unsure)
+	s.err = err
+}
+
+// makeRoom leaves room behind end: by moving what was not taken to the front, and
+// when that is everything, by a larger buffer. Who fills bounds how large.
+func (s *stream) makeRoom() {
+	if s.end < len(s.buffer) {
+		return
+	}
+	kept := s.buffer[s.start:s.end]
+	if s.start == 0 {
+		s.buffer = make([]byte, 2*len(s.buffer))
+	}
+	copy(s.buffer, kept)
+	s.safe, s.end, s.start = s.safe-s.start, s.end-s.start, 0
+}
+
+// pending returns how many of the last bytes may still belong to an exception.
+// Rows hold no carriage return, so mostly none.
+func (s *stream) pending(unsure []byte) int {
+	if s.tag == "" {
+		return min(len(unsure), untaggedTail)
+	}
+	last := unsure[max(0, len(unsure)-len(s.mark)+1):]
+	if at := bytes.IndexByte(last, '\r'); at >= 0 {
+		return len(last) - at
+	}
+	return 0
+}
+
+// complete ends the stream: the source ended properly, and unsure holds no mark.
+func (s *stream) complete(unsure []byte) {
+	if s.tag == "" {
+		if at := exceptionAtEnd(unsure); at >= 0 {
+			s.safe += at
+			s.err = exceptionText(bytes.Clone(unsure[at:]))
+			return
+		}
+	}
+	s.safe, s.err = s.end, io.EOF
+}
+
+// exception reads what follows the mark, of which there is begun already. err is
+// what the source said last.
+func (s *stream) exception(begun []byte, err error) error {
+	text := bytes.Clone(begun)
+	if err == nil {
+		var more []byte
+		more, err = io.ReadAll(io.LimitReader(s.source, maxException))
+		text = append(text, more...)
+	}
+	if s.tag != "" {
+		// Behind the exception stand its length, the tag and the mark once more.
+		if at := bytes.LastIndex(text, []byte(" "+s.tag+"\r\n")); at >= 0 {
+			text = text[:bytes.LastIndexByte(text[:at], '\n')+1]
+		}
+	}
+	if _, ok := parseException(string(text)); !ok {
+		return errors.Join(errors.New("the body ends in a mark of an exception without one"), err)
+	}
+	return exceptionText(text)
+}
+
+// exceptionAtEnd finds an exception that reaches to the end of data, in the form
+// in which servers before 24.11 appended it: "Code: 395. DB::Exception: …
+// (version 23.8.1.1)". It returns -1 when there is none.
+func exceptionAtEnd(data []byte) int {
+	text := bytes.TrimRight(data, "\r\n")
+	if !bytes.HasSuffix(text, []byte(")")) || !bytes.Contains(text, []byte(" (version ")) {
+		return -1
+	}
+	for rest := text; ; {
+		at := bytes.LastIndex(rest, []byte("Code: "))
+		if at < 0 {
+			return -1
+		}
+		if _, ok := parseException(string(text[at:])); ok {
+			return at
+		}
+		rest = rest[:at]
+	}
+}

@@ -44,11 +44,10 @@ func bearer(r *http.Request) (string, *refusal) {
 	if r.URL.RawQuery != "" && r.URL.Query().Has("access_token") {
 		return malformed("send the token in the Authorization header, not in the URL, and get a new one: this one is in logs now")
 	}
-	headers := r.Header.Values("Authorization")
-	if len(headers) > 1 {
+	if len(r.Header.Values("Authorization")) > 1 {
 		return malformed("there is more than one Authorization header")
 	}
-	scheme, token, _ := strings.Cut(strings.Join(headers, ""), " ")
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", &refusal{status: http.StatusUnauthorized, text: "send a token: Authorization: Bearer <token>"}
 	}

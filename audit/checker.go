@@ -15,7 +15,6 @@ type checker struct {
 	sought head // zero: none
 
 	last   head   // the last line in its place
-	kind   string // of that line
 	time   []byte // of that line
 	number int    // of the last file
 	open   questions
@@ -100,7 +99,7 @@ func (c *checker) genuine(r record) {
 	if c.report.First == 0 {
 		c.report.First, c.report.From = r.seq, parseTime(r.time)
 	}
-	c.last, c.kind, c.time = head{r.seq, r.mac}, string(r.kind), append(c.time[:0], r.time...)
+	c.last, c.time = head{r.seq, r.mac}, append(c.time[:0], r.time...)
 	c.seek()
 	c.follow(r)
 }

@@ -173,12 +173,12 @@ func (f *file) resized() (by int64) {
 	return by
 }
 
-// isAt reports whether the path still leads to this file.
+// isAt reports whether the path still leads to this file, as far as can be told.
 func (f *file) isAt(path string) bool {
-	ours, err := f.Stat()
-	if err != nil {
+	there, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	there, err := os.Lstat(path)
-	return err == nil && os.SameFile(ours, there)
+	ours, unknown := f.Stat()
+	return err != nil || unknown != nil || os.SameFile(ours, there)
 }

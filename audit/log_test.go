@@ -275,6 +275,12 @@ func TestConfigRefusals(t *testing.T) {
 		{"a short key", func(c *Config) { c.Key = porterhouse.NewSecret(strings.Repeat("k", 31)) }, "31 bytes"},
 		{"a negative size", func(c *Config) { c.MaxBytes = -1 }, "cannot rotate at -1 bytes"},
 		{"another key", func(c *Config) { c.Key = otherKey }, "give the key that it was written with"},
+		{"a disk image by mistake", func(c *Config) {
+			c.Path += ".img"
+			if err := os.WriteFile(c.Path, append(make([]byte, 4096), "data"...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "move it away"},
 		{"a file of another sort", func(c *Config) {
 			c.Path += ".txt"
 			if err := os.WriteFile(c.Path, []byte("a key, by mistake"), 0o600); err != nil {

@@ -75,7 +75,7 @@ type call struct {
 func (m *masker) token() {
 	rest := m.text[m.at:]
 	switch c := rest[0]; {
-	case c == ' ' || c == '\n' || c == '\t' || c == '\r':
+	case c == ' ' || '\t' <= c && c <= '\r':
 		m.at++
 	case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "# "), strings.HasPrefix(rest, "#!"):
 		m.comment(lineComment(rest))

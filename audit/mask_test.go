@@ -55,6 +55,7 @@ func TestMask(t *testing.T) {
 		{"iceberg", `SELECT * FROM icebergS3('https://b.s3/t', 'hunter2-s3cr3t', 'hunter2-s3cr3t')`, "icebergS3('https://b.s3/t', "},
 		{"quoted function", "SELECT * FROM `mysql`('db1', 'app', 'users', 'root', 'hunter2-s3cr3t')", "('db1', 'app', 'users', "},
 		{"space and comment before the bracket", "SELECT * FROM mysql /* x */ ('db1', 'app', 'users', 'root', 'hunter2-s3cr3t')", "('db1', 'app', 'users', "},
+		{"other white space before the bracket", "SELECT * FROM mysql\f\v\u00a0('db1', 'app', 'users', 'root', 'hunter2-s3cr3t')", "('db1', 'app', 'users', "},
 		{"nested call", `SELECT * FROM mysql('db1', f('a,b', 1), 'users', 'root', concat('hunter2', '-s3cr3t'))`, "f('a,b', 1), 'users', "},
 		{"encrypt", `SELECT encrypt('aes-256-gcm', text, 'hunter2-s3cr3t') FROM t WHERE a = 'b'`, "FROM t WHERE a = 'b'"},
 		{"headers", `SELECT * FROM url('https://h/', 'CSV', 'a String', headers('X-Auth'='hunter2-s3cr3t'))`, "url('https://h/', 'CSV', 'a String', "},

@@ -152,18 +152,26 @@ func (f *fold) write(body *fields) {
 // fold writes what was counted since before a time, and forgets people who have
 // been quiet since. What cannot be written is counted on.
 func (l *Log) fold(before time.Time) {
-	write := func(f *fold, says func() line) {
-		if f.due(before) && l.put(says()) == nil {
-			*f = fold{}
+	done := func(f *fold, says func() line) bool {
+		if !f.due(before) {
+			return true
 		}
+		if l.put(says()) != nil {
+			return false
+		}
+		*f = fold{}
+		return true
 	}
 	r := &l.refusals
 	for key, p := range r.people {
-		write(&p.fold, p.line)
+		if !done(&p.fold, p.line) {
+			return
+		}
 		if p.fold.count == 0 && !p.since.After(before) {
 			delete(r.people, key)
 		}
 	}
-	write(&r.others.fold, r.others.line)
-	write(&l.attempts.fold, l.attempts.line)
+	if done(&r.others.fold, r.others.line) {
+		done(&l.attempts.fold, l.attempts.line)
+	}
 }

@@ -43,6 +43,14 @@ type OpenQuestion struct {
 	Record uint64 // number of its opening line; 0: in a file before those given
 }
 
+// String is the form that a person reads.
+func (q OpenQuestion) String() string {
+	if q.Record == 0 {
+		return q.ID + " (asked in an older file)"
+	}
+	return fmt.Sprintf("%s (record %d)", q.ID, q.Record)
+}
+
 // maxListed bounds each list of a Report.
 const maxListed = 100
 
@@ -76,12 +84,12 @@ func (r Report) String() string {
 	fmt.Fprintf(&b, "records:  %d, numbers %d to %d, in %d file(s)\n", r.Records, r.First, r.Last, len(r.Files))
 	fmt.Fprintf(&b, "time:     %s to %s\n", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
 	fmt.Fprintf(&b, "chain:    %s, replica %s\n", r.Chain, r.Replica)
-	fmt.Fprintf(&b, "head:     %s%s\n", r.Head, map[bool]string{true: " (the head asked for is in the record)"}[r.Kept])
+	fmt.Fprintf(&b, "head:     %s\n", r.Head)
 	for _, note := range r.Notes {
 		fmt.Fprintf(&b, "note:     %s\n", note)
 	}
 	for _, q := range r.Open {
-		fmt.Fprintf(&b, "still open: %s%s\n", q.ID, map[bool]string{false: fmt.Sprintf(" (record %d)", q.Record)}[q.Record == 0])
+		fmt.Fprintf(&b, "still open: %s\n", q)
 	}
 	if more := r.OpenCount - len(r.Open); more > 0 {
 		fmt.Fprintf(&b, "still open: %d more\n", more)
@@ -121,7 +129,7 @@ func (r Report) verdict() string {
 	case !r.OK():
 		return fmt.Sprintf("NOT INTACT: %d problem(s)", len(r.Problems)+r.Further)
 	case r.Kept:
-		return "INTACT, up to the head and beyond"
+		return "INTACT; the head that was given is in the record"
 	}
 	return "INTACT up to its last record; only a head that was logged elsewhere tells whether later ones were cut off (--head)"
 }

@@ -67,18 +67,16 @@ func findRotated(path string, chain *chain) (past, error) {
 }
 
 // discard removes a live file that has no line of ours: empty, or the torn
-// beginning of its first line. Anything else is not ours to remove.
+// beginning of its first line, or zeros, which a power failure can leave. Anything
+// else is not ours to remove.
 func discard(path string, live *file) error {
-	beginning := make([]byte, len(seqField))
-	n, err := live.ReadAt(beginning, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
+	content, err := io.ReadAll(io.NewSectionReader(live, 0, maxLine+1))
+	if err != nil {
 		return fmt.Errorf("audit: cannot read %s: %w", path, err)
 	}
-	_, ended, err := live.debris()
-	if err != nil {
-		return err
-	}
-	if ended || !bytes.HasPrefix([]byte(seqField), beginning[:n]) {
+	written := bytes.TrimRight(content, "\x00")
+	ours := bytes.HasPrefix(written, []byte(seqField)) || bytes.HasPrefix([]byte(seqField), written)
+	if !ours || len(content) > maxLine || bytes.ContainsRune(content, '\n') {
 		return unknownKey(path)
 	}
 	if err := os.Remove(path); err != nil {
@@ -100,8 +98,8 @@ func (w *writer) resume(p past, start line) {
 	}
 	w.chain.seq, w.chain.last = p.last.seq, p.last.mac
 	w.number, w.name = p.number, p.report.Chain
-	for _, problem := range p.report.Problems {
-		w.log.Error("the audit record is not as it was written; verify it", "problem", problem.String())
+	if n := len(p.report.Problems); n > 0 {
+		w.log.Error("the audit record is not as it was written; verify it", "problems", n+p.report.Further, "first", p.report.Problems[0].String())
 	}
 	if n := len(p.open); n > 0 {
 		w.log.Warn("questions were open when the last writer of the audit record ended; how they ended is unknown", "questions", n)

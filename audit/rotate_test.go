@@ -133,6 +133,12 @@ func TestRotationCutShort(t *testing.T) {
 			}
 			write(t, c.Path, nil)
 		}},
+		{"with zeros in the new file", func(t *testing.T, c Config) {
+			if err := os.Rename(c.Path, rotated(t, c)); err != nil {
+				t.Fatal(err)
+			}
+			write(t, c.Path, make([]byte, 4096))
+		}},
 		{"with a torn first line", func(t *testing.T, c Config) {
 			content := read(t, c.Path)
 			if err := os.Rename(c.Path, rotated(t, c)); err != nil {
@@ -170,6 +176,29 @@ func TestRotationCutShort(t *testing.T) {
 				t.Errorf("%d closing lines in\n%s", n, r)
 			}
 		})
+	}
+}
+
+// A file that is lost before its first line could be written leaves no second first
+// line behind.
+func TestFileLostBeforeItsFirstLine(t *testing.T) {
+	c := config(t)
+	l := mustOpen(t, c)
+	ask(t, l, "q-1")
+	for range 2 {
+		if err := os.Remove(c.Path); err != nil {
+			t.Fatal(err)
+		}
+		l.w.drop("(lost)")
+		if err := l.w.begin(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask(t, l, "q-2")
+	mustClose(t, l)
+	intact(t, c.Path)
+	if n := len(ofKind(entries(t, c.Path), "file")); n != 1 {
+		t.Errorf("%d first lines", n)
 	}
 }
 

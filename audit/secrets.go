@@ -5,23 +5,31 @@ import "strings"
 // speaksOfSecret reports whether what a word names is a secret. Case does not
 // count, and a hyphen counts as an underscore.
 func speaksOfSecret(word string) bool {
-	for at := range len(word) {
+	for at := 0; at <= len(word)-len("passw"); at++ { // nothing shorter is looked for
 		if secretBegins(word[at:]) {
 			return true
 		}
 	}
-	for _, end := range [...]string{"token", "pwd", "_pass", "_sig"} {
-		if at := len(word) - len(end); at >= 0 && sameWord(word[at:], end) {
-			return !sameWord(word, "hastoken") // a text search function
-		}
+	if word == "" {
+		return false
 	}
-	return sameWord(word, "pass") || sameWord(word, "sig")
+	switch word[len(word)-1] | 0x20 {
+	case 'n':
+		return endsWith(word, "token") && !sameWord(word, "hastoken") // a text search function
+	case 'd':
+		return endsWith(word, "pwd")
+	case 's':
+		return endsWith(word, "_pass") || sameWord(word, "pass")
+	case 'g':
+		return endsWith(word, "_sig") || sameWord(word, "sig")
+	}
+	return false
 }
 
 // secretBegins reports whether text begins with what speaks of a secret anywhere
 // in a word.
 func secretBegins(text string) bool {
-	switch foldByte(text[0]) {
+	switch text[0] | 0x20 { // in lower case
 	case 'a':
 		return beginsWith(text, "authorization") || beginsWith(text, "api_key") || beginsWith(text, "apikey") ||
 			beginsWith(text, "access_key") || beginsWith(text, "accesskey") || beginsWith(text, "account_key") || beginsWith(text, "accountkey")
@@ -108,7 +116,7 @@ func leak(text string, comment bool) int {
 
 // leakAfter returns where in rest the secret begins that word announces.
 func leakAfter(word, rest string, comment bool) (start int, found bool) {
-	sign := strings.TrimLeft(rest, " \t\r\n\"'`\\")
+	sign := strings.TrimLeft(rest, " \t\r\n\v\f\"'`\\")
 	behind := len(rest) - len(sign)
 	switch {
 	case sameWord(word, "identified"), comment && speaksOfSecret(word):
@@ -164,6 +172,12 @@ func userInfo(text string, at int) (from, to int, found bool) {
 // isWord reports whether c is part of a word; a dollar sign may stand within one.
 func isWord(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'
+}
+
+// endsWith reports whether text ends with a lower-case word.
+func endsWith(text, lower string) bool {
+	at := len(text) - len(lower)
+	return at >= 0 && beginsWith(text[at:], lower)
 }
 
 // foldByte is how a byte of a word is compared.

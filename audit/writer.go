@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -159,6 +158,8 @@ func (w *writer) begin() error {
 		w.name = rand.Text()
 	}
 	w.file, w.number = f, w.number+1
+	unwritten := func(l line) bool { return l.kind == kindFile } // of a file that was lost
+	w.waiting = slices.DeleteFunc(w.waiting, unwritten)
 	w.waiting = slices.Insert(w.waiting, 0, line{kind: kindFile, body: w.firstLine()})
 	return nil
 }
@@ -235,8 +236,8 @@ func (w *writer) leave(to string) error {
 	if err := w.file.Sync(); err != nil {
 		return fmt.Errorf("audit: cannot sync the record: %w", err)
 	}
-	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(fmt.Errorf("audit: %s is there already", to), err)
+	if _, err := os.Lstat(to); err == nil {
+		return fmt.Errorf("audit: %s is there already", to)
 	}
 	if err := os.Rename(w.path, to); err != nil {
 		return fmt.Errorf("audit: cannot rename the record: %w", err)

@@ -33,8 +33,9 @@ type Config struct {
 	// "example.com" (subdomains are others); the ASCII form of international
 	// ones. Empty: people of any domain, and of none.
 	Domains []string
-	// LowerCase makes A–Z of the person's name a–z. Other letters stay as they
-	// are: lower-casing them can turn two names into one.
+	// LowerCase makes A–Z of the person's name a–z, so that names which differ in
+	// nothing else are one account. Other letters stay as they are: lower-casing
+	// them can make one name of two that look different.
 	LowerCase bool
 	// Deny lists ClickHouse users that nobody acts as, however a name is written:
 	// letters are compared without regard to case, width or style, though to

@@ -69,7 +69,7 @@ func TestOneSpellingForEachPerson(t *testing.T) {
 }
 
 // The file tells nothing that lets anybody in, and is nobody else's business.
-func TestTheFileHoldsNoToken(t *testing.T) {
+func TestStoreHoldsNoSecret(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.json")
 	tokens := open(t, path, nil, nil)
 	token, _ := create(t, tokens, "alice")

@@ -291,7 +291,7 @@ func TestSecrets(t *testing.T) {
 }
 
 // What can be read, and must not be served.
-func TestRefusals(t *testing.T) {
+func TestConfigRefusals(t *testing.T) {
 	const tlsPair = "tls: {cert: a, key: b}\n"
 	url := func(text string) string {
 		return "clusters: {main: {user: gw, password: 'env:CLICKHOUSE_PASSWORD', " + text + "}}\n" + leastTokens + leastAudit

@@ -58,8 +58,7 @@ func openCertificates(files TLSPair, log *slog.Logger, now func() time.Time) (*c
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"h2", "http/1.1"},
-		GetCertificate: c.get,
+		GetCertificate: c.get, // http.Server adds the protocols
 	}
 }
 
@@ -75,9 +74,11 @@ func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.pair, nil
 }
 
-// reload reads the files when they changed, and as long as they are broken.
+// reload reads the files when they are not those of the pair: each time, as long
+// as they are broken.
 func (c *certificates) reload() {
-	if c.problem == "" && c.unchanged() {
+	if c.unchanged() {
+		c.problem = ""
 		return
 	}
 	if err := c.load(); err != nil {

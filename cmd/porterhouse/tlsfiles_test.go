@@ -177,7 +177,10 @@ func TestABrokenCertificateIsNotServed(t *testing.T) {
 		{"only the certificate was replaced", func() { putFile(t, files.Cert, otherCert) }},
 		{"the key is cut", func() { putFile(t, files.Key, otherKey[:len(otherKey)/2]) }},
 		{"the certificate is empty", func() { putFile(t, files.Cert, nil) }},
-		{"the certificate is huge", func() { putFile(t, files.Cert, bytes.Repeat(otherCert, 1+maxPEM/len(otherCert))) }},
+		{"the certificate is huge", func() {
+			putFile(t, files.Cert, bytes.Repeat(otherCert, 1+maxPEM/len(otherCert)))
+			putFile(t, files.Key, otherKey)
+		}},
 		{"the key is gone", func() { putFile(t, files.Cert, otherCert); _ = os.Remove(files.Key) }},
 		{"everybody can read the key", func() {
 			putFile(t, files.Key, otherKey)
@@ -207,6 +210,15 @@ func TestABrokenCertificateIsNotServed(t *testing.T) {
 	clock.pass(certificateLook)
 	if got := serial(t, address); got != 2 {
 		t.Errorf("after the repair certificate %d is served", got)
+	}
+	before := strings.Count(log.String(), "level=ERROR")
+	if err := os.Chmod(files.Key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	putFile(t, files.Cert, otherCert) // another file, so that both are read
+	clock.pass(certificateLook)
+	if got := serial(t, address); got != 2 || strings.Count(log.String(), "level=ERROR") != before+1 {
+		t.Errorf("the same trouble again: certificate %d is served, logged:\n%s", got, log)
 	}
 }
 

@@ -21,8 +21,7 @@ type outerOptions struct {
 	Listen         string         // host:port; on loopback, the names of loopback may be asked for too
 	AnyHost        []string       // paths that are answered whatever host is asked for: health checks come by address
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
-	MaxBody        int64          // bytes of a request's body
-	BodyTimeout    time.Duration  // for a client to send it
+	MaxBody        int64          // bytes of a request's body; a door that reads beyond gets an *http.MaxBytesError
 	WriteTimeout   time.Duration  // for a client to take what is written
 	Log            *slog.Logger
 }
@@ -43,23 +42,22 @@ func outer(h http.Handler, o outerOptions) http.Handler {
 	hosts := newHosts(o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		since := time.Now()
-		id, err := uuid.NewV7()
-		if err != nil { // the system has no random bytes: nothing is safe
-			http.Error(w, "internal error", http.StatusInternalServerError)
-			return
-		}
-		r.Header.Set(requestIDHeader, id.String())
+		id := uuid.Must(uuid.NewV7()).String() // fails only without random bytes, and those never fail
+		r.Header.Set(requestIDHeader, id)
 		r.RemoteAddr = caller(r, o.TrustedProxies)
-		setHeaders(w.Header(), id.String())
+		setHeaders(w.Header(), id)
 		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), timeout: o.WriteTimeout}
-		defer o.finish(a, r, id.String(), since)
+		defer o.finish(a, r, id, since)
 		switch {
 		case !hosts.allow(r):
 			http.Error(a, hosts.refusal, http.StatusMisdirectedRequest)
 		case r.ContentLength > o.MaxBody:
 			http.Error(a, fmt.Sprintf("the body of a request may have %d bytes", o.MaxBody), http.StatusRequestEntityTooLarge)
 		default:
-			o.limitBody(w, r, a.control)
+			if r.Body != nil && r.Body != http.NoBody {
+				// Given the inner writer: only that one is told to close the connection.
+				r.Body = http.MaxBytesReader(w, r.Body, o.MaxBody)
+			}
 			h.ServeHTTP(a, r)
 		}
 	})
@@ -77,19 +75,6 @@ func setHeaders(h http.Header, id string) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold back a stream
-}
-
-// limitBody bounds the size of a request's body, and the time for sending it. A
-// door that reads beyond gets an *http.MaxBytesError, or a timeout.
-func (o outerOptions) limitBody(w http.ResponseWriter, r *http.Request, control *http.ResponseController) {
-	if r.Body == nil || r.Body == http.NoBody {
-		return
-	}
-	// Given the inner writer: only that one is told to close the connection.
-	r.Body = http.MaxBytesReader(w, r.Body, o.MaxBody)
-	if o.BodyTimeout > 0 && control.SetReadDeadline(time.Now().Add(o.BodyTimeout)) == nil {
-		r.Body = &timedBody{r.Body, control}
-	}
 }
 
 // finish turns a panic of a door into an answer, and writes the access log.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	stdlog "log"
 	"log/slog"
 	"net/http"
@@ -74,29 +73,14 @@ func (a *answer) last() {
 	}
 }
 
-// timedBody is a request's body that has a deadline until its end is read. Left
-// in force, the deadline would end the connection while the door still works.
-type timedBody struct {
-	io.ReadCloser
-	control *http.ResponseController
-}
-
-// Read implements io.Reader.
-func (b *timedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		_ = b.control.SetReadDeadline(time.Time{}) // it had one a moment ago
-	}
-	return n, err
-}
-
-// server makes the http.Server around h. There is no WriteTimeout and no
-// ReadTimeout, which would end long answers: outer bounds each of their writes,
-// and the body of a request, instead.
+// server makes the http.Server around h. There is no WriteTimeout, which would
+// end long answers: outer bounds each of their writes instead. (The ReadTimeout
+// ends with the body of a request, so it bounds no answer.)
 func (c HTTPConfig) server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: c.HeaderTimeout,
+		ReadTimeout:       c.HeaderTimeout + c.BodyTimeout,
 		IdleTimeout:       c.IdleTimeout,
 		MaxHeaderBytes:    int(c.MaxHeader),
 		ErrorLog:          stdlog.New(serverErrors{log}, "", 0),
@@ -124,7 +108,6 @@ func (c Config) outer(log *slog.Logger) outerOptions {
 		AnyHost:        []string{"/healthz", "/readyz"},
 		TrustedProxies: c.TrustedProxies,
 		MaxBody:        int64(c.HTTP.MaxBody),
-		BodyTimeout:    c.HTTP.BodyTimeout,
 		WriteTimeout:   c.HTTP.WriteTimeout,
 		Log:            log,
 	}

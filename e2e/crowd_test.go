@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"porterhouse/identity"
 	"porterhouse/sandbox"
 )
 
@@ -31,6 +33,10 @@ const crowdSize = 50
 func crowd(t *testing.T, calls int) {
 	db, gateway := freshClickHouse(t, sandbox.Options{})
 	h := prepareHouse(t, db.HTTP, gateway, settings{})
+	store, err := identity.NewTokens(identity.TokensConfig{Path: filepath.Join(h.dir, "tokens.json")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	tokens := make([]string, crowdSize)
 	for i := range tokens {
 		person := fmt.Sprintf("person%02d", i)
@@ -42,13 +48,17 @@ func crowd(t *testing.T, calls int) {
 				t.Fatal(err)
 			}
 		}
-		tokens[i] = h.token(person + "@example.com")
+		secret, _, err := store.Create(identity.Grant{User: person + "@example.com", Expires: time.Now().Add(24 * time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens[i] = secret.Reveal()
 	}
 	h.start(settings{})
 	before := h.metric("go_goroutines")
 
-	var left, wrong atomic.Int64
-	left.Store(int64(calls))
+	var todo, wrong atomic.Int64
+	todo.Store(int64(calls))
 	var work sync.WaitGroup
 	for i, token := range tokens {
 		work.Go(func() {
@@ -58,7 +68,7 @@ func crowd(t *testing.T, calls int) {
 				return
 			}
 			defer a.http.CloseIdleConnections()
-			for left.Add(-1) >= 0 {
+			for todo.Add(-1) >= 0 {
 				if err := crowdCall(t, a, fmt.Sprintf("person%02d", i)); err != nil && wrong.Add(1) < 10 {
 					t.Error(err)
 				}
@@ -69,9 +79,15 @@ func crowd(t *testing.T, calls int) {
 	if n := wrong.Load(); n > 0 {
 		t.Errorf("%d of %d calls went wrong", n, calls)
 	}
+	left := ""
+	defer func() { t.Log(left) }()
 	h.eventually("no question is left running", 10*time.Second, func() bool {
-		n, err := db.Text(t.Context(), "SELECT count() FROM system.processes WHERE user != 'default'")
-		return err == nil && n == "0" && h.metric("porterhouse_clickhouse_running") == 0 && h.metric("porterhouse_questions_running") == 0
+		processes, err := db.Text(t.Context(), "SELECT user, elapsed, query FROM system.processes WHERE user NOT IN ('default', '')")
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = fmt.Sprintf("running %v, asked %v, at ClickHouse: %s", h.metric("porterhouse_clickhouse_running"), h.metric("porterhouse_questions_running"), processes)
+		return left == "running 0, asked 0, at ClickHouse: "
 	})
 	// Sessions and idle connections stay a while; what grows with the calls is a leak.
 	h.eventually("no goroutine is left over", 10*time.Second, func() bool {

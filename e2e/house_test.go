@@ -243,7 +243,8 @@ func (h *house) eventually(what string, within time.Duration, ok func() bool) {
 	h.t.Helper()
 	for end := time.Now().Add(within); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			h.t.Fatalf("not within %v: %s; the log:\n%s", within, what, h.log.String())
+			log := h.log.String()
+			h.t.Fatalf("not within %v: %s; the end of the log:\n%s", within, what, log[max(0, len(log)-10_000):])
 		}
 	}
 }

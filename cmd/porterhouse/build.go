@@ -85,7 +85,7 @@ func routes(c Config, p *process, g *generation) http.Handler {
 	mux.Handle("GET "+metadataPath, metadata)
 	mux.Handle("GET "+metadataPath+mcpPath, metadata)
 	mux.HandleFunc("GET /healthz", healthz)
-	mux.Handle("GET /readyz", &readiness{clusters: p.clients})
+	mux.Handle("GET /readyz", &readiness{clusters: p.clients, audit: p.audit})
 	if c.Metrics.Listen == "" {
 		mux.Handle("GET /metrics", fromThisMachine(m))
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"porterhouse/audit"
 	"porterhouse/clickhouse"
 )
 
@@ -19,11 +20,12 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ok\n")
 }
 
-// readiness tells whether questions can be answered now: each cluster is asked
-// for a sign of life, at most once in readinessLifetime, however often
-// somebody asks us.
+// readiness tells whether questions can be answered now: the audit record can be
+// written, and each cluster gives a sign of life. That is looked up at most once
+// in readinessLifetime, however often somebody asks us.
 type readiness struct {
 	clusters map[string]*clickhouse.Client
+	audit    *audit.Log
 
 	mu      sync.Mutex
 	checked time.Time
@@ -56,6 +58,9 @@ func (h *readiness) check(ctx context.Context) (text string, ready bool) {
 	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
 	defer cancel()
 	ready = true
+	if h.audit.Stats().Failing {
+		text, ready = "audit record: cannot be written\n", false
+	}
 	for _, name := range slices.Sorted(maps.Keys(h.clusters)) {
 		state := "ready"
 		if err := h.clusters[name].Ping(ctx); err != nil {

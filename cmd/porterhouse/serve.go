@@ -132,6 +132,9 @@ func (s *server) run(ctx context.Context) error {
 	for _, l := range s.listeners {
 		go func() { failed <- l.serve() }()
 	}
+	for _, weakening := range s.config.weakenings() {
+		s.process.log.Warn("the configuration allows what is refused without it", "key", weakening)
+	}
 	s.process.log.Info("serving", "address", s.address(), "mcp", s.config.publicURL()+mcpPath, "version", version)
 
 	var err error

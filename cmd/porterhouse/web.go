@@ -87,7 +87,12 @@ func (o outerOptions) finish(a *answer, r *http.Request, id string, since time.T
 			thrown = nil
 		}
 	}
-	o.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+	// The doors log what they answer, once. This line is for what no door knows of.
+	level := slog.LevelDebug
+	if thrown != nil || a.statusOrDefault() >= http.StatusInternalServerError {
+		level = slog.LevelWarn
+	}
+	o.Log.LogAttrs(r.Context(), level, "request",
 		slog.String("request", id),
 		slog.String("method", shorten(r.Method)),
 		slog.String("path", shorten(r.URL.Path)),

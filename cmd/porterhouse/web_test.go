@@ -40,7 +40,7 @@ func serveSite(t testing.TB, door http.HandlerFunc, change func(*Config)) *site 
 		change(&c)
 	}
 	s.url = c.publicURL()
-	log := slog.New(slog.NewJSONHandler(s.log, nil))
+	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.server = c.HTTP.server(outer(door, c.outer(log)), log)
 	serve := s.server.Serve
 	if c.TLS != nil {

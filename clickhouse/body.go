@@ -126,8 +126,8 @@ func (b *body) advance() {
 	}
 }
 
-// noteEnd ends the call as soon as ClickHouse has said all, not when the last row
-// leaves: a caller that stops right behind it has left nothing running.
+// noteEnd ends the call as soon as ClickHouse has said all, not only when the last
+// row leaves: a caller that goes away in between has left nothing running.
 func (b *body) noteEnd() {
 	if b.stream.err == io.EOF {
 		b.call.finish()

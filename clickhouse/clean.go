@@ -14,6 +14,7 @@ import (
 // whoever guesses in their SQL that the guess was right.
 type cleaner struct {
 	gateway string         // the gateway's own account
+	host    string         // where ClickHouse is
 	hosts   *regexp.Regexp // used for exceptions only, never for a good answer
 	relayed *regexp.Regexp
 }
@@ -21,12 +22,12 @@ type cleaner struct {
 func newCleaner(host, gateway string) cleaner {
 	return cleaner{
 		gateway: gateway,
+		host:    host,
 		hosts: regexp.MustCompile(strings.Join([]string{
 			`\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\](:\d+)?`, // [::1]:9000
 			`\b(\d{1,3}\.){3}\d{1,3}(:\d+)?\b`,         // 10.0.0.1:9000
 			`\b[A-Za-z][\w.-]*:\d{2,5}\b`,              // shard-1.internal:9000
 			`://[^/\s'"` + "`" + `]+`,                  // of a URL
-			`\b` + regexp.QuoteMeta(host) + `\b`,
 		}, "|")),
 		relayed: regexp.MustCompile(`Received from \S+ DB::Exception: `),
 	}
@@ -43,6 +44,7 @@ func (c *cleaner) clean(message string) string {
 	message, _, _ = strings.Cut(message, "Stack trace:")
 	message = c.relayed.ReplaceAllString(message, "")
 	message = c.hosts.ReplaceAllString(message, "[host]")
+	message = replaceWord(message, c.host, "[host]")
 	message = replaceWord(message, c.gateway, "[gateway]")
 	return shorten(strings.ToValidUTF8(strings.TrimSpace(message), "\uFFFD"))
 }

@@ -176,11 +176,27 @@ func TestKeepAlive(t *testing.T) {
 
 // What the environment says about proxies is not for us.
 func TestNoProxy(t *testing.T) {
-	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
-	t.Setenv("http_proxy", "http://127.0.0.1:1")
-	w := serve(t, good)
-	if _, err := read(t.Context(), w.Client, account(t, "alice"), question("SELECT 1")); err != nil {
-		t.Error(err)
+	proxy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	asked := make(chan struct{}, 1)
+	go func() {
+		if connection, err := proxy.Accept(); err == nil {
+			connection.Close()
+			asked <- struct{}{}
+		}
+	}()
+	t.Setenv("HTTP_PROXY", "http://"+proxy.Addr().String())
+	// An address of documentation, where nobody is; loopback is never asked through a proxy.
+	client := dial(t, "http://192.0.2.1:8123", func(c *clickhouse.Config) { c.AllowPlainHTTP, c.DialTimeout = true, 300*time.Millisecond })
+	_, err = read(t.Context(), client, account(t, "alice"), question("SELECT 1"))
+	wantError(t, err, porterhouse.Unavailable, "cannot be reached")
+	select {
+	case <-asked:
+		t.Error("the proxy of the environment was asked")
+	default:
 	}
 }
 

@@ -33,7 +33,7 @@ func TestExceptions(t *testing.T) {
 	t.Run("names", func(t *testing.T) { testCodeNames(t, h) })
 	before := h.Stats().ConnectionsOpened
 	for range 20 {
-		if _, err := h.Query(t.Context(), account(t, "alice"), question("SELECT nope")); err == nil {
+		if _, err := h.Query(t.Context(), account(t, "alice"), question("SELECT "+strings.Repeat("nope", 200))); err == nil {
 			t.Fatal("no error")
 		}
 	}

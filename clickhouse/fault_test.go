@@ -12,9 +12,7 @@ import (
 )
 
 // impatient lets a test wait less than a person would.
-func impatient(c *clickhouse.Config) {
-	c.DialTimeout, c.HeaderTimeout = 300*time.Millisecond, 200*time.Millisecond
-}
+func impatient(c *clickhouse.Config) { c.HeaderTimeout = 200 * time.Millisecond }
 
 // soon is a question that may not take long.
 func soon(sql string) porterhouse.Query {
@@ -36,7 +34,7 @@ func TestEngineAway(t *testing.T) {
 	})
 	t.Run("paused in the middle of the answer", func(t *testing.T) {
 		q := soon(talkative)
-		q.Limits.Time = 600 * time.Millisecond
+		q.Limits.Time = 3 * time.Second
 		answer, err := h.Query(t.Context(), account(t, "alice"), q)
 		if err != nil {
 			t.Fatal(err)
@@ -45,7 +43,7 @@ func TestEngineAway(t *testing.T) {
 		h.signal(t, h.Pause)
 		defer h.signal(t, h.Resume)
 		_, err = io.Copy(io.Discard, answer.Body)
-		wantError(t, err, porterhouse.Timeout, "within the 600ms")
+		wantError(t, err, porterhouse.Timeout, "within the 3s")
 		if s := answer.Summary(); s.Cut != clickhouse.CutError {
 			t.Errorf("the summary is %+v", s)
 		}
@@ -108,7 +106,7 @@ func wantError(t *testing.T, err error, kind porterhouse.Kind, public string) {
 		t.Errorf("the error is %v, want %s: … %s", err, kind, public)
 		return
 	}
-	if strings.Contains(e.Public, "127.0.0.1") || strings.Contains(e.Public, gateway) {
+	if strings.Contains(e.Public, "127.0.0.1") || strings.Contains(e.Public, gateway) || strings.Contains(e.Public, "StackTrace") {
 		t.Errorf("%q tells too much", e.Public)
 	}
 }

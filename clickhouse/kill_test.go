@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -125,6 +127,72 @@ func (h *house) waitRunning(t testing.TB, sql string) {
 func (h *house) waitGone(t testing.TB, sql string) {
 	t.Helper()
 	eventually(t, "gone: "+sql, func() bool { return h.processes(t, sql) == "0" })
+}
+
+// A KILL gets through when people have taken all connections.
+func TestKillIsNotStarved(t *testing.T) {
+	h := open(t, func(c *clickhouse.Config) { c.MaxConnections = 1 })
+	first, second := strings.Replace(silent, "1200", "1201", 1), strings.Replace(silent, "1200", "1202", 1)
+	var people sync.WaitGroup
+	ask := func(sql string) context.CancelFunc {
+		ctx, cancel := context.WithCancel(t.Context())
+		people.Go(func() {
+			q := question(sql)
+			q.Limits.Time = time.Minute
+			_, err := read(ctx, h.Client, account(t, "alice"), q)
+			wantError(t, err, porterhouse.Canceled, "")
+		})
+		return cancel
+	}
+	leaveFirst := ask(first)
+	h.waitRunning(t, first)
+	leaveSecond := ask(second) // waits for the connection, and then keeps it
+	eventually(t, "somebody waits", func() bool { return h.Stats().Running == 2 })
+	leaveFirst()
+	h.waitRunning(t, second)
+	h.waitGone(t, first)
+	if n := h.processes(t, second); n != "2" {
+		t.Errorf("%s of the second statement's two run; it was to hold the connection", n)
+	}
+	leaveSecond()
+	people.Wait()
+	h.waitGone(t, second)
+}
+
+// KILL is repeated until ClickHouse has known the statement and does not know it
+// any more: the first ones may come too early, and the next too early to see its end.
+func TestKillIsRepeated(t *testing.T) {
+	t.Parallel()
+	w := serve(t, func(_ net.Conn, _ *http.Request, end <-chan struct{}) bool { <-end; return false })
+	ctx, cancel := context.WithCancel(t.Context())
+	q := question("SELECT 1")
+	known := []bool{false, false, true, true, false}
+	var asked []string
+	w.kill = func(sql string) string {
+		asked = append(asked, sql)
+		if n := len(asked); n <= len(known) && known[n-1] {
+			return "waiting\t" + q.ID + "\tgateway\tEXECUTE AS\n"
+		}
+		return ""
+	}
+	go func() {
+		eventually(t, "the statement arrives", func() bool { return w.requests.Load() == 1 })
+		cancel()
+	}()
+	_, err := read(ctx, w.Client, account(t, "alice"), q)
+	wantError(t, err, porterhouse.Canceled, "")
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != len(known) {
+		t.Errorf("%d KILLs, want %d", len(asked), len(known))
+	}
+	if want := "KILL QUERY WHERE query_id IN ('" + q.ID + "') AND user = currentUser() ASYNC"; asked[0] != want {
+		t.Errorf("%s; want %s", asked[0], want)
+	}
+	if s := w.Stats(); s.KillFailures != 0 || s.Kills != 1 {
+		t.Errorf("the statistics are %+v", s)
+	}
 }
 
 // However early people leave, nothing stays behind: neither in ClickHouse nor here.

@@ -204,8 +204,9 @@ func testLimits(t *testing.T, h *house) {
 func testEconomy(t *testing.T, h *house) {
 	h.read(t, question("SELECT 0"))
 	before := h.Stats()
-	const times = 50
-	for range times {
+	const times = 60
+	for range times / 2 {
+		h.read(t, question("SELECT 1"))
 		h.read(t, question("SELECT number, toString(number) FROM numbers(5000)"))
 	}
 	after := h.Stats()

@@ -3,6 +3,7 @@ package clickhouse_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -20,8 +21,9 @@ import (
 type wire struct {
 	*clickhouse.Client
 	speak    func(c net.Conn, r *http.Request, end <-chan struct{}) (keep bool)
-	requests atomic.Int64 // for people, not KILLs
-	open     atomic.Int64 // connections
+	kill     func(sql string) (answer string) // nil: no statement is known
+	requests atomic.Int64                     // for people, not KILLs
+	open     atomic.Int64                     // connections
 }
 
 // serve answers each request for a person by what speak writes, which may also
@@ -34,6 +36,12 @@ func serve(t *testing.T, speak func(c net.Conn, r *http.Request, end <-chan stru
 	}
 	w := serveOn(t, listener, speak)
 	w.Client = dial(t, "http://"+listener.Addr().String(), append([]func(*clickhouse.Config){impatient}, changes...)...)
+	t.Cleanup(func() {
+		// There is nothing to be killed: do not wait until that is known for sure.
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = w.Client.Close(ctx)
+	})
 	return w
 }
 
@@ -75,7 +83,11 @@ func (w *wire) answer(in *bufio.Reader, out net.Conn, end <-chan struct{}) bool 
 		return false
 	}
 	if bytes.HasPrefix(sql, []byte("KILL ")) {
-		fmt.Fprint(out, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		answer := ""
+		if w.kill != nil {
+			answer = w.kill(string(sql))
+		}
+		fmt.Fprintf(out, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
 		return true
 	}
 	w.requests.Add(1)
@@ -194,6 +206,23 @@ func TestWire(t *testing.T) {
 				t.Errorf("the statement was sent %d times", n)
 			}
 		})
+	}
+}
+
+// A row without end is cut where the limit is, and not held in memory for ever.
+func TestEndlessRow(t *testing.T) {
+	t.Parallel()
+	w := serve(t, func(c net.Conn, r *http.Request, _ <-chan struct{}) bool {
+		for _, err := io.WriteString(c, head(r, "a")+chunk("x\nString\nfirst\n")); err == nil; {
+			_, err = io.WriteString(c, chunk(strings.Repeat("x", 10_000)))
+		}
+		return false
+	})
+	q := question("SELECT 1")
+	q.Limits.Bytes = 1 << 20
+	r, err := read(t.Context(), w.Client, account(t, "alice"), q)
+	if err != nil || r.Text != "first\n" || r.Summary.Cut != porterhouse.CutBytes {
+		t.Errorf("%.50q, %+v, %v", r.Text, r.Summary, err)
 	}
 }
 

@@ -21,7 +21,9 @@ type collector struct {
 	shape shape
 	limit bounds
 	lines *bufio.Reader
+	head  []byte
 	room  int     // bytes left for rows
+	spent int     // tokens of head and rows, estimated; counted only when they could matter
 	rows  *[]byte // as they will be shown
 	seen  *atomic.Int64
 
@@ -45,7 +47,7 @@ func (c *call) collect(a *porterhouse.Answer, s shape, limit bounds, seen *atomi
 	}
 	buffers := &c.server.buffers
 	k := collector{
-		shape: s, limit: limit, lines: buffers.reader(a.Body), room: limit.bytes - len(head),
+		shape: s, limit: limit, lines: buffers.reader(a.Body), head: head, room: limit.bytes - len(head),
 		rows: buffers.take(), seen: seen,
 	}
 	defer buffers.give(k.rows)
@@ -100,9 +102,13 @@ func (k *collector) readLong(begun []byte) ([]byte, error) {
 func (k *collector) add(line []byte) bool {
 	before := len(*k.rows)
 	shown := k.shape.row(*k.rows, line, before == 0)
-	if len(shown) > k.room || k.row.more {
+	fits, affordable := len(shown) <= k.room && !k.row.more, k.affordable(shown, before)
+	if !fits || !affordable {
 		*k.rows = shown[:before]
 		k.cut = porterhouse.CutBytes
+		if fits {
+			k.cut = cutTokens
+		}
 		if k.seen.Load() == 0 {
 			k.row.line = line
 			k.addShortened(line)
@@ -114,6 +120,23 @@ func (k *collector) add(line []byte) bool {
 	return true
 }
 
+// cutTokens is the reason of an answer that a model would find too long before
+// it has too many bytes.
+const cutTokens porterhouse.Cut = "tokens"
+
+// affordable counts the row that begins at before into what the rows cost a
+// model. No text has more tokens than bytes, so most answers need no counting.
+func (k *collector) affordable(shown []byte, before int) bool {
+	if k.limit.tokens == 0 || len(k.head)+len(shown) <= k.limit.tokens {
+		return true
+	}
+	if k.spent == 0 {
+		k.spent = tokens(k.head) + tokens(shown[:before])
+	}
+	k.spent += tokens(shown[before:])
+	return k.spent <= k.limit.tokens
+}
+
 // addShortened shows a first row that has no room with shortened values, where
 // the shape allows that.
 func (k *collector) addShortened(line []byte) {
@@ -121,7 +144,11 @@ func (k *collector) addShortened(line []byte) {
 		return
 	}
 	values := bytes.Split(line, []byte("\t"))
-	each := max(k.room/2/len(values)-32, 16) // escaped bars can double a value
+	room := k.room
+	if k.cut == cutTokens {
+		room = min(room, k.limit.tokens)
+	}
+	each := max(room/2/len(values)-32, 16) // escaped bars can double a value
 	for i, value := range values {
 		values[i] = shorten(value, each)
 	}
@@ -133,25 +160,36 @@ func (k *collector) addShortened(line []byte) {
 func (k *collector) status() status {
 	s := status{rows: k.seen.Load(), complete: k.cut == ""}
 	switch {
-	case k.row.line != nil || k.cut == porterhouse.CutBytes && s.rows == 0:
+	case s.complete:
+	case k.row.line != nil || k.cut != porterhouse.CutRows && s.rows == 0:
 		s.notes = append(s.notes, k.longRowNote())
-	case k.cut == porterhouse.CutRows:
-		note := fmt.Sprintf("Cut at %s. Aggregate in SQL, narrow with WHERE, or page with ORDER BY … LIMIT … OFFSET", count(k.limit.rows, "row"))
-		if k.limit.rows < k.limit.mostRows {
-			note += fmt.Sprintf(", or set max_rows (up to %d)", k.limit.mostRows)
-		}
-		s.notes = append(s.notes, note+".")
-	case k.cut != "":
-		note := fmt.Sprintf("Cut at %s of text. Select fewer columns, aggregate in SQL, narrow with WHERE, or page with ORDER BY … LIMIT … OFFSET", count(k.limit.bytes, "byte"))
-		if k.limit.bytes < k.limit.mostBytes {
-			note += fmt.Sprintf(", or set max_bytes (up to %d)", k.limit.mostBytes)
-		}
-		s.notes = append(s.notes, note+".")
+	default:
+		s.notes = append(s.notes, k.cutNote())
 	}
 	if !utf8.Valid(*k.rows) {
 		s.notes = append(s.notes, "Bytes that are not UTF-8 show as \uFFFD; hex(column) shows them all.")
 	}
 	return s
+}
+
+// cutNote says where the rows end, and what to do instead.
+func (k *collector) cutNote() string {
+	const instead = "ggregate in SQL, narrow with WHERE, or page with ORDER BY … LIMIT … OFFSET"
+	switch k.cut {
+	case porterhouse.CutRows:
+		note := "Cut at " + count(k.limit.rows, "row") + ". A" + instead
+		if k.limit.rows < k.limit.mostRows {
+			note += fmt.Sprintf(", or set max_rows (up to %d)", k.limit.mostRows)
+		}
+		return note + "."
+	case cutTokens:
+		return fmt.Sprintf("Cut at about %d tokens. Select fewer columns, a%s, or set max_bytes (up to %d).", k.limit.tokens, instead, k.limit.mostBytes)
+	}
+	note := "Cut at " + count(k.limit.bytes, "byte") + " of text. Select fewer columns, a" + instead
+	if k.limit.bytes < k.limit.mostBytes {
+		note += fmt.Sprintf(", or set max_bytes (up to %d)", k.limit.mostBytes)
+	}
+	return note + "."
 }
 
 // longRowNote explains a first row that has no room.

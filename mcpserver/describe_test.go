@@ -90,7 +90,7 @@ func TestWhoami(t *testing.T) {
 	h := newHouse(t)
 	for person, want := range map[string][]string{
 		"alice": {`You are alice@example.com (id "alice" at "test").`, "Your client is test-client.", "you are the user alice with the roles analyst;", "shop"},
-		"bob":   {"you are the user bob", "5000 rows (200 unless asked), 1000000 bytes of text (50000 unless asked), 1m0s, 1.0 GiB of memory"},
+		"bob":   {"you are the user bob", "5000 rows (200 unless asked), 1000000 bytes of text (about 20000 tokens unless asked), 1m0s, 1.0 GiB of memory"},
 	} {
 		text, failed := h.agent(t, person, false).call("whoami", nil)
 		for _, w := range want {

@@ -24,6 +24,7 @@ type queryInput struct {
 type bounds struct {
 	rows, mostRows   int64
 	bytes, mostBytes int
+	tokens           int // as estimated; 0: only the others count
 }
 
 // runQuery answers one statement.
@@ -70,7 +71,10 @@ func settle(config Config, in queryInput) (bounds, shape, error) {
 		limit.rows = config.Rows
 	}
 	if limit.bytes == 0 {
-		limit.bytes = config.Bytes
+		limit.bytes, limit.tokens = config.Bytes, config.Tokens
+		if in.MaxRows > 0 { // asked for, so meant
+			limit.bytes, limit.tokens = 2*limit.bytes, 2*limit.tokens
+		}
 	}
 	limit.rows, limit.bytes = min(limit.rows, limit.mostRows), min(limit.bytes, limit.mostBytes)
 	form, ok := shapes[in.Format]

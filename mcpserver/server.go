@@ -37,7 +37,8 @@ type Config struct {
 
 	MaxBody     int64         // bytes of one request; 0: 1 MiB
 	Rows        int64         // of an answer when the caller names no max_rows; 0: 200
-	Bytes       int           // of an answer's text when the caller names no max_bytes; 0: 50,000
+	Bytes       int           // of an answer's text when the caller names no max_bytes; 0: 50,000. Twice that with a max_rows
+	Tokens      int           // the same in a model's tokens, estimated; 0: 20,000
 	MaxBytes    int           // the largest max_bytes; 0: 1,000,000
 	Sessions    Sessions      // bounds on those of clients before 2026-07-28
 	ProgressGap time.Duration // between two notes on a long question; 0: 2 s
@@ -86,6 +87,7 @@ func withDefaults(c Config) Config {
 	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
 	c.Rows = cmp.Or(c.Rows, 200)
 	c.Bytes = cmp.Or(c.Bytes, 50_000)
+	c.Tokens = cmp.Or(c.Tokens, 20_000)
 	c.MaxBytes = max(cmp.Or(c.MaxBytes, 1_000_000), c.Bytes)
 	c.Sessions.Idle = cmp.Or(c.Sessions.Idle, 8*time.Hour)
 	c.Sessions.Each = cmp.Or(c.Sessions.Each, 32)

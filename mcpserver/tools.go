@@ -32,8 +32,8 @@ func (s *Server) tools() []tool {
 			name:  "query",
 			title: "Query ClickHouse",
 			description: fmt.Sprintf("Run one read-only ClickHouse statement as yourself. The first line of the answer says how many rows it has and whether they are all; "+
-				"in the compact format a line of name:type and tab-separated rows follow (\\N is NULL). Aggregate in SQL rather than fetching rows. Cut at %d rows and %d bytes unless asked otherwise.",
-				min(s.config.Rows, most), s.config.Bytes),
+				"in the compact format a line of name:type and tab-separated rows follow (\\N is NULL). Aggregate in SQL rather than fetching rows. Cut at %d rows and about %d tokens; with max_rows at twice the tokens, with max_bytes at that.",
+				min(s.config.Rows, most), s.config.Tokens),
 			schema: fmt.Sprintf(`{"type":"object","properties":{`+
 				`"sql":{"type":"string","description":"SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN; without FORMAT"},`+
 				`"max_rows":{"type":"integer","minimum":1,"maximum":%d},`+

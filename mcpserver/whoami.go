@@ -40,7 +40,7 @@ func runWhoami(ctx context.Context, c *call, arguments json.RawMessage) error {
 	}
 	c.printf("; it lets you read what that user may read.\nDatabases you may see: %s.\n", row[4])
 	most := c.server.config.Gate.Limits()
-	c.printf("Limits of one answer: %d rows (%d unless asked), %d bytes of text (%d unless asked), %s, %s of memory. Only statements that read.\n",
-		most.Rows, min(most.Rows, c.server.config.Rows), c.server.config.MaxBytes, c.server.config.Bytes, most.Time, size(uint64(most.Memory)))
+	c.printf("Limits of one answer: %d rows (%d unless asked), %d bytes of text (about %d tokens unless asked), %s, %s of memory. Only statements that read.\n",
+		most.Rows, min(most.Rows, c.server.config.Rows), c.server.config.MaxBytes, c.server.config.Tokens, most.Time, size(uint64(most.Memory)))
 	return nil
 }

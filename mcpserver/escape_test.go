@@ -12,6 +12,7 @@ import (
 func FuzzEscape(f *testing.F) {
 	for _, text := range []string{
 		"", "plain", "a\tb\nc\rd", `quo"te \ back`, "\x00\x01\x1f\x7f", "\xff\xfe\xc3", "é€😀", "\u2028\u2029\ufffd", "\xed\xa0\x80", "</script>&",
+		strings.Repeat("x", escapePiece-1) + "é", strings.Repeat("\x00", 2*escapePiece) + "😀", strings.Repeat("y", escapePiece-1) + "\xf0\x9f",
 	} {
 		f.Add([]byte(text))
 	}

@@ -3,7 +3,6 @@ package mcpserver
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -154,28 +153,31 @@ func (r *reply) FlushError() error {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *reply) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// isAnswer reports whether a JSON-RPC message answers a request: it has a
-// result or an error, where a notification or a request has a method.
+// isAnswer reports whether a JSON-RPC message, as the SDK writes it, answers a
+// request: its id is followed by a result or an error. A notification has no id,
+// and a request to the client has a method there. What is not recognized is no
+// answer, and then travels as an event: that is always right.
 func isAnswer(message []byte) bool {
-	d := json.NewDecoder(bytes.NewReader(message))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	rest, ok := bytes.CutPrefix(message, []byte(`{"jsonrpc":"2.0","id":`))
+	if !ok {
 		return false
 	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return false
-		}
-		switch key {
-		case "result", "error":
-			return true
-		case "method":
-			return false
-		}
-		var skip json.RawMessage
-		if err := d.Decode(&skip); err != nil {
-			return false
+	rest = rest[idLength(rest):]
+	return bytes.HasPrefix(rest, []byte(`,"result":`)) || bytes.HasPrefix(rest, []byte(`,"error":`))
+}
+
+// idLength is the length of the JSON string or number that text begins with.
+func idLength(text []byte) int {
+	if len(text) == 0 || text[0] != '"' {
+		return max(0, bytes.IndexByte(text, ','))
+	}
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
 		}
 	}
-	return false
+	return len(text)
 }

@@ -172,13 +172,16 @@ func TestHoldAfterTheEnd(t *testing.T) {
 
 func TestIsAnswer(t *testing.T) {
 	for message, want := range map[string]bool{
-		`{"jsonrpc":"2.0","id":1,"result":{"method":"x"}}`:                        true,
-		`{"jsonrpc":"2.0","id":"method","result":{}}`:                             true,
-		`{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}`:               true,
-		`{"jsonrpc":"2.0","method":"notifications/progress","params":{}}`:         false,
-		`{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}}`:  false,
-		`{"jsonrpc":"2.0","id":{"result":1},"method":"x","params":{"result":{}}}`: false,
-		`[{"result":1}]`: false, `{`: false, ``: false, `"result"`: false,
+		`{"jsonrpc":"2.0","id":1,"result":{"method":"x"}}`:                       true,
+		`{"jsonrpc":"2.0","id":-9007199254740991,"result":{}}`:                   true,
+		`{"jsonrpc":"2.0","id":"method","result":{}}`:                            true,
+		`{"jsonrpc":"2.0","id":"a\",b\\","result":{}}`:                           true,
+		`{"jsonrpc":"2.0","id":"","error":{"code":1,"message":"x"}}`:             true,
+		`{"jsonrpc":"2.0","method":"notifications/progress","params":{}}`:        false,
+		`{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}}`: false,
+		`{"jsonrpc":"2.0","id":"\",\"result\":","method":"x"}`:                   false,
+		`{"jsonrpc":"2.0","id":",`:                                               false, `{"jsonrpc":"2.0","id":`: false, `{"jsonrpc":"2.0","id":1`: false,
+		`[{"jsonrpc":"2.0","id":1,"result":1}]`: false, `{`: false, ``: false,
 	} {
 		if isAnswer([]byte(message)) != want {
 			t.Errorf("isAnswer(%s) is not %t", message, want)

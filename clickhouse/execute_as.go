@@ -35,7 +35,8 @@ func (c *Client) Query(ctx context.Context, as porterhouse.Account, q porterhous
 // The name is a string literal and nothing else: after an identifier the
 // person's SQL could go on with @host and name somebody else. The space keeps SQL
 // that begins with a literal from becoming part of the name, for two adjacent
-// literals are one.
+// literals are one; the line break that ClickHouse puts there is not for us to
+// rely on.
 func (c *Client) executeAs(user porterhouse.UserName) (string, error) {
 	name := user.String()
 	switch {

@@ -9,7 +9,7 @@ import (
 // first part; the gate checks it, tightens Limits and fills in the rest.
 type Query struct {
 	SQL      string            // exactly as the person wrote it; nobody changes a byte
-	Params   map[string]string // values of {name:Type} in SQL, by name, as text
+	Params   map[string]string // values of {name:Type} in SQL, by name, with TSV's escapes as ClickHouse reads them
 	Database string            // where unqualified tables are looked up; "": the account's default
 	Format   Format            // how the answer travels
 	Limits   Limits            // a zero field takes the gate's own limit; a larger one is lowered to it
@@ -81,4 +81,5 @@ const (
 	CutRows   Cut = "rows"   // Limits.Rows
 	CutBytes  Cut = "bytes"  // Limits.Bytes
 	CutCaller Cut = "caller" // the door closed Body before its end
+	CutError  Cut = "error"  // an error, which Read has told
 )

@@ -13,9 +13,6 @@ import (
 	"porterhouse"
 )
 
-// CutError is the Cut of an answer that an error ended: Read has told which one.
-const CutError porterhouse.Cut = "error"
-
 // body is the Body of an Answer. Close may be called while another goroutine
 // reads; otherwise it is for one at a time.
 type body struct {
@@ -142,7 +139,7 @@ func (b *body) failed(err error) {
 		b.end(porterhouse.CutCaller, err)
 		return
 	}
-	b.end(CutError, err)
+	b.end(porterhouse.CutError, err)
 }
 
 // end decides what Read says behind the portion.

@@ -148,7 +148,7 @@ func testExceptionsAfter(t *testing.T, h *house) {
 			t.Errorf("%s: the next Read says %v", format, again)
 		}
 		answer.Body.Close()
-		if s := answer.Summary(); s.Cut != clickhouse.CutError || s.Bytes != int64(len(body)) {
+		if s := answer.Summary(); s.Cut != porterhouse.CutError || s.Bytes != int64(len(body)) {
 			t.Errorf("%s: the summary of %d bytes is %+v", format, len(body), s)
 		}
 		if rows := strings.Count(string(body), "\n"); format.IsRows() && (rows == 0 || int64(rows) != answer.Summary().Rows || !strings.HasSuffix(string(body), "\n")) {

@@ -44,7 +44,7 @@ func TestEngineAway(t *testing.T) {
 		defer h.signal(t, h.Resume)
 		_, err = io.Copy(io.Discard, answer.Body)
 		wantError(t, err, porterhouse.Timeout, "within the 3s")
-		if s := answer.Summary(); s.Cut != clickhouse.CutError {
+		if s := answer.Summary(); s.Cut != porterhouse.CutError {
 			t.Errorf("the summary is %+v", s)
 		}
 	})

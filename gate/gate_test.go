@@ -1,0 +1,202 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"porterhouse"
+	"porterhouse/audit"
+	"porterhouse/clickhouse"
+	"porterhouse/directory"
+	"porterhouse/sandbox"
+)
+
+// alice is somebody whom an identity room proved.
+var alice = porterhouse.Principal{Issuer: "test", Subject: "alice", User: "alice@example.com", Client: "a test"}
+
+// house is a gate with a real ClickHouse behind it and a real record.
+type house struct {
+	*Gate
+	db     *sandbox.Server
+	record *audit.Log
+	file   string
+	people People
+}
+
+func newHouse(t *testing.T, change func(*Config)) *house {
+	t.Helper()
+	h := &house{db: sandbox.ForTest(t, sandbox.Options{}), file: filepath.Join(t.TempDir(), "audit.jsonl")}
+	gateway, err := h.db.AddPeople(t.Context())
+	check(t, err)
+	client, err := clickhouse.New(clickhouse.Config{URL: h.db.HTTP, User: gateway.User, Password: porterhouse.NewSecret(gateway.Password)})
+	check(t, err)
+	t.Cleanup(func() { check(t, client.Close(context.Background())) })
+	people, err := directory.New(directory.Config{UserName: "{localpart}", Domains: []string{"example.com"}, Gateway: gateway.User})
+	check(t, err)
+	h.record, err = audit.Open(audit.Config{Path: h.file, Key: porterhouse.NewSecret(strings.Repeat("k", 32))})
+	check(t, err)
+	t.Cleanup(func() { check(t, h.record.Close()) })
+	c := Config{
+		Clusters: map[string]Cluster{"main": {Client: client, Directory: people}},
+		Audit:    h.record,
+		People:   &h.people,
+		Limits:   porterhouse.Limits{Rows: 100, Bytes: 1 << 20, Time: 10 * time.Second, Memory: 1 << 30},
+		Queue:    Queue{Running: 2, Waiting: 1, Wait: time.Minute},
+	}
+	if change != nil {
+		change(&c)
+	}
+	h.Gate, err = New(c)
+	check(t, err)
+	return h
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask runs sql as who and returns the whole answer.
+func (h *house) ask(who porterhouse.Principal, sql string) (string, error) {
+	answer, err := h.Query(context.Background(), who, question(sql))
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(answer.Body)
+	return string(text), errors.Join(err, answer.Body.Close())
+}
+
+func question(sql string) porterhouse.Query {
+	return porterhouse.Query{SQL: sql, Format: porterhouse.TSVRows, Via: porterhouse.Via{Entry: porterhouse.Entry{Cluster: "main", Door: "test"}, Tool: "query"}}
+}
+
+// asked reports whether ClickHouse was asked anything that holds the mark.
+func (h *house) asked(t *testing.T, mark string) bool {
+	t.Helper()
+	check(t, h.db.Exec(t.Context(), "SYSTEM FLUSH LOGS"))
+	n, err := h.db.Text(t.Context(), "SELECT count() FROM system.query_log WHERE query LIKE '%"+mark+"%' AND user != 'default'")
+	check(t, err)
+	return n != "0"
+}
+
+// The steps of a question: what fails one of them never reaches ClickHouse.
+func TestWhatNeverReachesClickHouse(t *testing.T) {
+	h := newHouse(t, func(c *Config) { c.Allow = Allow{Settings: []string{"MAX_threads"}} })
+	nobody := alice
+	nobody.User = "eve@evil.com"
+	elsewhere := question("SELECT 'mark_cluster'")
+	elsewhere.Via.Cluster = "other"
+	parameter := question("SELECT 'mark_parameter'")
+	parameter.Params = map[string]string{"a&user=default": "1"}
+	for name, c := range map[string]struct {
+		who  porterhouse.Principal
+		q    porterhouse.Query
+		kind porterhouse.Kind
+		at   int
+	}{
+		"a write":           {alice, question("CREATE TABLE scratch.mark_write (a Int8) ENGINE = Memory"), porterhouse.Refused, 1},
+		"nothing":           {alice, question("/* mark_nothing */"), porterhouse.Invalid, 1},
+		"a format":          {alice, question("SELECT 'mark_format' FORMAT JSON"), porterhouse.Invalid, 22},
+		"a guarded setting": {alice, question("SELECT 'mark_setting' SETTINGS readonly = 0"), porterhouse.Refused, 32},
+		"a function":        {alice, question("SELECT file('mark_function')"), porterhouse.Refused, 8},
+		"too long":          {alice, question("SELECT 'mark_long" + strings.Repeat("x", maxSQL) + "'"), porterhouse.Invalid, 0},
+		"no account":        {nobody, question("SELECT 'mark_account'"), porterhouse.Refused, 0},
+		"nobody at all":     {porterhouse.Principal{}, question("SELECT 'mark_nobody'"), porterhouse.Unauthenticated, 0},
+		"another cluster":   {alice, elsewhere, porterhouse.Invalid, 0},
+		"an odd parameter":  {alice, parameter, porterhouse.Invalid, 0},
+	} {
+		_, err := h.Query(t.Context(), c.who, c.q)
+		var e *porterhouse.Error
+		if !errors.As(err, &e) || e.Kind != c.kind || e.At != c.at {
+			t.Errorf("%s: %v; want kind %s at %d", name, err, c.kind, c.at)
+		}
+	}
+	if h.asked(t, "mark_") {
+		t.Error("ClickHouse was asked what had been refused")
+	}
+	if s := h.record.Stats(); s.Refusals != 10 || s.Questions != 0 {
+		t.Errorf("the record has %d refusals and %d questions, want 10 and none", s.Refusals, s.Questions)
+	}
+	// The setting that the operator allows passes, in any case.
+	if text, err := h.ask(alice, "SELECT currentUser() SETTINGS max_threads = 1"); err != nil || text != "alice\n" {
+		t.Errorf("an allowed setting: %q, %v", text, err)
+	}
+}
+
+// No record, no query.
+func TestNoRecordNoQuery(t *testing.T) {
+	h := newHouse(t, nil)
+	check(t, h.record.Close())
+	if _, err := h.ask(alice, "SELECT 'mark_unrecorded'"); err == nil || !strings.Contains(err.Error(), "nothing was asked") {
+		t.Errorf("without a record: %v", err)
+	}
+	if h.asked(t, "mark_unrecorded") {
+		t.Error("ClickHouse was asked without a record")
+	}
+	if s := h.people.Stats(); s != (PeopleStats{}) {
+		t.Errorf("a place is still taken: %+v", s)
+	}
+}
+
+// A limit that is asked for never widens the gate's own.
+func TestLimitsAreTightened(t *testing.T) {
+	h := newHouse(t, nil)
+	for asked, want := range map[int64]int{0: 100, 7: 7, 1000: 100, -5: 100} {
+		q := question("SELECT number FROM numbers(100000)")
+		q.Limits.Rows = asked
+		answer, err := h.Query(t.Context(), alice, q)
+		check(t, err)
+		text, err := io.ReadAll(answer.Body)
+		check(t, err)
+		check(t, answer.Body.Close())
+		if rows := strings.Count(string(text), "\n"); rows != want || answer.Summary().Cut != porterhouse.CutRows {
+			t.Errorf("asked for %d rows, got %d, cut %q; want %d", asked, rows, answer.Summary().Cut, want)
+		}
+	}
+}
+
+// The closing line of the record says how it ended.
+func TestRecordSaysHowItEnded(t *testing.T) {
+	h := newHouse(t, nil)
+	_, err := h.ask(alice, "SELECT number FROM numbers(3)")
+	check(t, err)
+	_, err = h.ask(alice, "SELECT throwIf(number = 100000, 'late') FROM numbers(1000000) LIMIT 100000, 1")
+	if err == nil {
+		t.Fatal("no error from the middle of an answer")
+	}
+	report, err := audit.Verify(audit.Check{Files: []string{h.file}, Key: porterhouse.NewSecret(strings.Repeat("k", 32))})
+	check(t, err)
+	if !report.OK() || report.OpenCount != 0 {
+		t.Errorf("the record: %v", report)
+	}
+	if s := h.record.Stats(); s.Questions != 2 {
+		t.Errorf("%d questions are recorded, want 2", s.Questions)
+	}
+}
+
+// The comment is JSON of at most 1 KiB, whatever people and clients are called,
+// and always has the record's id.
+func TestComment(t *testing.T) {
+	long := strings.Repeat("\x00\"<", 500)
+	for i, who := range []porterhouse.Principal{alice, {}, {Subject: long, User: long, Client: long}, {User: long}, {Client: strings.Repeat("c", 900), User: strings.Repeat("u", 300)}} {
+		q := question("SELECT 1")
+		q.ID, q.Via.Call, q.Via.Tool = "01a1ffd9-66a9-77d1-800d-47ec3d98bf15", long[:i*100], long[:i*50]
+		text := comment(who, q)
+		var c struct{ Rid string }
+		if err := json.Unmarshal([]byte(text), &c); err != nil || c.Rid != q.ID || len(text) > maxComment {
+			t.Errorf("%d: %d bytes, %v: %.200s", i, len(text), err, text)
+		}
+	}
+	if got := fmt.Sprint(comment(alice, question("SELECT 1"))); !strings.Contains(got, `"sub":"alice"`) || !strings.Contains(got, `"client":"a test"`) {
+		t.Errorf("an ordinary comment is %s", got)
+	}
+}

@@ -27,7 +27,10 @@ type Via struct {
 	Request string // id of the HTTP request, as the access log has it
 }
 
-// Limits bound one answer. They are sent to ClickHouse and enforced again here.
+// Limits bound one answer. Time and Memory are sent to ClickHouse, and Time is
+// enforced again here; Rows and Bytes are counted here only, because whatever
+// ClickHouse could be told of them lies (result_overflow_mode=break) or can be
+// lifted by the statement.
 type Limits struct {
 	Rows   int64         // rows in the answer
 	Bytes  int64         // bytes of the answer, as it travels

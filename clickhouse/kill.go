@@ -182,7 +182,11 @@ func (k *killer) isClosed() bool {
 
 // close refuses new victims and waits until all are dead, or ctx ends.
 func (k *killer) close(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, k.idle.Broadcast)
+	stop := context.AfterFunc(ctx, func() { // with the lock, or it could be missed just before Wait
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.idle.Broadcast()
+	})
 	defer stop()
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -90,7 +90,7 @@ func New(c Config) (*Gate, error) {
 func (g *Gate) Query(ctx context.Context, who porterhouse.Principal, q porterhouse.Query) (*porterhouse.Answer, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return nil, fmt.Errorf("gate: no random bytes for a query id: %w", err)
+		return nil, &porterhouse.Error{Kind: porterhouse.Internal, Public: "no query id could be made", Err: err}
 	}
 	q.ID, q.Limits = id.String(), tighten(q.Limits, g.limits)
 	question := audit.Question{ID: q.ID, Who: who, Via: q.Via, SQL: q.SQL, Database: q.Database, Params: q.Params}

@@ -53,15 +53,16 @@ func (p *People) enter(ctx context.Context, person string, q Queue) (leave func(
 	}
 	timer := time.NewTimer(q.Wait)
 	defer timer.Stop()
+	late := false
 	select {
 	case <-turn:
 		return leave, nil
 	case <-ctx.Done():
-		err = ctx.Err()
+		err = &porterhouse.Error{Kind: porterhouse.Canceled, Public: "the question was taken back while it waited for a place", Err: context.Cause(ctx)}
 	case <-timer.C:
-		err = tooMany(q, "none of them ended within "+q.Wait.String())
+		late, err = true, tooMany(q, "none of them ended within "+q.Wait.String())
 	}
-	if !p.giveUp(person, turn) {
+	if !p.giveUp(person, turn, late) {
 		leave() // the place came in the same moment: pass it on
 	}
 	return nil, err
@@ -107,11 +108,14 @@ func (p *People) leave(person string) {
 	}
 }
 
-// giveUp leaves the queue. It reports false when the place had just been given.
-func (p *People) giveUp(person string, turn chan struct{}) bool {
+// giveUp leaves the queue: refused when it took too long. It reports false when
+// the place had just been given.
+func (p *People) giveUp(person string, turn chan struct{}, late bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refused++
+	if late {
+		p.refused++
+	}
 	own := p.places[person]
 	i := slices.Index(own.waiting, turn)
 	if i < 0 {

@@ -19,10 +19,11 @@ type Allow struct {
 // default of max_query_size, beyond which it would not read the text anyway.
 const maxSQL = 256 << 10
 
-// maxParams and maxParam bound what travels beside the statement, in the URL.
+// What travels beside the statement, in the URL, is bounded too.
 const (
-	maxParams = 100
-	maxParam  = 16 << 10
+	maxParams   = 100
+	maxParam    = 16 << 10 // bytes, of all of them together
+	maxDatabase = 256      // bytes
 )
 
 // rules is an Allow, ready to be asked.
@@ -77,6 +78,9 @@ func kindOf(k statement.Kind) porterhouse.Kind {
 func checkSizes(q porterhouse.Query) error {
 	if len(q.SQL) > maxSQL {
 		return porterhouse.Errorf(porterhouse.Invalid, "the statement has %d bytes, more than the %d that ClickHouse reads", len(q.SQL), maxSQL)
+	}
+	if len(q.Database) > maxDatabase {
+		return porterhouse.Errorf(porterhouse.Invalid, "the name of the database has %d bytes, more than the %d allowed", len(q.Database), maxDatabase)
 	}
 	if len(q.Params) > maxParams {
 		return porterhouse.Errorf(porterhouse.Invalid, "the question has %d parameters, more than the %d allowed", len(q.Params), maxParams)

@@ -25,12 +25,13 @@ func auditCommand(_ context.Context, t terminal, args []string) error {
 	config := f.String("config", "porterhouse.yaml", "the `file` that configures the server: it names the record and its key")
 	keyName := f.String("key", "", "the record's key, as env:NAME or file:PATH, instead of --config")
 	head := f.String("head", "", "a head that the server has logged: finds out whether the end was cut off")
-	if err := parse(f, args[1:], 0, 1000); err != nil {
+	files, err := parse(f, args[1:], 0, 1000)
+	if err != nil {
 		return err
 	}
-	check := audit.Check{Files: f.Args(), Head: *head}
+	check := audit.Check{Files: files, Head: *head}
 	if *keyName == "" {
-		c, err := loadConfig(*config, t.env)
+		c, err := loadPart(*config, t.env, func(secret string) bool { return secret == "audit.key" })
 		if err != nil {
 			return err
 		}

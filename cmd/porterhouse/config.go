@@ -156,12 +156,18 @@ func defaultConfig() Config {
 // loadConfig reads the file at path, strictly. The error names every mistake
 // with its place, and no secret.
 func loadConfig(path string, env func(string) (string, bool)) (Config, error) {
+	return loadPart(path, env, func(string) bool { return true })
+}
+
+// loadPart is loadConfig for a command that needs only some of the secrets: the
+// others, by their path in the file, are not looked for and must not be used.
+func loadPart(path string, env func(string) (string, bool), needed func(secret string) bool) (Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	config := defaultConfig()
-	d := &decoder{file: path, env: env, found: map[string]place{}}
+	d := &decoder{file: path, env: env, needed: needed, found: map[string]place{}}
 	if root := d.parse(text); root != nil {
 		d.decode(root, &config)
 	}

@@ -19,6 +19,7 @@ import (
 type decoder struct {
 	file     string
 	env      func(string) (string, bool)
+	needed   func(secret string) bool
 	found    map[string]place // of every key that the file has, by its path, such as "tls.cert"
 	problems []problem
 }

@@ -26,7 +26,7 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 	asJSON := f.Bool("json", false, "print one line of JSON when ready, for scripts")
 	port := f.Uint("port", 0, "the port to listen on, on loopback; 0: 8080, or a free one when that is taken or with --json")
 	dir := f.String("dir", "", "keep data, tokens and audit record in this `directory`; \"\": a temporary one")
-	if err := parse(f, args, 0, 0); err != nil {
+	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
 	}
 	if *port > 65535 {

@@ -52,7 +52,7 @@ func commands() []command {
 		{"demo", "[--json] [--port N] [--dir DIR]", "a real ClickHouse with real data, and the server in front of it", demoCommand},
 		{"stdio", "--config FILE", "MCP on standard input and output, as the person of $PORTERHOUSE_TOKEN", stdioCommand},
 		{"token", "create|list|revoke …", "make, list and revoke API tokens", tokenCommand},
-		{"audit", "verify [--key SECRET] [--head HEAD] FILE…", "tell whether an audit record is whole and unchanged", auditCommand},
+		{"audit", auditUsage, "tell whether an audit record is whole and unchanged", auditCommand},
 		{"version", "", "print the version", versionCommand},
 	}
 }
@@ -79,9 +79,13 @@ var errUsage = errors.New("usage")
 // run carries out one command line and returns its exit code: 0 well, 1 failed,
 // 2 not understood.
 func run(ctx context.Context, t terminal, args []string) int {
-	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+	if len(args) == 0 {
 		printUsage(t.stderr)
 		return 2
+	}
+	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		printUsage(t.stdout)
+		return 0
 	}
 	for _, c := range commands() {
 		if c.name != args[0] {
@@ -120,20 +124,27 @@ func (t terminal) flags(name, usage string) *flag.FlagSet {
 	return f
 }
 
-// parse reads args into f; positional says how many arguments may be left.
-func parse(f *flag.FlagSet, args []string, least, most int) error {
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
+// parse reads the flags among args, wherever they stand, and returns the other
+// arguments: least to most of them.
+func parse(f *flag.FlagSet, args []string, least, most int) (others []string, err error) {
+	for {
+		if err := f.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, errUsage // the flag package has told it
 		}
-		return errUsage // the flag package has told it
+		if f.NArg() == 0 {
+			break
+		}
+		others, args = append(others, f.Arg(0)), f.Args()[1:]
 	}
-	if n := f.NArg(); n < least || n > most {
-		fmt.Fprintf(f.Output(), "porterhouse %s: %d arguments after the flags do not fit\n", f.Name(), n)
+	if n := len(others); n < least || n > most {
+		fmt.Fprintf(f.Output(), "porterhouse %s: %d arguments beside the flags do not fit\n", f.Name(), n)
 		f.Usage()
-		return errUsage
+		return nil, errUsage
 	}
-	return nil
+	return others, nil
 }
 
 func versionCommand(_ context.Context, t terminal, _ []string) error {

@@ -15,7 +15,7 @@ import (
 func serveCommand(ctx context.Context, t terminal, args []string) error {
 	f := t.flags("serve", "--config FILE")
 	path := f.String("config", "porterhouse.yaml", "the configuration `file`")
-	if err := parse(f, args, 0, 0); err != nil {
+	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
 	}
 	c, err := loadConfig(*path, t.env)

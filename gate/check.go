@@ -13,6 +13,7 @@ import (
 	"porterhouse"
 	"porterhouse/audit"
 	"porterhouse/clickhouse"
+	"porterhouse/statement"
 )
 
 // gatewayItself is who asks when Porterhouse looks after its own connection.
@@ -33,6 +34,17 @@ func (g *Gate) Check(ctx context.Context) (map[string]clickhouse.Server, error) 
 		found[name] = server
 	}
 	return found, errors.Join(errs...)
+}
+
+// Reviewed reports whether the names of functions and settings of a server of
+// that version were looked at, one by one, for the statement check. A version
+// that cannot be read was not.
+func Reviewed(version string) bool {
+	var year, month int
+	if n, err := fmt.Sscanf(version, "%d.%d", &year, &month); n != 2 || err != nil {
+		return false
+	}
+	return year < statement.ReviewedYear || year == statement.ReviewedYear && month <= statement.ReviewedMonth
 }
 
 func (g *Gate) checkCluster(ctx context.Context, name string) (clickhouse.Server, error) {

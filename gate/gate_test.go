@@ -196,6 +196,27 @@ func TestRecordSaysHowItEnded(t *testing.T) {
 	}
 }
 
+// A check of the clusters is recorded like a question, and knows which servers
+// the statement check was made for.
+func TestCheck(t *testing.T) {
+	h := newHouse(t, nil)
+	found, err := h.Check(t.Context())
+	if err != nil || found["main"].Version != h.db.Version || h.record.Stats().Questions != 1 {
+		t.Errorf("found %v, %v, %d questions recorded", found, err, h.record.Stats().Questions)
+	}
+	check(t, h.db.Kill())
+	if _, err := h.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "cluster main: unavailable") {
+		t.Errorf("ClickHouse is dead: %v", err)
+	}
+	for version, want := range map[string]bool{
+		"25.11.2.1": true, "26.7.2.1": true, "26.8.1.1": false, "27.1.1.1": false, "26.7.12.10030.altinitystable": true, "": false, "latest": false,
+	} {
+		if got := Reviewed(version); got != want {
+			t.Errorf("Reviewed(%q) = %v", version, got)
+		}
+	}
+}
+
 // The comment is JSON of at most 1 KiB, whatever people and clients are called,
 // and always has the record's id.
 func TestComment(t *testing.T) {

@@ -76,9 +76,9 @@ const (
 //	/mcp                                          the MCP door
 //	/.well-known/oauth-protected-resource[/mcp]   what a client may know before it has a token (RFC 9728)
 //	/healthz  /readyz                             for whoever restarts us, and whoever sends us traffic
-//	/metrics                                      for Prometheus; from this machine only, or on metrics.listen
+//	/metrics                                      for Prometheus; from this machine only, or on metrics.listen, which a proxy in front needs
 func routes(c Config, p *process, g *generation) http.Handler {
-	m := newMetrics(p)
+	m := p.metrics
 	metadata := resourceMetadata(c.publicURL() + mcpPath)
 	mux := http.NewServeMux()
 	mux.Handle(mcpPath, m.door("mcp", g.mcp))
@@ -86,7 +86,7 @@ func routes(c Config, p *process, g *generation) http.Handler {
 	mux.Handle("GET "+metadataPath+mcpPath, metadata)
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.Handle("GET /readyz", &readiness{clusters: p.clients, audit: p.audit})
-	if c.Metrics.Listen == "" {
+	if c.Metrics.Listen == "" && !c.BehindTLSProxy { // behind a proxy everybody seems to be on this machine
 		mux.Handle("GET /metrics", fromThisMachine(m))
 	}
 	return outer(mux, c.outer(p.log))

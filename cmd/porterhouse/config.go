@@ -156,7 +156,7 @@ func defaultConfig() Config {
 // loadConfig reads the file at path, strictly. The error names every mistake
 // with its place, and no secret.
 func loadConfig(path string, env func(string) (string, bool)) (Config, error) {
-	return loadPart(path, env, func(string) bool { return true })
+	return loadPart(path, env, nil)
 }
 
 // loadPart is loadConfig for a command that needs only some of the secrets: the

@@ -19,8 +19,8 @@ import (
 type decoder struct {
 	file     string
 	env      func(string) (string, bool)
-	needed   func(secret string) bool
-	found    map[string]place // of every key that the file has, by its path, such as "tls.cert"
+	needed   func(secret string) bool // which secrets are looked for; nil: all
+	found    map[string]place         // of every key that the file has, by its path, such as "tls.cert"
 	problems []problem
 }
 

@@ -81,6 +81,8 @@ func (c Config) weakenings() []string {
 	for _, name := range c.clusterNames() {
 		add(c.Clusters[name].AllowPlainHTTP, "clusters.%s.allow_plain_http", name)
 	}
+	add(c.BehindTLSProxy, "behind_tls_proxy")
+	add(c.Metrics.Listen != "" && !onLoopback(c.Metrics.Listen), "metrics.listen: %s", c.Metrics.Listen)
 	add(c.Users.AllowUnicodeNames, "users.allow_unicode_names")
 	add(c.Users.AllowShared, "users.allow_shared")
 	add(len(c.Allow.Settings) > 0, "allow.settings: %s", strings.Join(c.Allow.Settings, ", "))

@@ -119,8 +119,8 @@ audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sy
 	if got := strings.Join(networks, " "); got != "10.0.0.0/8 2001:db8::/32 192.0.2.7/32" {
 		t.Errorf("trusted proxies %s", got)
 	}
-	if got := len(c.weakenings()); got != 7 {
-		t.Errorf("%d weakenings, want 7: %v", got, c.weakenings())
+	if got := len(c.weakenings()); got != 9 {
+		t.Errorf("%d weakenings, want 9: %v", got, c.weakenings())
 	}
 }
 

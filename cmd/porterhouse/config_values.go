@@ -68,7 +68,7 @@ func (d *decoder) scalar(node *yaml.Node, v reflect.Value, path string, tag refl
 		*into, err = parseNetwork(node.Value)
 	case *porterhouse.Secret:
 		*into, err = unneeded, nil
-		if d.needed(path) {
+		if d.needed == nil || d.needed(path) {
 			*into, err = d.secret(node.Value)
 		}
 	}

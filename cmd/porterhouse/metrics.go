@@ -75,6 +75,18 @@ func (s stats) Collect(out chan<- prometheus.Metric) {
 	send(counter, "audit_unauthenticated_total", "Requests that no token proved.", float64(record.Unauthenticated))
 	send(counter, "audit_failures_total", "Audit lines that could not be written when they were due.", float64(record.Failures))
 
+	if g := s.p.generation.Load(); g != nil {
+		tokens := g.verifier.Stats()
+		send(counter, "tokens_accepted_total", "Tokens that proved somebody.", float64(tokens.Accepted))
+		send(counter, "tokens_refused_total", "Tokens that proved nobody.", float64(tokens.Refused))
+		send(counter, "tokens_failed_total", "Tokens that could not be checked.", float64(tokens.Failed))
+
+		door := g.mcp.Stats()
+		send(counter, "mcp_tool_calls_total", "Calls of tools.", float64(door.Calls))
+		send(counter, "mcp_tool_failures_total", "Calls of tools that ended in an error.", float64(door.Failures))
+		send(counter, "mcp_denied_total", "Requests that did not come in at the MCP door.", float64(door.Denied))
+		send(gauge, "mcp_sessions", "Sessions of clients before 2026-07-28 that are open.", float64(door.Sessions))
+	}
 	for name, client := range s.p.clients {
 		c := client.Stats()
 		send(counter, "clickhouse_queries_total", "Statements sent for people.", float64(c.Queries), name)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"porterhouse/audit"
@@ -24,6 +25,9 @@ type process struct {
 	people  *gate.People
 	tokens  *identity.Tokens
 	clients map[string]*clickhouse.Client // by cluster
+	metrics *metrics
+
+	generation atomic.Pointer[generation] // the current one; nil before the first
 }
 
 // openProcess opens the audit record, the token store and the pools of clients.
@@ -47,6 +51,7 @@ func openProcess(c Config, log *slog.Logger) (*process, error) {
 	if p.audit, err = audit.Open(c.Audit.log(log)); err != nil {
 		return nil, err
 	}
+	p.metrics = newMetrics(p)
 	return p, nil
 }
 

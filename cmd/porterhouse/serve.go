@@ -7,8 +7,9 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"porterhouse/gate"
 )
 
 // serveCommand runs the server until ctx ends.
@@ -37,11 +38,10 @@ func serveCommand(ctx context.Context, t terminal, args []string) error {
 	return s.run(ctx)
 }
 
-// server is a process that listens. Its generation can be exchanged while it runs.
+// server is a process that listens.
 type server struct {
 	process    *process
 	config     Config
-	generation atomic.Pointer[generation]
 	listeners  []listener
 	streams    context.Context // of every request; ends when the server stops
 	endStreams context.CancelFunc
@@ -64,14 +64,14 @@ func listen(c Config, p *process) (s *server, err error) {
 		}
 	}()
 	current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.generation.Load().handler.ServeHTTP(w, r)
+		p.generation.Load().handler.ServeHTTP(w, r)
 	})
 	if err := s.open(c, c.Listen, current, c.TLS); err != nil {
 		return nil, err
 	}
 	c.Listen = s.address() // port 0 has become a real one
 	if c.Metrics.Listen != "" {
-		if err := s.open(c, c.Metrics.Listen, metricsOnly(newMetrics(p)), nil); err != nil {
+		if err := s.open(c, c.Metrics.Listen, metricsOnly(p.metrics), nil); err != nil {
 			return nil, err
 		}
 	}
@@ -80,7 +80,7 @@ func listen(c Config, p *process) (s *server, err error) {
 		return nil, err
 	}
 	s.config = c
-	s.generation.Store(g)
+	p.generation.Store(g)
 	return s, nil
 }
 
@@ -98,6 +98,11 @@ func (s *server) open(c Config, address string, h http.Handler, pair *TLSPair) e
 	}
 	l := listener{plain, c.HTTP.server(h, s.process.log)}
 	l.http.BaseContext = func(net.Listener) context.Context { return s.streams }
+	l.http.RegisterOnShutdown(func() {
+		if g := s.process.generation.Load(); g != nil {
+			g.mcp.Close() // or its streams would hold up the end
+		}
+	})
 	if pair != nil {
 		config, err := serverTLS(*pair, s.process.log)
 		if err != nil {
@@ -174,9 +179,13 @@ func (s *server) stop() error {
 // lookAtClusters logs in to every cluster once, so that the log of the start
 // says what is wrong. The server serves all the same: a cluster may come later.
 func (s *server) lookAtClusters(ctx context.Context) {
-	found, err := s.generation.Load().gate.Check(ctx)
+	found, err := s.process.generation.Load().gate.Check(ctx)
 	for name, server := range found {
 		s.process.log.Info("ClickHouse answers", "cluster", name, "version", server.Version)
+		if !gate.Reviewed(server.Version) {
+			s.process.log.Warn("this ClickHouse is newer than the statement check: functions that are new in it are not known, and pass; "+
+				"take them from the people's accounts, or upgrade Porterhouse", "cluster", name, "version", server.Version)
+		}
 	}
 	if err != nil && ctx.Err() == nil {
 		s.process.log.Warn("ClickHouse does not answer as the gateway; questions fail until it does", "error", err)

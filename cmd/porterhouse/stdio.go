@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -28,6 +32,7 @@ func stdioCommand(ctx context.Context, t terminal, args []string) error {
 	if !ok || token == "" {
 		return errors.New("there is no $" + stdioToken + ": set it to the API token of the person who asks (porterhouse token create)")
 	}
+	c.Audit.File = ownRecord(c.Audit.File, os.Getpid())
 	log, err := c.Log.logger(t.stderr)
 	if err != nil {
 		return err
@@ -40,6 +45,14 @@ func stdioCommand(ctx context.Context, t terminal, args []string) error {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	return errors.Join(err, p.close(closing))
+}
+
+// ownRecord is where a process beside the server keeps its record: a file has
+// one writer, and every client starts a process of its own. One that gets the
+// number of an earlier process goes on with the record of that one.
+func ownRecord(file string, process int) string {
+	extension := filepath.Ext(file)
+	return fmt.Sprintf("%s-stdio-%d%s", strings.TrimSuffix(file, extension), process, extension)
 }
 
 func serveStdio(ctx context.Context, c Config, p *process, token string, transport mcp.Transport) error {

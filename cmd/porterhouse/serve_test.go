@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"porterhouse"
+)
+
+// serveFor runs the server of a configuration for one test, in front of no
+// ClickHouse at all, and returns its URL and that of its metrics listener.
+func serveFor(t *testing.T, change func(*Config)) (url, metrics string) {
+	t.Helper()
+	dir := t.TempDir()
+	c := defaultConfig()
+	c.Listen = "127.0.0.1:0"
+	c.Clusters = map[string]ClusterConfig{"main": {URL: "http://127.0.0.1:1", User: "porterhouse", Password: porterhouse.NewSecret("x")}}
+	c.Tokens.File = filepath.Join(dir, "tokens.json")
+	c.Audit.File, c.Audit.Key = filepath.Join(dir, "audit.jsonl"), porterhouse.NewSecret(strings.Repeat("k", 32))
+	if change != nil {
+		change(&c)
+	}
+	p, err := openProcess(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := listen(c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	return "http://" + s.address(), "http://" + s.listeners[len(s.listeners)-1].Addr().String()
+}
+
+// fetch answers a GET with these headers.
+func fetch(t *testing.T, url string, headers ...string) (int, string, http.Header) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body), response.Header
+}
+
+// What the server answers beside its door.
+func TestRoutes(t *testing.T) {
+	url, _ := serveFor(t, nil)
+	if status, body, _ := fetch(t, url+"/healthz"); status != 200 || body != "ok\n" {
+		t.Errorf("/healthz: %d %s", status, body)
+	}
+	if status, body, _ := fetch(t, url+"/readyz"); status != 503 || body != "cluster main: does not answer\n" {
+		t.Errorf("/readyz without ClickHouse: %d %s", status, body)
+	}
+	for _, path := range []string{metadataPath, metadataPath + mcpPath} {
+		status, body, header := fetch(t, url+path, "Origin", "https://inspector.example.com")
+		if status != 200 || !strings.Contains(body, `"resource":"`+url+`/mcp"`) || header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	status, _, header := fetch(t, url+"/mcp")
+	if challenge := header.Get("WWW-Authenticate"); status != 401 || !strings.Contains(challenge, `resource_metadata="`+url+metadataPath+mcpPath+`"`) {
+		t.Errorf("/mcp without a token: %d %s", status, challenge)
+	}
+	if status, _, _ := fetch(t, url+"/elsewhere"); status != 404 {
+		t.Errorf("/elsewhere: %d", status)
+	}
+}
+
+// /metrics is for whoever operates this machine, or for its own listener.
+func TestMetricsAreNotPublic(t *testing.T) {
+	open, _ := serveFor(t, nil)
+	if status, body, _ := fetch(t, open+"/metrics"); status != 200 || !strings.Contains(body, "porterhouse_audit_questions_total 1") {
+		t.Errorf("from this machine: %d\n%.500s", status, body)
+	}
+	if status, _, _ := fetch(t, open+"/metrics", "X-Forwarded-For", "192.0.2.1"); status != 404 {
+		t.Errorf("through a proxy: %d", status)
+	}
+	// A proxy that tells nobody whom it speaks for looks like this machine.
+	proxied, _ := serveFor(t, func(c *Config) { c.BehindTLSProxy, c.PublicURL = true, "https://127.0.0.1" })
+	if status, _, _ := fetch(t, proxied+"/metrics"); status != 404 {
+		t.Errorf("behind a proxy: %d", status)
+	}
+	apart, own := serveFor(t, func(c *Config) { c.Metrics.Listen = "127.0.0.1:0" })
+	fetch(t, apart+"/mcp")
+	if status, _, _ := fetch(t, apart+"/metrics"); status != 404 {
+		t.Errorf("beside a listener of its own: %d", status)
+	}
+	status, body, _ := fetch(t, own+"/metrics")
+	for _, want := range []string{`porterhouse_http_requests_total{code="401",door="mcp",method="get"} 1`, "porterhouse_mcp_denied_total 1", "porterhouse_audit_unauthenticated_total 1"} {
+		if status != 200 || !strings.Contains(body, want+"\n") {
+			t.Errorf("on its own listener: %d, no %s", status, want)
+		}
+	}
+}
+
+// A process beside the server never writes into the server's record.
+func TestOwnRecord(t *testing.T) {
+	if got := ownRecord("/var/log/audit.jsonl", 12); got != "/var/log/audit-stdio-12.jsonl" {
+		t.Error(got)
+	}
+}

@@ -69,9 +69,24 @@ func (b *body) begin(format string) ([]porterhouse.Column, error) {
 	b.meter = &rowMeter{
 		rows:       limit(limits.Rows),
 		bytes:      limit(limits.Bytes),
-		blankIsRow: asked == porterhouse.TSVRows && len(columns) == 1,
+		blankIsRow: asked == porterhouse.TSVRows && len(columns) == 1 && !neverBlank(columns[0].Type),
 	}
 	return columns, nil
+}
+
+// neverBlank reports whether every value of a type has characters in TSVRows, so
+// that an empty line is none. It knows those types that people count and group by.
+func neverBlank(kind string) bool {
+	kind = strings.TrimPrefix(kind, "LowCardinality(")
+	kind = strings.TrimPrefix(kind, "Nullable(")
+	name := kind[:len(kind)-len(strings.TrimLeft(kind, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"))]
+	switch name {
+	case "UInt8", "UInt16", "UInt32", "UInt64", "UInt128", "UInt256", "Int8", "Int16", "Int32", "Int64", "Int128", "Int256",
+		"Float32", "Float64", "BFloat16", "Decimal", "Date", "Date32", "DateTime", "DateTime64", "UUID", "IPv4", "IPv6",
+		"Array", "Tuple", "Map":
+		return true
+	}
+	return false
 }
 
 // Read implements io.Reader.

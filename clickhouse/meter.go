@@ -49,7 +49,7 @@ const maxRow = 64 << 20
 // Behind the rows of WITH TOTALS and of extremes ClickHouse prints an empty line,
 // and then lines that are not rows: they pass, and do not count as rows. Where a
 // row may be an empty line itself (one column of text in TSVRows), nobody can
-// tell: there every line is a row.
+// tell: there every line is a row. In JSONRows ClickHouse prints no totals.
 type rowMeter struct {
 	rows, bytes int64 // left
 	blankIsRow  bool

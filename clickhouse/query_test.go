@@ -136,6 +136,8 @@ func testStatements(t *testing.T, h *house) {
 		"WITH 1 AS x SELECT x, x UNION ALL SELECT 2, 2 -- end": {2, 2},
 		"SELECT ''": {1, 1},
 		"SELECT number % 2 AS k, count() FROM numbers(4) GROUP BY k WITH TOTALS": {2, 2},
+		"SELECT count() FROM numbers(4) GROUP BY number % 2 WITH TOTALS":         {1, 2},
+		"SELECT '' FROM numbers(4) GROUP BY number % 2":                          {1, 2},
 	} {
 		for _, format := range []porterhouse.Format{porterhouse.TSVRows, porterhouse.JSONRows} {
 			q := question(sql)

@@ -27,8 +27,9 @@ type collector struct {
 	rows  *[]byte // as they will be shown
 	seen  *atomic.Int64
 
-	cut porterhouse.Cut // why there are no more rows; "" when these are all
-	row cutRow
+	cut    porterhouse.Cut // why there are no more rows; "" when these are all
+	row    cutRow
+	totals totals
 }
 
 // cutRow is a first row that has no room.
@@ -37,8 +38,8 @@ type cutRow struct {
 	more bool   // it goes on beyond that
 }
 
-// collect reads the answer and writes the text of it. It closes the answer.
-func (c *call) collect(a *porterhouse.Answer, s shape, limit bounds, seen *atomic.Int64) (err error) {
+// collect reads the answer to sql and writes the text of it. It closes the answer.
+func (c *call) collect(sql string, a *porterhouse.Answer, s shape, limit bounds, seen *atomic.Int64) (err error) {
 	defer func() { err = errors.Join(err, a.Body.Close()) }()
 	head := s.head(nil, a.Columns)
 	if len(head) > limit.bytes/2 {
@@ -48,7 +49,7 @@ func (c *call) collect(a *porterhouse.Answer, s shape, limit bounds, seen *atomi
 	buffers := &c.server.buffers
 	k := collector{
 		shape: s, limit: limit, lines: buffers.reader(a.Body), head: head, room: limit.bytes - len(head),
-		rows: buffers.take(), seen: seen,
+		rows: buffers.take(), seen: seen, totals: totals{asked: withTotals.MatchString(sql), parted: a.Summary},
 	}
 	defer buffers.give(k.rows)
 	defer buffers.giveReader(k.lines)
@@ -57,6 +58,9 @@ func (c *call) collect(a *porterhouse.Answer, s shape, limit bounds, seen *atomi
 	}
 	if k.cut == "" {
 		k.cut = a.Summary().Cut
+	}
+	if err := k.totals.check(); err != nil {
+		return err
 	}
 	*c.text = s.wrap(*c.text, k.status(), head, *k.rows)
 	return nil
@@ -75,7 +79,15 @@ func (k *collector) read() error {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		if !k.add(bytes.TrimSuffix(line, []byte("\n"))) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		switch {
+		case k.totals.begin(line, k.seen.Load()):
+		case k.totals.begun:
+			k.addTotals(line)
+		case !k.add(line):
+			return nil
+		}
+		if k.row.more {
 			return nil
 		}
 	}
@@ -143,22 +155,27 @@ func (k *collector) addShortened(line []byte) {
 	if !k.shape.cuts {
 		return
 	}
-	values := bytes.Split(line, []byte("\t"))
 	room := k.room
 	if k.cut == cutTokens {
 		room = min(room, k.limit.tokens)
 	}
+	*k.rows = k.shape.row(*k.rows, shortenValues(line, room), true)
+	k.seen.Add(1)
+}
+
+// shortenValues makes a row fit into so many bytes, unless it has too many values.
+func shortenValues(line []byte, room int) []byte {
+	values := bytes.Split(line, []byte("\t"))
 	each := max(room/2/len(values)-32, 16) // escaped bars can double a value
 	for i, value := range values {
 		values[i] = shorten(value, each)
 	}
-	*k.rows = k.shape.row(*k.rows, bytes.Join(values, []byte("\t")), true)
-	k.seen.Add(1)
+	return bytes.Join(values, []byte("\t"))
 }
 
 // status says what the answer holds and, where it was cut, what to do instead.
 func (k *collector) status() status {
-	s := status{rows: k.seen.Load(), complete: k.cut == ""}
+	s := status{rows: k.seen.Load(), complete: k.cut == "", behind: k.totals.text()}
 	switch {
 	case s.complete:
 	case k.row.line != nil || k.cut != porterhouse.CutRows && s.rows == 0:
@@ -166,7 +183,8 @@ func (k *collector) status() status {
 	default:
 		s.notes = append(s.notes, k.cutNote())
 	}
-	if !utf8.Valid(*k.rows) {
+	s.notes = append(s.notes, k.totals.notes(s, k.shape.wire)...)
+	if !utf8.Valid(*k.rows) || !utf8.Valid(s.behind) {
 		s.notes = append(s.notes, "Bytes that are not UTF-8 show as \uFFFD; hex(column) shows them all.")
 	}
 	return s

@@ -124,7 +124,7 @@ func showSample(ctx context.Context, c *call, t *table) {
 	})
 	if err == nil {
 		limit := bounds{rows: sampleRows, mostRows: sampleRows, bytes: sampleBytes, mostBytes: sampleBytes}
-		err = c.collect(answer, sampleShape, limit, new(atomic.Int64))
+		err = c.collect("", answer, sampleShape, limit, new(atomic.Int64))
 	}
 	if err != nil {
 		kind, public := porterhouse.Explain(err)

@@ -45,7 +45,7 @@ func runQuery(ctx context.Context, c *call, arguments json.RawMessage) error {
 		Limits: porterhouse.Limits{Rows: limit.rows, Bytes: int64(limit.bytes) + longestRow},
 	})
 	if err == nil {
-		err = c.collect(answer, shape, limit, &rows)
+		err = c.collect(in.SQL, answer, shape, limit, &rows)
 	}
 	if err != nil {
 		return &statementError{sql: in.SQL, database: in.Database, err: err}

@@ -25,6 +25,7 @@ type status struct {
 	rows     int64
 	complete bool
 	notes    []string // why not complete, and what to do instead
+	behind   []byte   // what follows the rows and is none; not in JSON
 }
 
 // shapes are the formats of the tool query, by name; "" is the default.
@@ -98,7 +99,7 @@ func lineWrap(dst []byte, s status, head, rows []byte) []byte {
 		dst = append(append(dst, ' '), note...)
 	}
 	dst = append(append(dst, '\n'), head...)
-	return append(dst, rows...)
+	return append(append(dst, rows...), s.behind...)
 }
 
 // jsonHead writes the columns as pairs of name and type.

@@ -2,6 +2,9 @@ package main
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -37,11 +40,31 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry}).ServeHTTP(w, r)
 }
 
-// door counts and times what one door answers.
+// door counts and times what one door answers. It stands inside outer, whose
+// answer knows the status already.
 func (m *metrics) door(name string, h http.Handler) http.Handler {
-	label := prometheus.Labels{"door": name}
-	return promhttp.InstrumentHandlerCounter(m.requests.MustCurryWith(label),
-		promhttp.InstrumentHandlerDuration(m.seconds.MustCurryWith(label), h))
+	seconds := m.seconds.WithLabelValues(name)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		since := time.Now()
+		defer func() {
+			seconds.Observe(time.Since(since).Seconds())
+			status := http.StatusOK
+			if a, ok := w.(*answer); ok {
+				status = a.statusOrDefault()
+			}
+			m.requests.WithLabelValues(name, methodLabel(r.Method), strconv.Itoa(status)).Inc()
+		}()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// methodLabel keeps made-up methods from becoming metrics without end.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions:
+		return strings.ToLower(method)
+	}
+	return "other"
 }
 
 // stats is a prometheus.Collector of the rooms' own counts.

@@ -3,54 +3,49 @@ package statement_test
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"porterhouse/statement"
 )
 
-// typical is SQL as people and agents write it, about 1 KB.
-const typical = `-- daily token usage, by model and team
-WITH daily AS
-(
-    SELECT toDate(u.minute) AS day, u.model_id, u.user_id, sum(u.input_tokens) AS input, sum(u.output_tokens) AS output, sum(u.cost) AS cost
-    FROM usage.requests AS u
-    WHERE u.minute >= now() - INTERVAL 30 DAY AND u.status = 'ok' AND u.model_id NOT IN ('test', 'canary')
-    GROUP BY day, u.model_id, u.user_id
-)
-SELECT
-    d.day, m.name AS model, t.name AS team,
-    round(sum(d.cost), 2) AS total_cost, sum(d.input + d.output) AS tokens, uniqExact(d.user_id) AS people,
-    quantiles(0.5, 0.9, 0.99)(d.cost) AS cost_quantiles, arrayStringConcat(arraySort(groupUniqArray(p.name)), ', ') AS names
-FROM daily AS d
-INNER JOIN usage.models AS m ON m.id = d.model_id
-LEFT JOIN usage.people AS p ON p.id = d.user_id
-LEFT JOIN usage.teams AS t ON t.id = p.team_id
-WHERE t.name ILIKE '%data%' OR m.name LIKE 'large-%' /* only the expensive ones */
-GROUP BY d.day, model, team
-HAVING tokens > 1000
-ORDER BY d.day DESC, total_cost DESC
-LIMIT 100
-SETTINGS join_use_nulls = 1`
-
-func BenchmarkLexer(b *testing.B) {
-	b.SetBytes(int64(len(typical)))
+// perKB runs f over the ordinary questions, and reports the time that it takes.
+// It is CPU time, to which a busy machine adds little.
+func perKB(b *testing.B, f func(sql string)) {
+	size := 0
+	for _, sql := range ordinary() {
+		size += len(sql)
+	}
 	b.ReportAllocs()
+	before := cpu(b)
 	for b.Loop() {
-		l := statement.NewLexer(typical)
-		for l.Next().Type != statement.EndOfStream {
+		for _, sql := range ordinary() {
+			f(sql)
 		}
+	}
+	used := float64((cpu(b) - before).Nanoseconds())
+	b.ReportMetric(used/float64(b.N)/float64(size), "µs/KB")
+}
+
+// cpu is the time that this process has used so far.
+func cpu(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// lex reads all tokens of a text.
+func lex(sql string) {
+	l := statement.NewLexer(sql)
+	for l.Next().Type != statement.EndOfStream {
 	}
 }
 
-func BenchmarkCheck(b *testing.B) {
-	b.SetBytes(int64(len(typical)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if r := statement.Check(typical); len(r.Hazards) > 0 {
-			b.Fatal(r)
-		}
-	}
-}
+func BenchmarkLexer(b *testing.B) { perKB(b, lex) }
+func BenchmarkCheck(b *testing.B) { perKB(b, func(sql string) { statement.Check(sql) }) }
 
 // BenchmarkCheckWorst has texts made to be slow, in two lengths: a time that grows
 // with the square of the length shows as a quarter of the bytes per second.
@@ -91,13 +86,15 @@ func BenchmarkCheckWorst(b *testing.B) {
 	}
 }
 
-func TestLexerAllocatesNothing(t *testing.T) {
-	allocations := testing.AllocsPerRun(100, func() {
-		l := statement.NewLexer(typical)
-		for l.Next().Type != statement.EndOfStream {
+// TestAllocatesNothing: neither a token nor a statement of ordinary size costs the
+// garbage collector anything.
+func TestAllocatesNothing(t *testing.T) {
+	for _, sql := range ordinary() {
+		if n := testing.AllocsPerRun(100, func() { lex(sql) }); n != 0 {
+			t.Errorf("lexing allocates %v times, want 0: %s", n, sql)
 		}
-	})
-	if allocations != 0 {
-		t.Errorf("lexing allocates %v times, want 0", allocations)
+		if n := testing.AllocsPerRun(100, func() { statement.Check(sql) }); n != 0 {
+			t.Errorf("checking allocates %v times, want 0: %s", n, sql)
+		}
 	}
 }

@@ -48,6 +48,7 @@ func TestCheck(t *testing.T) {
 		{"SELECT extract(YEAR FROM toDate(d)), trim(BOTH 'x' FROM lower(s)) FROM t", "SELECT", true, ""},
 		{"SELECT a IS NOT DISTINCT FROM lower(b) FROM t", "SELECT", true, ""},
 		{"SELECT x FROM t ARRAY JOIN mapKeys(m) AS k, splitByChar(',', s) AS v", "SELECT", true, ""},
+		{"SELECT t.settings x, t.format y FROM t", "SELECT", true, ""},
 		{"SELECT upper(file), file FROM t WHERE x IN range(5)", "SELECT", true, ""},
 		{"SELECT arrayMap(file -> file || 'x', files) FROM t", "SELECT", true, ""},
 		{"SELECT 1 SETTINGS final = 1, join_use_nulls", "SELECT", true, ""},
@@ -67,6 +68,7 @@ func TestCheck(t *testing.T) {
 		{"with x as (select 1) insert/**/into t select * from x", "INSERT", false, "write"},
 		{"EXPLAIN INSERT INTO t SELECT 1", "INSERT", false, "write"},
 		{"SELECT * FROM (EXPLAIN AST DROP TABLE t)", "SELECT", false, "write"},
+		{"FROM t INSERT INTO t SELECT *", "SELECT", false, "write"},
 		{"SET readonly = 0", "SET", false, "write"},
 		{"CHECK TABLE t", "CHECK", false, "write"},
 		{"1 + 1", "", false, "unsure"},
@@ -86,12 +88,15 @@ func TestCheck(t *testing.T) {
 		{"SELECT 1 SETTINGS readonly", "SELECT", true, "setting:readonly"},
 		{`SELECT 1 SETTINGS "fin\x61l" = 1`, "SELECT", false, "unsure"},
 		{"SELECT 1 SETTINGS a.final = 1", "SELECT", true, "setting:a"},
+		{"SELECT 1 SETTINGS final.a = 1", "SELECT", true, "setting:final"},
 
 		// Reach.
 		{"SELECT * FROM url('http://x')", "SELECT", true, "table_function:url"},
 		{"SELECT * FROM numbers(1) AS array JOIN brandNew(1)", "SELECT", true, "table_function:brandnew"},
 		{"SELECT * FROM (t, brandNew(1))", "SELECT", true, "table_function:brandnew"},
 		{"SELECT * FROM a JOIN b ON f(a.x, b.x), brandNew(1)", "SELECT", true, "table_function:brandnew"},
+		{"SELECT * FROM (SELECT * FROM brandNew(1))", "SELECT", true, "table_function:brandnew"},
+		{"SELECT (WITH 1 AS x FROM brandNew(x) SELECT 1)", "SELECT", true, "table_function:brandnew"},
 		{"DESCRIBE TABLE brandNew(1)", "DESCRIBE", true, "table_function:brandnew"},
 		{"DESC s3('x')", "DESCRIBE", true, "table_function:s3"},
 		{"SELECT `file`('/etc/passwd')", "SELECT", true, "function:file"},
@@ -107,6 +112,7 @@ func TestCheck(t *testing.T) {
 		{"SELECT EXISTS(FROM brandNew(1) SELECT 1)", "SELECT", true, "table_function:brandnew"},
 		{"SELECT * FROM a SAMPLE 1/2 OFFSET 1/2, brandNew(1)", "SELECT", true, "table_function:brandnew"},
 		{"SELECT * FROM where, brandNew(1)", "SELECT", true, "table_function:brandnew"},
+		{"SELECT * FROM a.where, brandNew(1)", "SELECT", true, "table_function:brandnew"},
 
 		// What cannot be read with certainty.
 		{"SELECT $a$ , 1", "", false, "unsure"},
@@ -117,6 +123,7 @@ func TestCheck(t *testing.T) {
 		{"SELECT 'x", "", false, "unsure"},
 		{"SELECT (1", "SELECT", false, "unsure"},
 		{"SELECT 1]", "SELECT", false, "unsure"},
+		{"SELECT (1]", "SELECT", false, "unsure"},
 		{"SELECT '\x00'", "", false, "unsure"},
 	} {
 		r := statement.Check(test.sql)

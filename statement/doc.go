@@ -3,11 +3,15 @@
 // pass unasked. It knows nothing of users, limits or servers, and never changes
 // a byte.
 //
-//	sql ──Lexer──▶ tokens ──readWords──▶ words ──checker──▶ Report
-//	                  │                             │
-//	     cut where ClickHouse cuts       verb.go   which word decides
-//	     them, byte for byte             scan.go   clauses, brackets, SETTINGS
-//	                                     call.go   functions, by their names
+//	sql ──Lexer──▶ tokens ──readWords──▶ words ──checker──▶ findings ──▶ Report
+//	        │                                           │
+//	cuts where ClickHouse cuts,        clause.go    what a keyword begins
+//	byte for byte; each sort of        call.go      what a bracket calls
+//	token has a file: number.go,       settings.go  what SETTINGS sets
+//	quote.go, heredoc.go …
+//
+// The checker asks what it must know. The words of a statement answer alone, in
+// sentence.go and verb.go, or with the brackets around them, in position.go.
 //
 // The rules:
 //

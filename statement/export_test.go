@@ -7,7 +7,7 @@ func Outside(function string) bool { return outward(function) != "" }
 
 // PlacedTableFunction reports whether the table function is placed, and inside.
 func PlacedTableFunction(lower string) (placed, in bool) {
-	place := tableFunctions[lower]
+	place := tableFunctions.find(lower)
 	return place != unknown, place == inside
 }
 

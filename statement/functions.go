@@ -18,7 +18,7 @@ const (
 // of them, aggregate functions take suffixes without end, and an operator's own
 // (CREATE FUNCTION) have any name. What is new in a version is found by a test,
 // which fails for a name that nobody has placed.
-var outwardFunctions = map[string]string{
+var outwardFunctions = newLexicon(map[string]string{
 	"file":                             readsFiles,
 	"catboostevaluate":                 readsFiles,
 	"dicthas":                          readsDictionary,
@@ -31,21 +31,15 @@ var outwardFunctions = map[string]string{
 	"reversednsquery":                  connects,
 	"generateserialid":                 counts,
 	"logtrace":                         writesLog,
-}
-
-// longestName is the length of the longest name in the tables of functions.
-const longestName = 32
+})
 
 // outward returns what the scalar function does beyond the query; "" if nothing.
 func outward(name string) string {
 	switch {
-	case hasPrefixFold(name, "dictGet"):
+	case hasPrefix(name, "dictget"):
 		return readsDictionary
-	case len(name) > 2 && hasPrefixFold(name, "ai") && name[2] >= 'A' && name[2] <= 'Z':
+	case hasPrefix(name, "ai") && len(name) > 2 && name[2] >= 'A' && name[2] <= 'Z':
 		return asksModel
-	case len(name) > longestName:
-		return ""
 	}
-	var buffer [longestName]byte
-	return outwardFunctions[string(lowered(buffer[:0], name))]
+	return outwardFunctions.find(name)
 }

@@ -7,33 +7,49 @@ import "strings"
 // end for each of them.
 type tags struct{ last map[string]int }
 
-// tag returns the length of the heredoc tag at the lexer, dollars included, and
-// 0 if there is none.
-func (l *Lexer) tag() int {
-	for i := l.pos + 1; i < len(l.sql); i++ {
-		if l.sql[i] == '$' {
-			return i + 1 - l.pos
-		}
-		if !isWord(l.sql[i]) {
-			return 0
+// dollar scans a heredoc such as $tag$ … $tag$, a word, or a lone dollar.
+func (l *Lexer) dollar() Type {
+	if tag := heredocTag(l.sql[l.pos:]); tag != "" {
+		if n := l.closing(tag); n >= 0 {
+			l.pos += n + len(tag)
+			return HereDoc
 		}
 	}
-	return 0
+	if !isWord(l.at(1)) {
+		l.pos++
+		return DollarSign
+	}
+	return l.word()
 }
 
-// closing returns how far ahead the tag stands again, -1 if it does not.
-func (l *Lexer) closing(size int) int {
-	tag, rest := l.sql[l.pos:l.pos+size], l.sql[l.pos+size:]
-	if l.tags != nil && l.tags.last[tag] < l.pos+size {
+// closing returns how far ahead the tag that begins here stands again, -1 if it
+// does not.
+func (l *Lexer) closing(tag string) int {
+	behind := l.pos + len(tag)
+	if l.tags != nil && l.tags.last[tag] < behind {
 		return -1
 	}
-	if n := strings.Index(rest, tag); n >= 0 {
-		return size + n
+	if n := strings.Index(l.sql[behind:], tag); n >= 0 {
+		return len(tag) + n
 	}
 	if l.tags == nil { // the first search in vain; no second one follows
-		l.tags = findTags(rest, l.pos+size)
+		l.tags = findTags(l.sql[behind:], behind)
 	}
 	return -1
+}
+
+// heredocTag returns the tag that text, which begins with a dollar, begins with,
+// dollars included; "" if there is none.
+func heredocTag(text string) string {
+	for i := 1; i < len(text); i++ {
+		if text[i] == '$' {
+			return text[:i+1]
+		}
+		if !isWord(text[i]) {
+			return ""
+		}
+	}
+	return ""
 }
 
 // findTags finds the last place of every tag in text, which begins at offset.

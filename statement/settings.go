@@ -1,5 +1,7 @@
 package statement
 
+import "strings"
+
 // harmlessSettings may be set in a statement: they change what a query means, or
 // choose among ways to the same answer, but neither how much it may use, nor
 // what it may reach, nor what is written down about it. Names are case-sensitive,
@@ -79,4 +81,18 @@ var harmlessSettings = map[string]bool{
 	"describe_compact_output":          true,
 	"describe_include_subcolumns":      true,
 	"describe_include_virtual_columns": true,
+}
+
+// setting checks the name of a setting at word i.
+func (c *checker) setting(i int) {
+	name, ok := c.plain(i)
+	if !ok {
+		c.refuse(Unsure, min(i, len(c.words)-1), "the name of a setting is expected here, plainly written")
+		return
+	}
+	if harmlessSettings[name] && c.at(i+1).kind != Dot {
+		return
+	}
+	c.found.note(Setting, c.words[i], strings.ToLower(name),
+		"the setting "+short(name)+" may not be set in a statement: leave it out of SETTINGS, or ask the operator to allow it")
 }

@@ -1,10 +1,5 @@
 package statement
 
-import (
-	"cmp"
-	"slices"
-)
-
 // Report is what a SQL text is. Positions are 1-based bytes of the text.
 type Report struct {
 	Statements int      // how many, separated by ';'; 0: nothing but space and comments, or Unsure of its very tokens
@@ -42,14 +37,12 @@ type Hazard struct {
 // Check reads sql as ClickHouse 26.7 does and reports what it is. It never
 // fails and never changes the text: what it is not sure of is a hazard.
 func Check(sql string) Report {
-	words, doubt := readWords(sql)
+	var buffer [320]word // enough for a text of 1.5 KB, which so needs no memory
+	words, doubt := readWords(sql, buffer[:0])
 	if doubt != nil {
 		return Report{Hazards: []Hazard{{Kind: Unsure, At: doubt.at + 1, Reason: doubt.reason}}}
 	}
-	c := checker{sql: sql, report: Report{Read: true}, frames: make([]frame, 0, 16)}
-	c.text(words)
-	// Of two hazards of one kind at one place, what was found first says more.
-	slices.SortStableFunc(c.report.Hazards, func(a, b Hazard) int { return cmp.Compare(a.At, b.At) })
-	c.report.Hazards = slices.CompactFunc(c.report.Hazards, func(a, b Hazard) bool { return a.At == b.At && a.Kind == b.Kind })
-	return c.report
+	found := findings{Report{Read: true}}
+	checkText(sql, words, &found)
+	return found.inOrder()
 }

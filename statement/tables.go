@@ -13,7 +13,7 @@ const (
 // names are case-sensitive to ClickHouse, so this refuses no less. A name that
 // is not here is refused where a table may stand; a name that is outside, also
 // elsewhere, should a table stand where the check did not expect one.
-var tableFunctions = map[string]place{
+var tableFunctions = newLexicon(map[string]place{
 	// Made of their arguments alone.
 	"format": inside, "generate_series": inside, "generaterandom": inside, "generateseries": inside, "null": inside,
 	"numbers": inside, "numbers_mt": inside, "primes": inside, "sqlstandardvalues": inside, "values": inside,
@@ -49,7 +49,7 @@ var tableFunctions = map[string]place{
 	"prometheusquery": outside, "prometheusqueryrange": outside,
 	"timeseriesdata": outside, "timeseriesmetrics": outside, "timeseriessamples": outside, "timeseriesselector": outside,
 	"timeseriestags": outside, "viewexplain": outside, "viewifpermitted": outside,
-}
+})
 
 // tableFunctionReason is the sentence that refuses a table function.
 func tableFunctionReason(name string, p place) string {

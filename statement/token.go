@@ -93,8 +93,9 @@ const (
 	digit
 	dollar
 	quote
-	high // above 127
-	sign // a token by itself: see signs
+	high  // above 127
+	point // a dot
+	sign  // a token by itself: see signs
 )
 
 // inWord reports whether a bare word goes on with such a byte.
@@ -116,6 +117,8 @@ var classOf = func() (table [256]class) {
 			table[c] = quote
 		case b > 127:
 			table[c] = high
+		case b == '.':
+			table[c] = point
 		case signs[b] != Whitespace:
 			table[c] = sign
 		}

@@ -20,36 +20,36 @@ var reads = map[keyword]string{kShow: "SHOW", kDescribe: "DESCRIBE", kDesc: "DES
 
 // verb finds the verb of the statement that begins with word first. What is not
 // known to be a read is refused.
-func (c *checker) verb(first int) verb {
+func (s *sentence) verb(first int) verb {
 	i := first
-	for c.at(i).kind == OpeningRoundBracket { // only a SELECT may stand in brackets
+	for s.at(i).kind == OpeningRoundBracket { // only a SELECT may stand in brackets
 		i++
 	}
-	key := c.at(i).key
+	key := s.at(i).key
 	switch key {
 	case kSelect, kFrom:
 		return verb{name: "SELECT", read: true}
 	case kWith:
-		return c.verbAfterWith(i)
+		return s.verbAfterWith(i)
 	}
 	if i == 0 {
 		if name, ok := reads[key]; ok {
 			return verb{name: name, read: true}
 		}
 		if key == kExplain {
-			return c.explained(i)
+			return s.explained(i)
 		}
 	}
-	return c.write(i)
+	return s.write(i)
 }
 
 // write is the verb at word i, which is not known to be a read.
-func (c *checker) write(i int) verb {
-	if c.at(i).kind != BareWord {
-		return verb{kind: Unsure, at: min(i, len(c.words)-1), reason: "a statement begins with a word such as SELECT, and here is none"}
+func (s *sentence) write(i int) verb {
+	if s.at(i).kind != BareWord {
+		return verb{kind: Unsure, at: min(i, len(s.words)-1), reason: "a statement begins with a word such as SELECT, and here is none"}
 	}
-	name := strings.ToUpper(c.source(i))
-	if len(name) > 32 { // no verb, and too long for a sentence
+	name := strings.Clone(strings.ToUpper(s.source(i))) // a copy, as in note
+	if len(name) > 32 {                                 // no verb, and too long for a sentence
 		name = name[:32] + "…"
 	}
 	return verb{name: name, kind: Write, at: i, reason: name + " is not known to only read: only SELECT, SHOW, DESCRIBE, EXISTS and EXPLAIN of a SELECT are"}
@@ -57,22 +57,22 @@ func (c *checker) write(i int) verb {
 
 // verbAfterWith finds what follows the list that WITH at word i begins: SELECT,
 // FROM or INSERT INTO, in the same brackets as WITH.
-func (c *checker) verbAfterWith(i int) verb {
+func (s *sentence) verbAfterWith(i int) verb {
 	depth := 0
-	for j := i + 1; j < len(c.words) && depth >= 0; j++ {
-		switch w := c.words[j]; w.kind {
+	for j := i + 1; j < len(s.words) && depth >= 0; j++ {
+		switch w := s.words[j]; w.kind {
 		case OpeningRoundBracket, OpeningSquareBracket, OpeningCurlyBrace:
 			depth++
 		case ClosingRoundBracket, ClosingSquareBracket, ClosingCurlyBrace:
 			depth--
 		case BareWord:
-			if depth > 0 || c.at(j-1).key == kAs { // inside an expression, or its alias
+			if depth > 0 || s.at(j-1).key == kAs { // inside an expression, or its alias
 				continue
 			}
 			switch {
 			case w.key == kInsert:
-				return c.write(j)
-			case w.key == kSelect, w.key == kFrom && !c.distinctFrom(j):
+				return s.write(j)
+			case w.key == kSelect, w.key == kFrom && !s.distinctFrom(j):
 				return verb{name: "SELECT", read: true}
 			}
 		}
@@ -81,28 +81,28 @@ func (c *checker) verbAfterWith(i int) verb {
 }
 
 // explainKinds are the words that may stand between EXPLAIN and what it explains.
-var explainKinds = map[string]bool{
-	"AST": true, "SYNTAX": true, "QUERY": true, "TREE": true, "PLAN": true, "PIPELINE": true, "ESTIMATE": true, "ANALYZE": true,
-}
+var explainKinds = newLexicon(map[string]bool{
+	"ast": true, "syntax": true, "query": true, "tree": true, "plan": true, "pipeline": true, "estimate": true, "analyze": true,
+})
 
 // explained finds the verb of what EXPLAIN at word i explains. Only a SELECT
 // passes: EXPLAIN TABLE OVERRIDE, for one, connects to another server.
-func (c *checker) explained(i int) verb {
+func (s *sentence) explained(i int) verb {
 	explain := i
 	i++
-	for c.at(i).kind == BareWord && explainKinds[strings.ToUpper(c.source(i))] && c.at(i+1).kind != Equals {
+	for s.at(i).kind == BareWord && explainKinds.find(s.source(i)) && s.at(i+1).kind != Equals {
 		i++
 	}
-	for c.at(i+1).kind == Equals { // EXPLAIN indexes = 1, json = 1 SELECT …
+	for s.at(i+1).kind == Equals { // EXPLAIN indexes = 1, json = 1 SELECT …
 		i += 3
-		if c.at(i).kind == Comma {
+		if s.at(i).kind == Comma {
 			i++
 		}
 	}
-	if c.at(i).kind == 0 {
+	if s.at(i).kind == 0 {
 		return verb{name: "EXPLAIN", kind: Unsure, at: explain, reason: "EXPLAIN is not followed by a SELECT"}
 	}
-	explained := c.verb(i)
+	explained := s.verb(i)
 	switch {
 	case explained.read:
 		explained.name = "EXPLAIN"

@@ -23,10 +23,12 @@ func attend(find usher, log *slog.Logger, now func() time.Time) mcp.Middleware {
 	return func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (res mcp.Result, err error) {
 			since := now()
-			v, err := find(req.GetExtra())
+			v, err := find(ctx, req)
 			if err != nil {
-				log.Error("a message without a visit", "method", method, "cause", err)
-				return nil, public(err, "tools/call", "unknown")
+				kind, _ := porterhouse.Explain(err)
+				id := newID()
+				log.Log(ctx, behaviours[kind].level, "a message of nobody", "request", id, "method", method, "kind", kind, "cause", err)
+				return nil, public(err, "tools/call", id)
 			}
 			v.attended.Store(true)
 			ctx, leave := v.tie(ctx)
@@ -109,6 +111,9 @@ func logMessage(log *slog.Logger, v *visit, method string, req mcp.Request, caus
 	level, attrs := slog.LevelInfo, []slog.Attr{
 		slog.String("request", v.request), slog.String("door", v.door), slog.String("user", v.who.User),
 		slog.String("client", v.who.Client), slog.String("method", method), slog.Duration("duration", took),
+	}
+	if v.remote != "" {
+		attrs = append(attrs, slog.String("remote", v.remote))
 	}
 	if call, ok := req.(*mcp.CallToolRequest); ok {
 		attrs = append(attrs, slog.String("tool", call.Params.Name), slog.String("agent", agentOf(call)))

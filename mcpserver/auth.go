@@ -27,13 +27,16 @@ func (d *door) admit(r *http.Request) (porterhouse.Principal, *refusal) {
 	}
 	who, err := d.Verify(r.Context(), token)
 	if err == nil && who.Subject == "" {
-		err = porterhouse.Errorf(porterhouse.Internal, "the token was accepted, but names nobody")
+		err = errNobody
 	}
 	if err != nil {
 		return porterhouse.Principal{}, refuse(err)
 	}
 	return who, nil
 }
+
+// errNobody is our own fault: whoever verifies must not do so.
+var errNobody = porterhouse.Errorf(porterhouse.Internal, "the token was accepted, but names nobody")
 
 // bearer takes the token out of r. A token anywhere else has been logged on the
 // way, so it is not accepted.
@@ -93,6 +96,17 @@ func refuse(err error) *refusal {
 // outage of ours is not one.
 func (no *refusal) unproved() bool {
 	return no.status == http.StatusUnauthorized || no.status == http.StatusBadRequest
+}
+
+// recorded is the refusal as the audit record has it.
+func (no *refusal) recorded() error {
+	switch {
+	case no.cause != nil:
+		return no.cause
+	case no.status == http.StatusUnauthorized:
+		return porterhouse.Errorf(porterhouse.Unauthenticated, "%s", no.text)
+	}
+	return porterhouse.Errorf(porterhouse.Invalid, "%s", no.text)
 }
 
 // challenge is the WWW-Authenticate header that tells a client where to get a

@@ -2,7 +2,10 @@ package mcpserver
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 )
@@ -62,25 +65,38 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-// TestAttemptsAreRecorded: whom no token proved is in the audit log, an outage of
-// ours is not.
+// TestAttemptsAreRecorded: whom no token proved is in the audit record, with why;
+// an outage of ours is not.
 func TestAttemptsAreRecorded(t *testing.T) {
 	h := newHouse(t)
-	for _, authorization := range []string{"", "Bearer wrong", "Bearer ", "Bearer token-of-outage", "Bearer token-of-alice"} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url, strings.NewReader("{}"))
-		check(t, err)
-		if authorization != "" {
-			r.Header.Set("Authorization", authorization)
+	attempts := []struct{ authorization, recorded string }{
+		{"", `"error":"unauthenticated","reason":"send a token: Authorization: Bearer <token>"`},
+		{"Bearer wrong", `"error":"unauthenticated","reason":"this token is not known"`},
+		{"Bearer ", `"error":"invalid","reason":"after Bearer there must be one token`},
+		{"Bearer token-of-outage", ""},
+		{"Bearer token-of-alice", ""},
+	}
+	for i, attempt := range attempts { // each from a network of its own: more of one are only counted
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/mcp", strings.NewReader("{}"))
+		r.RemoteAddr = fmt.Sprintf("192.0.%d.7:1234", i)
+		if attempt.authorization != "" {
+			r.Header.Set("Authorization", attempt.authorization)
 		}
-		res, err := http.DefaultClient.Do(r)
-		check(t, err)
-		check(t, res.Body.Close())
+		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	if got := h.record.Stats().Unauthenticated; got != 3 {
 		t.Errorf("%d attempts recorded, want 3", got)
 	}
 	if got := h.Stats().Denied; got != 4 {
 		t.Errorf("%d requests denied, want 4", got)
+	}
+	file, err := os.ReadFile(h.audit)
+	check(t, err)
+	for i, attempt := range attempts {
+		line := fmt.Sprintf(`"door":"mcp","remote":"192.0.%d.7",%s`, i, attempt.recorded)
+		if found := strings.Contains(string(file), line); found != (attempt.recorded != "") {
+			t.Errorf("%q: found %t, %s in %s", attempt.authorization, found, line, file)
+		}
 	}
 }
 

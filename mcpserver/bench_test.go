@@ -56,7 +56,7 @@ func benchText(b *testing.B, text []byte, held, newer bool) {
 			}
 			return c.result(), nil
 		})
-	server.AddReceivingMiddleware(attend(visitOf, s.config.Log, s.config.Now))
+	server.AddReceivingMiddleware(attend(byRequest, s.config.Log, s.config.Now))
 	d, err := newDoor(s.config, server, &s.buffers, func(string, string, error) {})
 	check(b, err)
 	web := httptest.NewServer(d)

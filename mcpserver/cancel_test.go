@@ -85,16 +85,19 @@ func TestCancelledNotification(t *testing.T) {
 	<-done
 }
 
+// proof proves somebody on stdio.
+type proof = func(context.Context) (porterhouse.Principal, error)
+
 // stdio runs the server on a pipe, as a person, and connects a client to it.
 // hangUp ends the client's side; ended is closed when Run has returned.
-func (h *house) stdio(t testing.TB, ctx context.Context, who porterhouse.Principal) (session *mcp.ClientSession, hangUp func(), ended chan struct{}) {
+func (h *house) stdio(t testing.TB, ctx context.Context, verify proof) (session *mcp.ClientSession, hangUp func(), ended chan struct{}) {
 	t.Helper()
 	fromClient, toServer := io.Pipe()
 	fromServer, toClient := io.Pipe()
 	ended = make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := h.Run(ctx, who, &mcp.IOTransport{Reader: fromClient, Writer: toClient}); err != nil && ctx.Err() == nil {
+		if err := h.Run(ctx, verify, &mcp.IOTransport{Reader: fromClient, Writer: toClient}); err != nil && ctx.Err() == nil {
 			t.Errorf("Run: %v", err)
 		}
 	}()
@@ -105,7 +108,9 @@ func (h *house) stdio(t testing.TB, ctx context.Context, who porterhouse.Princip
 }
 
 // aliceOnStdio is who PORTERHOUSE_TOKEN would prove.
-var aliceOnStdio = porterhouse.Principal{Issuer: "test", Subject: "alice", User: "alice@example.com"}
+func aliceOnStdio(ctx context.Context) (porterhouse.Principal, error) {
+	return verify(ctx, tokenOf("alice"))
+}
 
 // TestStdioGoesAway: on stdio a client goes away by cancelling, by hanging up, or
 // because our own process ends.

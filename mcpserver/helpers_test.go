@@ -28,7 +28,7 @@ func verify(_ context.Context, token string) (porterhouse.Principal, error) {
 func fixtureDoor(t *testing.T) *door {
 	server := newFixture(t)
 	c := withDefaults(Config{Verify: verify, ResourceMetadata: "https://porterhouse.example.com/.well-known/oauth-protected-resource/mcp"})
-	server.AddReceivingMiddleware(attend(visitOf, c.Log, c.Now))
+	server.AddReceivingMiddleware(attend(byRequest, c.Log, c.Now))
 	d, err := newDoor(c, server, &buffers{}, func(string, string, error) {})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func (c *call) failed(ctx context.Context, err error) *mcp.CallToolResult {
 		if public == exception.Error() {
 			public = tidy(exception.Message) // code and name stand before it already
 		}
-		c.printf("Error %s (ClickHouse %d): %s\n", exception.Name, exception.Code, public)
+		c.printf("Error %s (ClickHouse %d): %s\n", cmp.Or(exception.Name, string(kind)), exception.Code, public)
 	} else {
 		c.printf("Error %s: %s\n", kind, public)
 	}

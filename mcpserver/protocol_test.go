@@ -3,10 +3,12 @@ package mcpserver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,7 +157,7 @@ func TestLog(t *testing.T) {
 	for i, want := range []string{
 		`level=INFO msg="mcp message" request=`, `kind=failed cause=`, `tool=whoami`, `level=INFO msg="mcp request" request=`,
 	} {
-		if i >= len(lines) || !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "duration=") || !strings.Contains(lines[i], "user=alice@example.com client=test-client") {
+		if i >= len(lines) || !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "duration=") || !strings.Contains(lines[i], "user=alice@example.com client=test-client") || !strings.Contains(lines[i], " remote=127.0.0.1") {
 			t.Errorf("line %d: no %q in %q", i, want, lines)
 		}
 	}
@@ -177,7 +179,7 @@ func TestPanic(t *testing.T) {
 	server := mcp.NewServer(&mcp.Implementation{Name: "panics", Version: "1"}, nil)
 	server.AddTool(&mcp.Tool{Name: "panic", InputSchema: json.RawMessage(`{"type":"object"}`)},
 		func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { panic("the secret cause") })
-	server.AddReceivingMiddleware(attend(visitOf, c.Log, c.Now))
+	server.AddReceivingMiddleware(attend(byRequest, c.Log, c.Now))
 	d, err := newDoor(c, server, &buffers{}, func(string, string, error) {})
 	check(t, err)
 	web := httptest.NewServer(d)
@@ -215,14 +217,22 @@ func TestInternalErrorsStayInside(t *testing.T) {
 	}
 }
 
-// TestStdio: on stdio the person is the one that Run was given, until the proof
-// of it ends.
+// TestStdio: on stdio the person is the one that the token proves now: every
+// message is refused once the token has ended, was revoked, or cannot be looked up.
 func TestStdio(t *testing.T) {
-	now := time.Now()
-	h := newHouse(t, func(c *Config) { c.Now = func() time.Time { return now } })
-	who := aliceOnStdio
-	who.Expires = now.Add(time.Hour)
-	session, hangUp, ended := h.stdio(t, t.Context(), who)
+	h := newHouse(t)
+	var failure atomic.Pointer[error]
+	var expires atomic.Pointer[time.Time]
+	session, hangUp, ended := h.stdio(t, t.Context(), func(ctx context.Context) (porterhouse.Principal, error) {
+		who, err := aliceOnStdio(ctx)
+		if end := expires.Load(); end != nil {
+			who.Expires = *end
+		}
+		if no := failure.Load(); no != nil {
+			err = *no
+		}
+		return who, err
+	})
 	call := func(tool string, args map[string]any) (string, bool) {
 		res, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: tool, Arguments: args})
 		if err != nil {
@@ -233,21 +243,63 @@ func TestStdio(t *testing.T) {
 	if text, failed := call("query", map[string]any{"sql": "SELECT currentUser()"}); failed || !strings.HasSuffix(text, "\nalice\n") {
 		t.Error(text)
 	}
-	long, failed := call("query", map[string]any{"sql": "SELECT repeat('<é>', 100) FROM numbers(100)"})
+	long, failed := call("query", map[string]any{"sql": "SELECT repeat('<é>', 100) FROM numbers(100)", "max_bytes": 100_000})
 	if failed || strings.Count(long, "<é>") != 10_001 { // one is in the name of the column
 		t.Errorf("a long text: %d bytes", len(long))
 	}
 	if text, failed := call("query", map[string]any{"sql": "SELECT x"}); !failed || !strings.Contains(text, "UNKNOWN_IDENTIFIER") {
 		t.Error(text)
 	}
-	now = who.Expires
-	if text, failed := call("query", map[string]any{"sql": "SELECT currentUser()"}); !failed || strings.Contains(text, "alice") || !strings.Contains(text, "your token has ended") {
+	if _, err := session.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "clickhouse://shop/orders"}); err != nil {
+		t.Error(err)
+	}
+	h.stdioRefuses(t, session, &failure)
+	asked := h.record.Stats().Questions
+	past := time.Now().Add(-time.Second)
+	expires.Store(&past)
+	if text, failed := call("query", map[string]any{"sql": "SELECT currentUser()"}); !failed || !strings.Contains(text, "unauthenticated: your token has ended") {
 		t.Errorf("after the end of the token: %s", text)
+	}
+	if now := h.record.Stats(); now.Questions != asked || now.Refusals != 0 || now.Unauthenticated != 4 {
+		t.Errorf("%d questions more, %d refusals, %d attempts recorded", now.Questions-asked, now.Refusals, now.Unauthenticated)
 	}
 	hangUp()
 	<-ended
-	if err := h.Run(t.Context(), porterhouse.Principal{}, &mcp.IOTransport{}); err == nil {
-		t.Error("Run serves nobody")
+	for name, verify := range map[string]proof{
+		"nobody":  func(context.Context) (porterhouse.Principal, error) { return porterhouse.Principal{}, nil },
+		"unknown": func(ctx context.Context) (porterhouse.Principal, error) { return verify(ctx, "wrong") },
+	} {
+		if err := h.Run(t.Context(), verify, &mcp.IOTransport{}); err == nil {
+			t.Errorf("Run serves %s", name)
+		}
+	}
+}
+
+// stdioRefuses asks everything while nothing proves the person.
+func (h *house) stdioRefuses(t *testing.T, session *mcp.ClientSession, failure *atomic.Pointer[error]) {
+	t.Helper()
+	asked := h.record.Stats().Questions
+	for want, err := range map[string]error{
+		"unauthenticated: this token was revoked": porterhouse.Errorf(porterhouse.Unauthenticated, "this token was revoked"),
+		"unavailable: the store is away":          porterhouse.Errorf(porterhouse.Unavailable, "the store is away"),
+		"internal error, request id ":             errors.New("the secret cause"),
+	} {
+		failure.Store(&err)
+		_, calling := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "whoami"})
+		_, reading := session.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "clickhouse://shop/orders"})
+		_, listing := session.ListTools(t.Context(), nil)
+		for what, err := range map[string]error{"tool": calling, "resource": reading, "list": listing} {
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: got %v, want %q", what, err, want)
+			}
+		}
+	}
+	if now := h.record.Stats().Questions; now != asked {
+		t.Errorf("%d questions were asked", now-asked)
+	}
+	failure.Store(nil)
+	if _, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "whoami"}); err != nil {
+		t.Errorf("proved again: %v", err)
 	}
 }
 

@@ -44,7 +44,7 @@ func textDoor(t testing.TB, text string, saw func(*reply)) string {
 			}
 			return res, nil
 		})
-	server.AddReceivingMiddleware(attend(visitOf, s.config.Log, s.config.Now))
+	server.AddReceivingMiddleware(attend(byRequest, s.config.Log, s.config.Now))
 	d, err := newDoor(s.config, server, &s.buffers, func(string, string, error) {})
 	check(t, err)
 	web := httptest.NewServer(d)

@@ -15,14 +15,14 @@ import (
 const resourceTool = "resources/read"
 
 // addResources offers the description of each table as a resource.
-func (s *Server) addResources(server *mcp.Server, find usher) {
+func (s *Server) addResources(server *mcp.Server) {
 	server.AddResourceTemplate(&mcp.ResourceTemplate{
 		Name: "table", Title: "Description of a table",
 		Description: "Columns, types, comments, keys, engine and size of a table that you may see.",
 		URITemplate: "clickhouse://{database}/{table}",
 		MIMEType:    "text/plain",
 	}, func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
-		v, err := find(req.Extra)
+		v, err := visitOf(req.Extra)
 		if err != nil {
 			return nil, err
 		}

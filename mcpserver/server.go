@@ -75,7 +75,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{config: withDefaults(c)}
 	var err error
-	s.door, err = newDoor(s.config, s.newMCP(visitOf), &s.buffers, c.Gate.Unauthenticated)
+	s.door, err = newDoor(s.config, s.newMCP(byRequest), &s.buffers, c.Gate.Unauthenticated)
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +115,8 @@ func (s *Server) newMCP(find usher) *mcp.Server {
 			},
 			SetCacheable: cacheable,
 		})
-	s.addTools(server, find)
-	s.addResources(server, find)
+	s.addTools(server)
+	s.addResources(server)
 	addPrompts(server)
 	server.AddReceivingMiddleware(attend(find, s.config.Log, s.config.Now))
 	return server
@@ -140,17 +140,36 @@ func cacheable(_ context.Context, req mcp.Request, c *mcp.Cacheable) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.door.ServeHTTP(w, r) }
 
 // Run serves one person on a connection that is theirs alone, such as stdio,
-// until the client leaves or ctx ends. who must have been verified; after
-// who.Expires every call is refused.
-func (s *Server) Run(ctx context.Context, who porterhouse.Principal, t mcp.Transport) error {
-	if who.Subject == "" {
-		return errors.New("mcpserver: Run needs a verified person")
-	}
-	find := func(*mcp.RequestExtra) (*visit, error) {
-		if !who.Expires.IsZero() && !s.config.Now().Before(who.Expires) {
-			return nil, porterhouse.Errorf(porterhouse.Unauthenticated, "your token has ended; start again with a new one")
+// until the client leaves or ctx ends. verify proves who it is: at the start, whose
+// error Run returns, and again for every message, so that a token that has ended or
+// was revoked is worth nothing from then on. Its errors are those of Config.Verify.
+func (s *Server) Run(ctx context.Context, verify func(context.Context) (porterhouse.Principal, error), t mcp.Transport) error {
+	prove := func(ctx context.Context) (porterhouse.Principal, error) {
+		who, err := verify(ctx)
+		switch {
+		case err != nil:
+			return porterhouse.Principal{}, err
+		case who.Subject == "":
+			return porterhouse.Principal{}, errNobody
+		case !who.Expires.IsZero() && !s.config.Now().Before(who.Expires):
+			return porterhouse.Principal{}, porterhouse.Errorf(porterhouse.Unauthenticated, "your token has ended; start again with a new one")
 		}
-		return &visit{who: who, door: stdioDoor, request: newID(), gone: ctx}, nil
+		return who, nil
+	}
+	if _, err := prove(ctx); err != nil {
+		return err
+	}
+	find := func(message context.Context, req mcp.Request) (*visit, error) {
+		who, err := prove(message)
+		if err != nil {
+			if no := refuse(err); no.unproved() {
+				s.config.Gate.Unauthenticated(stdioDoor, "", no.recorded())
+			}
+			return nil, err
+		}
+		v := &visit{who: who, door: stdioDoor, request: newID(), gone: ctx}
+		v.bring(req)
+		return v, nil
 	}
 	return s.newMCP(find).Run(ctx, t)
 }

@@ -75,22 +75,22 @@ func (s *Server) tools() []tool {
 	}
 }
 
-// addTools puts the tools into an MCP server whose visits find finds.
-func (s *Server) addTools(server *mcp.Server, find usher) {
+// addTools puts the tools into an MCP server.
+func (s *Server) addTools(server *mcp.Server) {
 	no := false
 	for _, t := range s.tools() {
 		server.AddTool(&mcp.Tool{
 			Name: t.name, Title: t.title, Description: t.description,
 			InputSchema: json.RawMessage(t.schema),
 			Annotations: &mcp.ToolAnnotations{ReadOnlyHint: true, DestructiveHint: &no, IdempotentHint: true, OpenWorldHint: &no},
-		}, s.handler(t, find))
+		}, s.handler(t))
 	}
 }
 
 // handler runs a tool for the person whose visit brought the call.
-func (s *Server) handler(t tool, find usher) mcp.ToolHandler {
+func (s *Server) handler(t tool) mcp.ToolHandler {
 	return func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		v, err := find(req.Extra)
+		v, err := visitOf(req.Extra)
 		if err != nil {
 			return nil, err
 		}

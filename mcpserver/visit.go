@@ -16,6 +16,7 @@ import (
 type visit struct {
 	who     porterhouse.Principal
 	door    string          // the name of the way in: httpDoor or stdioDoor
+	remote  string          // the caller's address; "" on stdio
 	request string          // id of the request, as logs and errors name it
 	gone    context.Context // ends when nobody waits for the answer any more
 	reply   *reply          // where long texts go; nil on stdio
@@ -29,9 +30,24 @@ const (
 	stdioDoor = "stdio"
 )
 
-// usher finds the visit of a message. Over HTTP it is visitOf; on stdio, where
-// one person has the whole connection, it makes one.
-type usher func(*mcp.RequestExtra) (*visit, error)
+// usher finds the visit of a message, or refuses it. Over HTTP the message has
+// brought one; on stdio, where one person has the whole connection, the usher
+// makes it and lets the message bring it on to its handler.
+type usher func(context.Context, mcp.Request) (*visit, error)
+
+// byRequest is the usher of messages that came over HTTP.
+func byRequest(_ context.Context, req mcp.Request) (*visit, error) { return visitOf(req.GetExtra()) }
+
+// bring lets a message that came on stdio bring v on, as one over HTTP does.
+func (v *visit) bring(req mcp.Request) {
+	extra := &mcp.RequestExtra{TokenInfo: v.tokenInfo()}
+	switch req := req.(type) {
+	case *mcp.CallToolRequest:
+		req.Extra = extra
+	case *mcp.ReadResourceRequest:
+		req.Extra = extra
+	}
+}
 
 // visitKey is where TokenInfo.Extra has the visit.
 const visitKey = "porterhouse.visit"
@@ -46,7 +62,7 @@ func (v *visit) tokenInfo() *auth.TokenInfo {
 	}
 }
 
-// visitOf is the usher of requests that came over HTTP.
+// visitOf is the visit that a message has brought.
 func visitOf(extra *mcp.RequestExtra) (*visit, error) {
 	if extra == nil || extra.TokenInfo == nil {
 		return nil, errors.New("mcpserver: a message came without a verified token")

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"porterhouse"
 )
 
 // stdioToken is where stdio finds the person's token: an argument would be seen
@@ -60,14 +62,14 @@ func serveStdio(ctx context.Context, c Config, p *process, token string, transpo
 	if err != nil {
 		return err
 	}
-	who, err := g.verifier.Verify(ctx, token)
-	if err != nil {
+	verify := func(ctx context.Context) (porterhouse.Principal, error) { return g.verifier.Verify(ctx, token) }
+	if _, err := verify(ctx); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	wait := p.run(ctx)
 	defer func() { stop(); wait() }()
-	if err := g.mcp.Run(ctx, who, transport); err != nil && ctx.Err() == nil {
+	if err := g.mcp.Run(ctx, verify, transport); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil

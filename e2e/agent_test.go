@@ -53,6 +53,31 @@ func (h *house) mustAgent(person, era string) *agent {
 	return a
 }
 
+// end closes the session, if there is one, and the connections.
+func (a *agent) end(ctx context.Context) error {
+	defer a.http.CloseIdleConnections()
+	if a.session == "" {
+		return nil
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, a.url, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+a.token)
+	request.Header.Set("MCP-Protocol-Version", a.era)
+	request.Header.Set("Mcp-Session-Id", a.session)
+	response, err := a.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		text, _ := io.ReadAll(response.Body)
+		return &statusError{response.StatusCode, response.Header, string(text)}
+	}
+	return nil
+}
+
 func clientInfo() map[string]any { return map[string]any{"name": "e2e", "version": "1"} }
 
 // toolError is a result that the tool marked as an error.

@@ -61,7 +61,7 @@ func benchText(b *testing.B, text []byte, held, newer bool) {
 	check(b, err)
 	web := httptest.NewServer(d)
 	defer web.Close()
-	defer d.sessions.close("")
+	defer d.sessions.closeAll()
 	a := newAgent(b, web.URL, "alice", newer)
 	body, err := json.Marshal(a.message("tools/call", map[string]any{"name": "query", "arguments": map[string]any{"sql": "SELECT 1"}}))
 	check(b, err)

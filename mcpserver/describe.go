@@ -120,7 +120,7 @@ func showSample(ctx context.Context, c *call, t *table) {
 		SQL:    fmt.Sprintf("SELECT * FROM {database:Identifier}.{table:Identifier} LIMIT %d", sampleRows),
 		Params: map[string]string{"database": paramEscapes.Replace(t.database), "table": paramEscapes.Replace(t.name)},
 		Format: porterhouse.TSVRows,
-		Limits: porterhouse.Limits{Rows: sampleRows, Bytes: longestRow},
+		Limits: porterhouse.Limits{Rows: sampleRows, Bytes: longestRow, Time: c.server.config.SampleTime},
 	})
 	if err == nil {
 		limit := bounds{rows: sampleRows, mostRows: sampleRows, bytes: sampleBytes, mostBytes: sampleBytes}
@@ -145,7 +145,7 @@ func missing(ctx context.Context, c *call, wanted []tableName, found []*table) e
 		if err != nil {
 			return err
 		}
-		c.printf("%s: there is no such table that you may see; %s\n", w, hint)
+		c.printf("%s: there is no such table that you may see; %s\n", echo(w.String()), hint)
 	}
 	return nil
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"porterhouse"
 )
 
 func TestParseTableName(t *testing.T) {
@@ -82,6 +85,30 @@ func TestDescribeIsBounded(t *testing.T) {
 	}
 	if len(text) > 5000 {
 		t.Errorf("%d bytes", len(text))
+	}
+}
+
+// TestSlowSample: a sample that takes too long is told of, and holds up nothing else.
+func TestSlowSample(t *testing.T) {
+	h := newHouse(t, func(c *Config) { c.SampleTime = time.Second })
+	text, failed := h.agent(t, "alice", true).call("describe_tables", map[string]any{"tables": []string{"shop.slow_start", "shop.teams"}, "samples": true})
+	for _, want := range []string{"  no sample (timeout): ", "shop.teams (MergeTree"} {
+		if !strings.Contains(text, want) || failed {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+}
+
+// TestSlowLookup: a question of a tool's own ends long before a person's may.
+func TestSlowLookup(t *testing.T) {
+	h := newHouse(t, func(c *Config) { c.LookupTime = time.Second })
+	v := &visit{door: httpDoor, request: "the-id", gone: t.Context()}
+	v.who, _ = verify(t.Context(), tokenOf("alice"))
+	c := h.newCall(v, "search_schema")
+	defer c.end()
+	_, _, err := c.lookup(t.Context(), slowSQL("lookup"), nil)
+	if kind, _ := porterhouse.Explain(err); kind != porterhouse.Timeout {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

@@ -33,6 +33,6 @@ func fixtureDoor(t *testing.T) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.sessions.close("") })
+	t.Cleanup(func() { d.sessions.closeAll() })
 	return d
 }

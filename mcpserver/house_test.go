@@ -76,6 +76,8 @@ var shop = []string{
 	"CREATE DATABASE vault COMMENT 'for the owner'",
 	"CREATE TABLE vault.orderss (id UInt64) ENGINE = MergeTree ORDER BY id",
 	"CREATE VIEW shop.slow AS SELECT number FROM numbers(1200) WHERE NOT ignore(sleepEachRow(0.05)) SETTINGS max_block_size = 1",
+	"CREATE VIEW shop.slow_start AS SELECT count() AS n FROM numbers(1200) WHERE NOT ignore(sleepEachRow(0.05)) SETTINGS max_block_size = 1",
+	"GRANT SELECT ON shop.slow_start TO alice",
 	"CREATE VIEW shop.fuse AS SELECT repeat('x', 10000) AS text, throwIf(number = 400, 'the fuse blew') FROM numbers(1000) SETTINGS max_block_size = 50",
 	"GRANT SELECT ON shop.fuse TO alice",
 	"GRANT SELECT ON shop.orders TO alice", "GRANT SELECT ON shop.slow TO alice, bob", "GRANT SELECT ON shop.teams TO alice, bob", "GRANT SELECT(id) ON shop.orders TO bob",
@@ -153,6 +155,8 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 		Gate: g, Verify: verify, Cluster: "main", Version: "test",
 		ResourceMetadata: "https://porterhouse.example.com/.well-known/oauth-protected-resource/mcp",
 		HintTime:         time.Minute, // on a busy machine
+		LookupTime:       time.Minute,
+		SampleTime:       time.Minute,
 		Log:              slog.New(slog.NewTextHandler(h.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, f := range change {

@@ -26,7 +26,7 @@ func (c *call) lookup(ctx context.Context, sql string, params map[string]string)
 	}
 	answer, err := c.ask(ctx, porterhouse.Query{
 		SQL: sql, Params: escaped, Format: porterhouse.TSVRows,
-		Limits: porterhouse.Limits{Rows: mostLookupRows, Bytes: mostLookupBytes},
+		Limits: porterhouse.Limits{Rows: mostLookupRows, Bytes: mostLookupBytes, Time: c.server.config.LookupTime},
 	})
 	if err != nil {
 		return nil, false, err

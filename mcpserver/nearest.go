@@ -77,12 +77,19 @@ const nearTablesSQL = `SELECT concat(database, '.', name) AS place,
 	LIMIT 5`
 
 func nearestDatabases(ctx context.Context, c *call, own *statementError, unknown string) (string, error) {
-	rows, _, err := c.lookup(ctx, `SELECT name, damerauLevenshteinDistance(lower(name), lower({name:String})) AS distance
-		FROM system.databases
-		ORDER BY distance, name
-		LIMIT 5`,
-		map[string]string{"name": unknown})
+	rows, err := likeDatabases(ctx, c, unknown)
 	return didYouMean(rows, unknown, "search_schema finds databases and tables by words.", err)
+}
+
+// likeDatabases has the databases with the names most like this one, and how far
+// they are from it.
+func likeDatabases(ctx context.Context, c *call, name string) (rows [][]string, err error) {
+	rows, _, err = c.lookup(ctx, `SELECT name, damerauLevenshteinDistance(lower(name), lower({name:String})) AS distance
+		FROM system.databases
+		ORDER BY distance, name = {name:String} DESC, name
+		LIMIT 5`,
+		map[string]string{"name": name})
+	return rows, err
 }
 
 func nearestFunctions(ctx context.Context, c *call, own *statementError, unknown string) (string, error) {

@@ -27,9 +27,9 @@ func (c *call) failed(ctx context.Context, err error) *mcp.CallToolResult {
 		if public == exception.Error() {
 			public = tidy(exception.Message) // code and name stand before it already
 		}
-		c.printf("Error %s (ClickHouse %d): %s\n", cmp.Or(exception.Name, string(kind)), exception.Code, public)
+		c.printf("Error %s (ClickHouse %d): %s\n", cmp.Or(exception.Name, string(kind)), exception.Code, shorten([]byte(public), maxPublic))
 	} else {
-		c.printf("Error %s: %s\n", kind, public)
+		c.printf("Error %s: %s\n", kind, shorten([]byte(public), maxPublic))
 	}
 	var own *statementError
 	if errors.As(err, &own) {
@@ -84,6 +84,9 @@ func standsAlone(before, after string) bool {
 	}
 	return !inName(last) && !inName(first)
 }
+
+// maxPublic bounds what an error says, whoever wrote it, in bytes.
+const maxPublic = 4_000
 
 // maxMessage is as much of ClickHouse's message as is passed on, in bytes.
 const maxMessage = 800
@@ -143,7 +146,7 @@ func excerpt(sql string, at int) string {
 // hint helps with the common mistakes of ClickHouse's own checks.
 func (c *call) hint(ctx context.Context, own *statementError, x *porterhouse.Exception) string {
 	if x == nil {
-		return ""
+		return hintForVerb(own.sql)
 	}
 	if text, ok := hints[x.Name]; ok {
 		return text
@@ -160,6 +163,14 @@ func (c *call) hint(ctx context.Context, own *statementError, x *porterhouse.Exc
 		return ""
 	}
 	return names
+}
+
+// hintForVerb helps with a statement that was not asked, because of its first word.
+func hintForVerb(sql string) string {
+	if verb, _, _ := strings.Cut(strings.TrimSpace(sql), " "); strings.EqualFold(verb, "USE") {
+		return "name the database in the argument \"database\" of each call, or write database.table."
+	}
+	return ""
 }
 
 // hints are fixed texts, by the name of ClickHouse's error.

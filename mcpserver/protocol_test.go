@@ -183,7 +183,7 @@ func TestPanic(t *testing.T) {
 	d, err := newDoor(c, server, &buffers{}, func(string, string, error) {})
 	check(t, err)
 	web := httptest.NewServer(d)
-	t.Cleanup(func() { d.sessions.close(""); web.Close() })
+	t.Cleanup(func() { d.sessions.closeAll(); web.Close() })
 	eras(t, func(t *testing.T, newer bool) {
 		a := newAgent(t, web.URL, "alice", newer)
 		got := a.send(t.Context(), a.message("tools/call", map[string]any{"name": "panic"}))
@@ -214,6 +214,59 @@ func TestInternalErrorsStayInside(t *testing.T) {
 	said := res.Content[0].(*mcp.TextContent).Text
 	if said != "Error internal: internal error, request id the-id\n" {
 		t.Errorf("%q", said)
+	}
+}
+
+// TestUnnamedException: where ClickHouse named no error, its kind stands for it.
+func TestUnnamedException(t *testing.T) {
+	h := newHouse(t)
+	c := h.newCall(&visit{request: "the-id", door: httpDoor}, "query")
+	defer c.end()
+	x := &porterhouse.Exception{Code: 81, Message: "Database x does not exist"}
+	said := c.failed(t.Context(), &porterhouse.Error{Kind: porterhouse.Failed, Public: x.Error(), Err: x}).Content[0].(*mcp.TextContent).Text
+	if said != "Error failed (ClickHouse 81): Database x does not exist\n" {
+		t.Errorf("%q", said)
+	}
+}
+
+// TestEchoesAreBounded: what a caller sends does not come back at its full length.
+func TestEchoesAreBounded(t *testing.T) {
+	h := newHouse(t)
+	a := h.agent(t, "alice", false)
+	long := strings.Repeat("é.", 50_000)
+	var tables []string
+	for i := range maxTables {
+		tables = append(tables, fmt.Sprintf("shop.t%d%s", i, strings.Repeat("x", 500)))
+	}
+	for name, c := range map[string]struct {
+		tool string
+		args map[string]any
+		most int
+	}{
+		"words":         {"search_schema", map[string]any{"words": "orders" + strings.Repeat(" ,", 50_000)}, 1_000},
+		"words in vain": {"search_schema", map[string]any{"words": "zzz" + strings.Repeat(" ,", 50_000)}, 1_000},
+		"words beyond":  {"search_schema", map[string]any{"words": "orders" + strings.Repeat(" ,", 50_000), "page": 7}, 1_000},
+		"database":      {"search_schema", map[string]any{"words": "orders", "database": strings.Repeat("x", 4_000)}, 1_000},
+		"kind":          {"search_schema", map[string]any{"words": "orders", "kind": long}, 1_000},
+		"one word":      {"search_schema", map[string]any{"words": strings.Repeat("x", 100_000)}, 1_000},
+		"no table":      {"describe_tables", map[string]any{"tables": []string{long}}, 1_000},
+		"unknown names": {"describe_tables", map[string]any{"tables": tables}, 8_000},
+		"format":        {"query", map[string]any{"sql": "SELECT 1", "format": long}, 1_000},
+		"argument":      {"query", map[string]any{"sql": "SELECT 1", long: 1}, 1_000},
+		"number":        {"query", map[string]any{"sql": "SELECT 1", "max_rows": json.Number("1" + strings.Repeat("0", 50_000))}, 1_000},
+		"statement":     {"query", map[string]any{"sql": "SELECT " + strings.Repeat("x", 100_000)}, 3_000},
+		"verb":          {"query", map[string]any{"sql": strings.Repeat("X", 100_000)}, 1_000},
+		"exception":     {"query", map[string]any{"sql": "SELECT throwIf(1, repeat('x', 100000))"}, 3_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if text, _ := a.call(c.tool, c.args); len(text) > c.most || text == "" {
+				t.Errorf("%d bytes: %.200s", len(text), text)
+			}
+		})
+	}
+	uri := "clickhouse://shop/" + strings.Repeat("x", 10_000)
+	if got := a.send(t.Context(), a.message("resources/read", map[string]any{"uri": uri})); len(got.raw) > 1_000 || got.answer.Error == nil {
+		t.Errorf("resource: %d bytes", len(got.raw))
 	}
 }
 

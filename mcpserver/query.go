@@ -79,7 +79,7 @@ func settle(config Config, in queryInput) (bounds, shape, error) {
 	limit.rows, limit.bytes = min(limit.rows, limit.mostRows), min(limit.bytes, limit.mostBytes)
 	form, ok := shapes[in.Format]
 	if !ok {
-		return limit, shape{}, porterhouse.Errorf(porterhouse.Invalid, "there is no format %q; use compact, json or markdown", in.Format)
+		return limit, shape{}, porterhouse.Errorf(porterhouse.Invalid, "there is no format %q; use compact, json or markdown", echo(in.Format))
 	}
 	return limit, form, nil
 }

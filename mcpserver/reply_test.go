@@ -48,7 +48,7 @@ func textDoor(t testing.TB, text string, saw func(*reply)) string {
 	d, err := newDoor(s.config, server, &s.buffers, func(string, string, error) {})
 	check(t, err)
 	web := httptest.NewServer(d)
-	t.Cleanup(func() { d.sessions.close(""); web.Close() })
+	t.Cleanup(func() { d.sessions.closeAll(); web.Close() })
 	return web.URL
 }
 

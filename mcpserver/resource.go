@@ -49,7 +49,7 @@ func readTable(ctx context.Context, c *call, uri string) error {
 		return err
 	}
 	if len(tables) == 0 {
-		return porterhouse.Errorf(porterhouse.Invalid, "there is no table %s that you may see", tableName{database, name})
+		return porterhouse.Errorf(porterhouse.Invalid, "there is no table %s that you may see", echo(tableName{database, name}.String()))
 	}
 	describe(c, tables[0])
 	return nil

@@ -38,19 +38,62 @@ func runSearch(ctx context.Context, c *call, arguments json.RawMessage) error {
 	case len(words) == 0:
 		return porterhouse.Errorf(porterhouse.Invalid, "the argument \"words\" has no word in it: give what to look for, such as: daily token usage")
 	case !slices.Contains([]string{"", "database", "table", "column"}, in.Kind):
-		return porterhouse.Errorf(porterhouse.Invalid, "there is no kind %q; use database, table or column", in.Kind)
+		return porterhouse.Errorf(porterhouse.Invalid, "there is no kind %q; use database, table or column", echo(in.Kind))
 	case in.Page < 0 || in.Page > 1000:
 		return porterhouse.Errorf(porterhouse.Invalid, "page must be from 1 to 1000")
 	}
 	page := max(in.Page, 1)
-	rows, _, err := c.lookup(ctx, searchSQL, map[string]string{
+	params := map[string]string{
 		"words": strings.Join(words, " "), "database": in.Database, "kind": in.Kind,
 		"limit": strconv.Itoa(pageSize), "skip": strconv.Itoa((page - 1) * pageSize), "columns": strconv.Itoa(pageColumns),
-	})
+	}
+	rows, _, err := c.lookup(ctx, searchSQL, params)
+	switch {
+	case err != nil:
+		return err
+	case len(rows) == 0 && page > 1:
+		return beyondLastPage(ctx, c, params, in, page)
+	case len(rows) == 0:
+		return noMatch(ctx, c, in)
+	}
+	return showHits(c, rows, in, page)
+}
+
+// beyondLastPage tells how many matches there are before an empty page.
+func beyondLastPage(ctx context.Context, c *call, params map[string]string, in searchInput, page int) error {
+	params["skip"], params["limit"] = "0", "1"
+	rows, _, err := c.lookup(ctx, searchSQL, params)
 	if err != nil {
 		return err
 	}
-	return showHits(c, rows, in, page)
+	if len(rows) == 0 {
+		return noMatch(ctx, c, in)
+	}
+	total, err := strconv.Atoi(rows[0][8])
+	if err != nil {
+		return fmt.Errorf("mcpserver: number of matches: %w", err)
+	}
+	c.printf("Page %d is beyond the last: %s for %q, on %s.\n",
+		page, count(total, "hit"), echo(in.Words), count((total+pageSize-1)/pageSize, "page"))
+	return nil
+}
+
+// noMatch tells that nothing was found, and of a database that is not there.
+func noMatch(ctx context.Context, c *call, in searchInput) error {
+	c.printf("No match for %q among what you may see.", echo(in.Words))
+	if in.Database != "" {
+		rows, err := likeDatabases(ctx, c, in.Database)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(rows, func(row []string) bool { return row[0] == in.Database }) {
+			hint, err := didYouMean(rows, in.Database, "leave the argument \"database\" out to search everywhere.", nil)
+			c.printf(" There is no database %q that you may see; %s\n", echo(in.Database), hint)
+			return err
+		}
+	}
+	c.printf(" Try other or fewer words, or list everything with: SELECT database, name, comment FROM system.tables\n")
+	return nil
 }
 
 // maxWords bounds a search; further words are left out.
@@ -146,13 +189,8 @@ LIMIT {limit:UInt16} OFFSET {skip:UInt64}`
 
 // showHits writes the page: each table with the columns that match.
 func showHits(c *call, rows [][]string, in searchInput, page int) error {
-	if len(rows) == 0 {
-		c.printf("No match on page %d for %q among what you may see.", page, in.Words)
-		c.printf(" Try other or fewer words, or list everything with: SELECT database, name, comment FROM system.tables\n")
-		return nil
-	}
 	total := rows[0][8]
-	c.printf("Matches %d to %d of %s for %q, best first.", (page-1)*pageSize+1, (page-1)*pageSize+len(rows), total, in.Words)
+	c.printf("Matches %d to %d of %s for %q, best first.", (page-1)*pageSize+1, (page-1)*pageSize+len(rows), total, echo(in.Words))
 	if all, err := strconv.Atoi(total); err == nil && all > page*pageSize {
 		c.printf(" Next: page %d.", page+1)
 	}

@@ -43,6 +43,8 @@ type Config struct {
 	Sessions    Sessions      // bounds on those of clients before 2026-07-28
 	ProgressGap time.Duration // between two notes on a long question; 0: 2 s
 	HintTime    time.Duration // for the search of names near to an unknown one; 0: 2 s
+	LookupTime  time.Duration // for each other question that a tool asks on its own; 0: 10 s
+	SampleTime  time.Duration // for the sample of one table; 0: 3 s
 
 	Log *slog.Logger     // nil: discarded
 	Now func() time.Time // nil: time.Now
@@ -94,6 +96,8 @@ func withDefaults(c Config) Config {
 	c.Sessions.All = cmp.Or(c.Sessions.All, 2_000)
 	c.ProgressGap = cmp.Or(c.ProgressGap, 2*time.Second)
 	c.HintTime = cmp.Or(c.HintTime, 2*time.Second)
+	c.LookupTime = cmp.Or(c.LookupTime, 10*time.Second)
+	c.SampleTime = cmp.Or(c.SampleTime, 3*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -175,8 +179,9 @@ func (s *Server) Run(ctx context.Context, verify func(context.Context) (porterho
 }
 
 // Close ends the sessions of older clients, so that no stream of theirs holds up
-// the end of an HTTP server: call it from http.Server.RegisterOnShutdown.
-func (s *Server) Close() { s.door.sessions.close("") }
+// the end of an HTTP server: call it from http.Server.RegisterOnShutdown, of every
+// one that serves this door. What is under way is still answered.
+func (s *Server) Close() { s.door.sessions.closeAll() }
 
 // Stats counts what the door did since it was made.
 type Stats struct {

@@ -19,9 +19,10 @@ type sessions struct {
 	server *mcp.Server
 	now    func() time.Time
 
-	mu   sync.Mutex
-	open map[string]*session // by id; some may have ended without our knowing
-	born map[*session]bool   // those that have no id yet
+	mu     sync.Mutex
+	open   map[string]*session // by id; some may have ended without our knowing
+	born   map[*session]bool   // those that have no id yet
+	ending bool                // each is closed as soon as it is not busy
 }
 
 type session struct {
@@ -66,9 +67,13 @@ func (s *sessions) visit(id, method string) (leave func(string)) {
 	known.busy++
 	return func(string) {
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		known.busy--
 		known.used = s.now()
+		last := s.ending && known.busy == 0
+		s.mu.Unlock()
+		if last {
+			s.close(id)
+		}
 	}
 }
 
@@ -97,11 +102,15 @@ func (s *sessions) reserve(owner string) (fresh *session, oldest string, no *ref
 // settle files a new session under its id.
 func (s *sessions) settle(fresh *session, id string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.born, fresh)
 	if id != "" {
 		fresh.busy, fresh.used = 0, s.now()
 		s.open[id] = fresh
+	}
+	last := s.ending && id != ""
+	s.mu.Unlock()
+	if last {
+		s.close(id)
 	}
 }
 
@@ -152,16 +161,30 @@ func (s *sessions) forgetEnded() {
 	}
 }
 
-// close ends the session with this id; "" means every one. It waits for the
-// requests under way in them.
-func (s *sessions) close(id string) {
-	var closing sync.WaitGroup
-	for ss := range s.server.Sessions() {
-		if ss.ID() != "" && (id == "" || ss.ID() == id) {
-			closing.Go(func() { _ = ss.Close() })
+// closeAll ends every session: those that are busy, which the SDK would cut off,
+// when their last answer is out. It may be called again.
+func (s *sessions) closeAll() {
+	s.mu.Lock()
+	s.ending = true
+	var idle []string
+	for id, known := range s.open {
+		if known.busy == 0 {
+			idle = append(idle, id)
 		}
 	}
-	closing.Wait()
+	s.mu.Unlock()
+	for _, id := range idle {
+		s.close(id)
+	}
+}
+
+// close ends the session with this id, if it is still there.
+func (s *sessions) close(id string) {
+	for ss := range s.server.Sessions() {
+		if ss.ID() == id {
+			_ = ss.Close() // it ends, whatever it says
+		}
+	}
 }
 
 // count is how many sessions are open.

@@ -3,6 +3,7 @@ package mcpserver
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,48 @@ func TestIdleSessionsEnd(t *testing.T) {
 	eventually(t, "the session ends", func() bool { return h.Stats().Sessions == 0 })
 	if got := a.send(t.Context(), a.message("ping", nil)); got.status != http.StatusNotFound {
 		t.Errorf("%d %s", got.status, got.raw)
+	}
+}
+
+// TestShutdown: an http.Server that calls Close when it shuts down is not held up by
+// a stream, and what is under way is still answered, in both eras.
+func TestShutdown(t *testing.T) {
+	for _, newer := range []bool{true, false} {
+		h := newHouse(t)
+		web := httptest.NewServer(h.Server)
+		for range 2 { // once for each address that it listens on
+			web.Config.RegisterOnShutdown(h.Close)
+		}
+		client := newAgent(t, web.URL, "alice", newer)
+		streaming := newAgent(t, web.URL, "alice", false)
+		r := streaming.request(t.Context(), nil)
+		r.Method, r.Body, r.ContentLength = http.MethodGet, nil, 0
+		stream, err := http.DefaultClient.Do(r)
+		check(t, err)
+		name := map[bool]string{true: "shutdown_new", false: "shutdown_old"}[newer]
+		asked := client.request(t.Context(), client.message("tools/call", map[string]any{
+			"name": "query", "arguments": map[string]any{"sql": "SELECT '" + name + "', number FROM shop.slow LIMIT 40"},
+		}))
+		answered := make(chan *http.Response, 1)
+		go func() {
+			res, err := http.DefaultClient.Do(asked)
+			if err != nil {
+				t.Error(err)
+			}
+			answered <- res
+		}()
+		h.waitFor(t, name, true)
+		check(t, web.Config.Shutdown(t.Context()))
+		if res := <-answered; res != nil {
+			if text, failed := client.text(client.read(res)); failed || !strings.HasPrefix(text, "40 rows, complete.") {
+				t.Errorf("%s: what was under way: %.200s", name, text)
+			}
+		}
+		streaming.read(stream)
+		if open := h.Stats().Sessions; open != 0 {
+			t.Errorf("%s: %d sessions are still open", name, open)
+		}
+		web.Close()
 	}
 }
 

@@ -164,6 +164,12 @@ func shorten(text []byte, most int) []byte {
 	return fmt.Appendf(slices.Clip(kept), "…(+%d bytes)", len(text)-len(kept))
 }
 
+// maxEcho is as much of the caller's own text as an answer repeats, in bytes.
+const maxEcho = 200
+
+// echo is the caller's own text, short enough to be repeated to them.
+func echo(text string) string { return string(shorten([]byte(text), maxEcho)) }
+
 // count is a number with its noun.
 func count[N int | int64 | uint64](n N, noun string) string {
 	if n == 1 {

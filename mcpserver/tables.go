@@ -26,7 +26,7 @@ func parseTableName(text string) (tableName, error) {
 	}
 	second, rest, ok2 := cutName(strings.TrimPrefix(rest, "."))
 	if !ok || !ok2 || rest != "" {
-		return tableName{}, porterhouse.Errorf(porterhouse.Invalid, "%q is not the name of a table: write database.table, with backticks around names that have a dot", text)
+		return tableName{}, porterhouse.Errorf(porterhouse.Invalid, "%q is not the name of a table: write database.table, with backticks around names that have a dot", echo(text))
 	}
 	return tableName{first, second}, nil
 }

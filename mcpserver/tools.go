@@ -32,7 +32,7 @@ func (s *Server) tools() []tool {
 			name:  "query",
 			title: "Query ClickHouse",
 			description: fmt.Sprintf("Run one read-only ClickHouse statement as yourself. The first line of the answer says how many rows it has and whether they are all; "+
-				"in the compact format a line of name:type and tab-separated rows follow (\\N is NULL). Aggregate in SQL rather than fetching rows. Cut at %d rows and about %d tokens; with max_rows at twice the tokens, with max_bytes at that.",
+				"in the compact format a line of name:type and tab-separated rows follow (\\N is NULL). Aggregate in SQL rather than fetching rows. An answer is cut at %d rows and about %d tokens, unless you set max_rows (this also doubles the tokens) or max_bytes (it replaces them).",
 				min(s.config.Rows, most), s.config.Tokens),
 			schema: fmt.Sprintf(`{"type":"object","properties":{`+
 				`"sql":{"type":"string","description":"SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN; without FORMAT"},`+
@@ -121,10 +121,10 @@ func decode[T any](arguments json.RawMessage) (T, error) {
 	case err == nil:
 		return in, nil
 	case errors.As(err, &wrong):
-		err = porterhouse.Errorf(porterhouse.Invalid, "the argument %q must be %s, not %s", wrong.Field, jsonName(wrong.Type), article(wrong.Value))
+		err = porterhouse.Errorf(porterhouse.Invalid, "the argument %q must be %s, not %s", wrong.Field, jsonName(wrong.Type), echo(article(wrong.Value)))
 	case strings.HasPrefix(err.Error(), "json: unknown field "):
 		err = porterhouse.Errorf(porterhouse.Invalid, "there is no argument %s; this tool takes %s",
-			strings.TrimPrefix(err.Error(), "json: unknown field "), strings.Join(fieldNames(reflect.TypeFor[T]()), ", "))
+			echo(strings.TrimPrefix(err.Error(), "json: unknown field ")), strings.Join(fieldNames(reflect.TypeFor[T]()), ", "))
 	default:
 		err = porterhouse.Errorf(porterhouse.Invalid, "the arguments are not a JSON object: %v", err)
 	}

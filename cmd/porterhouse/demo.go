@@ -197,7 +197,8 @@ func (d *demo) print(w io.Writer, s *server) {
 	}
 	fmt.Fprintf(w, "\nPaste one of these, for Alice, into your MCP client:\n\n")
 	printClients(w, url, d.tokens["alice"])
-	fmt.Fprintf(w, "\nThen ask: “Make me a report of daily token usage.” Ask again as Bob: he sees only his own team.\n")
+	fmt.Fprintf(w, "\nThen ask: “Make me a report of daily token usage.” Ask again as Bob: he sees only his own team.\n"+
+		"In this version everybody only reads, Carol too.\n")
 	fmt.Fprintf(w, "Who asked what: %s\nCtrl-C stops everything%s.\n", d.auditFile(), d.leftovers())
 }
 

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -52,18 +51,16 @@ func startDemo(t *testing.T, args ...string) (*exec.Cmd, demo) {
 }
 
 // The demo is what a newcomer sees first: clients that nobody here wrote get in
-// with nothing but what it prints, and Alice and Bob see different things.
+// with nothing but what it prints, call every tool, and Alice and Bob see
+// different things; and it goes as it came.
 func TestDemo(t *testing.T) {
 	cmd, d := startDemo(t)
 	if d.PID != cmd.Process.Pid || len(d.People) != 3 {
 		t.Errorf("the demo prints %+v", d)
 	}
-	const question = "SELECT currentUser() AS who, authenticatedUser() AS via, uniqExact(team) AS teams FROM usage.events"
-	for person, want := range map[string]string{"alice": "alice\tporterhouse\t6", "bob": "bob\tporterhouse\t1", "carol": "carol\tporterhouse\t6"} {
-		if got := inspect(t, d, person, question); !strings.Contains(got, want) {
-			t.Errorf("%s sees %q, not %q", person, got, want)
-		}
-	}
+	t.Run("inspector", func(t *testing.T) { inspectDemo(t, d) })
+	t.Run("TypeScript SDK", func(t *testing.T) { walkDemo(t, d) })
+
 	native, err := http.Get(d.ClickHouse.HTTP + "/ping")
 	if err != nil {
 		t.Fatal(err)
@@ -77,33 +74,6 @@ func TestDemo(t *testing.T) {
 		t.Errorf("after Ctrl-C the demo ends with %v", err)
 	}
 	leavesNothing(t, d)
-}
-
-// inspect asks as the MCP inspector's command line does it.
-func inspect(t *testing.T, d demo, person, sql string) string {
-	t.Helper()
-	bin := filepath.Join("npm", "node_modules", ".bin")
-	node, err := filepath.Abs(filepath.Join(bin, "node"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	inspector := exec.CommandContext(t.Context(), node, filepath.Join(bin, "mcp-inspector"), "--cli", d.MCP, "--transport", "http",
-		"--header", "Authorization: Bearer "+d.People[person], "--method", "tools/call", "--tool-name", "query", "--tool-arg", "sql="+sql)
-	inspector.Env = append(os.Environ(), "HOME="+t.TempDir(), "PATH="+filepath.Dir(node)+":"+os.Getenv("PATH"),
-		"MCP_AUTO_OPEN_ENABLED=false", "MCP_INSPECTOR_SECRET_STORE=file")
-	out, err := inspector.CombinedOutput()
-	if err != nil {
-		t.Fatalf("inspector: %v (run `make deps` when it is not there)\n%s", err, out)
-	}
-	var result struct{ Content []struct{ Text string } }
-	at := strings.IndexByte(string(out), '{')
-	if at < 0 {
-		t.Fatalf("inspector prints no JSON: %s", out)
-	}
-	if err := json.NewDecoder(strings.NewReader(string(out[at:]))).Decode(&result); err != nil || len(result.Content) == 0 {
-		t.Fatalf("inspector prints %s: %v", out, err)
-	}
-	return result.Content[0].Text
 }
 
 // A demo that is killed outright leaves nothing behind either, and one with a

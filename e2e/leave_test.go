@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"porterhouse/sandbox"
 )
 
 // A question whose client goes away is dead in ClickHouse within a second, by
@@ -14,59 +16,77 @@ import (
 func TestClientGoesAway(t *testing.T) {
 	db, gateway := withSamples()
 	h := openHouse(t, db.HTTP, gateway, settings{})
-	running := func() bool {
-		n, err := db.Text(t.Context(), "SELECT count() FROM system.processes WHERE query LIKE '%going_away%' AND query NOT LIKE '%system.processes%'")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n != "0"
-	}
-	const question = "SELECT max(cityHash64(number)) AS going_away FROM numbers(1000000000000)"
-	gone := func(t *testing.T, leave func()) {
-		t.Helper()
-		h := h.in(t)
-		h.eventually("the question runs", 10*time.Second, running)
-		left := time.Now()
-		leave()
-		h.eventually("the question is dead", time.Second, func() bool { return !running() })
-		t.Logf("dead after %v", time.Since(left).Round(time.Millisecond))
-	}
 	bothEras(t, func(t *testing.T, era string) {
-		a := h.in(t).mustAgent("alice", era)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() {
-			_, err := a.call(ctx, "query", map[string]any{"sql": question})
-			done <- err
-		}()
-		gone(t, cancel)
-		if err := <-done; err == nil {
-			t.Error("the call was answered although it was cancelled")
-		}
+		h := h.in(t)
+		a := h.mustAgent("alice", era)
+		h.withinASecond("the question is dead", func() time.Duration {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			done := make(chan error, 1)
+			go func() {
+				_, err := a.call(ctx, "query", map[string]any{"sql": endless})
+				done <- err
+			}()
+			took := h.dead(db, cancel)
+			if err := <-done; err == nil {
+				t.Error("the call was answered although it was cancelled")
+			}
+			return took
+		})
 	})
 	t.Run("stdio", func(t *testing.T) {
 		other := prepareHouse(t, db.HTTP, gateway, settings{})
+		other.log = &lockedBuffer{}
 		other.env = []string{"PORTERHOUSE_TOKEN=" + other.token("alice@example.com")}
-		cmd := other.command("stdio", "--config", other.config)
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var log lockedBuffer
-		cmd.Stderr = &log
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		talk(t, in, json.NewDecoder(out), question)
-		gone(t, func() { _ = in.Close() }) // as a client does that ends its server
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("stdio ended with %v\n%s", err, log.String())
-		}
+		other.withinASecond("the question is dead", func() time.Duration { return other.leaveStdio(db) })
 	})
+}
+
+// endless is a question of 60 seconds, which is the limit.
+const endless = "SELECT max(cityHash64(number)) AS going_away FROM numbers(1000000000000)"
+
+// dead waits until ClickHouse runs the endless question, leaves, and returns how
+// long ClickHouse goes on with it.
+func (h *house) dead(db *sandbox.Server, leave func()) time.Duration {
+	h.t.Helper()
+	running := func() bool {
+		n, err := db.Text(h.t.Context(), "SELECT count() FROM system.processes WHERE query LIKE '%going_away%' AND query NOT LIKE '%system.processes%'")
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return n != "0"
+	}
+	h.eventually("the question runs", 10*time.Second, running)
+	left := time.Now()
+	leave()
+	h.eventually("the question is dead", far, func() bool { return !running() })
+	return time.Since(left)
+}
+
+// leaveStdio asks the endless question on stdio and closes it, as a client does
+// that ends its server.
+func (h *house) leaveStdio(db *sandbox.Server) time.Duration {
+	h.t.Helper()
+	cmd := h.command("stdio", "--config", h.config)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	cmd.Stderr = h.log
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = cmd.Process.Kill() }) // when the test fails in between
+	talk(h.t, in, json.NewDecoder(out), endless)
+	took := h.dead(db, func() { _ = in.Close() })
+	if err := cmd.Wait(); err != nil {
+		h.t.Errorf("stdio ended with %v\n%s", err, h.log.String())
+	}
+	return took
 }
 
 // talk opens a session on stdio and asks, without waiting for the answer.

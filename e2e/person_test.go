@@ -1,8 +1,9 @@
 package e2e
 
 import (
-	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -108,25 +109,41 @@ func TestReportOfDailyTokenUsage(t *testing.T) {
 func TestTokensWhileRunning(t *testing.T) {
 	db, gateway := withSamples()
 	h := openHouse(t, db.HTTP, gateway, settings{})
-	asks := func(token string) bool {
+	asks := func(token string) error {
 		a, err := h.agent(token, stateless)
 		if err != nil {
-			return false
+			return err
 		}
-		_, err = a.call(context.Background(), "whoami", map[string]any{})
-		return err == nil
+		_, err = a.call(t.Context(), "whoami", map[string]any{})
+		return err
 	}
-	token := h.token("alice@example.com")
-	h.eventually("the new token is good", time.Second, func() bool { return asks(token) })
-	id := strings.Split(token, "_")[1]
-	if _, err := h.run("token", "revoke", id); err != nil {
-		t.Fatal(err)
+	noticed := func(what string, ok func() bool) time.Duration {
+		done := time.Now()
+		h.eventually(what, far, ok)
+		return time.Since(done)
 	}
-	h.eventually("the revoked token is refused", time.Second, func() bool { return !asks(token) })
+	var tokens []string
+	h.withinASecond("a new token is good", func() time.Duration {
+		token := h.token("alice@example.com")
+		tokens = append(tokens, token)
+		return noticed("the new token is good", func() bool { return asks(token) == nil })
+	})
+	var token, id string
+	h.withinASecond("a revoked token is refused", func() time.Duration {
+		token, tokens = tokens[0], tokens[1:]
+		id = strings.Split(token, "_")[1]
+		if _, err := h.run("token", "revoke", id); err != nil {
+			t.Fatal(err)
+		}
+		return noticed("the revoked token is refused", func() bool {
+			no, ok := errors.AsType[*statusError](asks(token))
+			return ok && no.code == http.StatusUnauthorized
+		})
+	})
 	if list, err := h.run("token", "list"); err != nil || !strings.Contains(list, id) || strings.Contains(list, token) {
 		t.Errorf("token list: %v\n%s", err, list)
 	}
-	if !asks(h.tokens["alice"]) {
-		t.Error("another token of the same person is refused as well")
+	if err := asks(h.tokens["alice"]); err != nil {
+		t.Errorf("another token of the same person is refused as well: %v", err)
 	}
 }

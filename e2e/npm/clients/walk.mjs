@@ -10,6 +10,7 @@ const calls = (table) => [
   ["query", { sql: "SELECT no_such_column" }],
   ["search_schema", { words: "daily token usage" }],
   ["describe_tables", { tables: [table], samples: true }],
+  ["query", { sql: `SELECT currentUser() AS who, authenticatedUser() AS via, count() AS n FROM ${table}` }],
 ];
 
 // walk uses a connected client and returns what it saw. table is database.table,

@@ -92,7 +92,7 @@ func TestDescribeIsBounded(t *testing.T) {
 func TestSlowSample(t *testing.T) {
 	h := newHouse(t, func(c *Config) { c.SampleTime = time.Second })
 	text, failed := h.agent(t, "alice", true).call("describe_tables", map[string]any{"tables": []string{"shop.slow_start", "shop.teams"}, "samples": true})
-	for _, want := range []string{"  no sample (timeout): ", "shop.teams (MergeTree"} {
+	for _, want := range []string{"  no sample (timeout): ", "maximum: 1000 ms", "shop.teams (MergeTree"} {
 		if !strings.Contains(text, want) || failed {
 			t.Errorf("no %q in %s", want, text)
 		}
@@ -107,7 +107,7 @@ func TestSlowLookup(t *testing.T) {
 	c := h.newCall(v, "search_schema")
 	defer c.end()
 	_, _, err := c.lookup(t.Context(), slowSQL("lookup"), nil)
-	if kind, _ := porterhouse.Explain(err); kind != porterhouse.Timeout {
+	if kind, text := porterhouse.Explain(err); kind != porterhouse.Timeout || !strings.Contains(text, "maximum: 1000 ms") {
 		t.Errorf("it ended with %v", err)
 	}
 }

@@ -27,9 +27,9 @@ func (c *call) failed(ctx context.Context, err error) *mcp.CallToolResult {
 		if public == exception.Error() {
 			public = tidy(exception.Message) // code and name stand before it already
 		}
-		c.printf("Error %s (ClickHouse %d): %s\n", cmp.Or(exception.Name, string(kind)), exception.Code, shorten([]byte(public), maxPublic))
+		c.printf("Error %s (ClickHouse %d): %s\n", cmp.Or(exception.Name, string(kind)), exception.Code, public)
 	} else {
-		c.printf("Error %s: %s\n", kind, shorten([]byte(public), maxPublic))
+		c.printf("Error %s: %s\n", kind, public)
 	}
 	var own *statementError
 	if errors.As(err, &own) {
@@ -84,9 +84,6 @@ func standsAlone(before, after string) bool {
 	}
 	return !inName(last) && !inName(first)
 }
-
-// maxPublic bounds what an error says, whoever wrote it, in bytes.
-const maxPublic = 4_000
 
 // maxMessage is as much of ClickHouse's message as is passed on, in bytes.
 const maxMessage = 800

@@ -255,6 +255,8 @@ func TestEchoesAreBounded(t *testing.T) {
 		"argument":      {"query", map[string]any{"sql": "SELECT 1", long: 1}, 1_000},
 		"number":        {"query", map[string]any{"sql": "SELECT 1", "max_rows": json.Number("1" + strings.Repeat("0", 50_000))}, 1_000},
 		"statement":     {"query", map[string]any{"sql": "SELECT " + strings.Repeat("x", 100_000)}, 3_000},
+		"setting":       {"query", map[string]any{"sql": "SELECT 1 SETTINGS " + strings.Repeat("x", 100_000) + " = 1"}, 5_000},
+		"function":      {"query", map[string]any{"sql": "SELECT 1 FROM " + strings.Repeat("x", 100_000) + "(1)"}, 5_000},
 		"verb":          {"query", map[string]any{"sql": strings.Repeat("X", 100_000)}, 1_000},
 		"exception":     {"query", map[string]any{"sql": "SELECT throwIf(1, repeat('x', 100000))"}, 3_000},
 	} {

@@ -34,9 +34,10 @@ func newCleaner(host, gateway string) cleaner {
 }
 
 // aboutGateway reports whether e is about the gateway's own account: ClickHouse
-// begins a message about rights with the name of whose they are.
+// begins a message about rights with the name of whose they are. The code must be
+// one of rights, too: throwIf says whatever a person likes.
 func (c *cleaner) aboutGateway(e porterhouse.Exception) bool {
-	return strings.HasPrefix(e.Message, c.gateway+": ")
+	return aboutRights[e.Code] && strings.HasPrefix(e.Message, c.gateway+": ")
 }
 
 // clean returns what a person may see of message.

@@ -103,6 +103,11 @@ func orDefault[T int | time.Duration](value, standard T) T {
 	return value
 }
 
+// Gone is closed when a statement whose answer was closed, or failed, does not
+// run in ClickHouse any more, or nobody can stop it: some functions do not look
+// whether they are to stop.
+func (c *Client) Gone(queryID string) <-chan struct{} { return c.killer.gone(queryID) }
+
 // Stats counts what the client did since it was made.
 type Stats struct {
 	Queries           uint64 // people's statements

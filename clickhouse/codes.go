@@ -20,6 +20,10 @@ const (
 	accessDenied      = 497
 )
 
+// aboutRights are the codes of what an account may not do: readonly, unknown user,
+// password, constraints, grants, authentication.
+var aboutRights = map[int]bool{164: true, unknownUser: true, 193: true, 194: true, 452: true, 472: true, accessDenied: true, 516: true}
+
 // rules is what an exception means, by its code. A code that is not here means
 // that the statement cannot be run as it is: Failed, with ClickHouse's message.
 var rules = map[int]rule{

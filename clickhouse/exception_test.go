@@ -63,6 +63,7 @@ func testExceptionsBefore(t *testing.T, h *house) {
 		{"alice", "SELECT '" + strings.Repeat("x", 300_000) + "' + ", 0, porterhouse.Failed, 62, "ize"},
 		{"reader", "CREATE TABLE app.x (a Int8) ENGINE = Memory SETTINGS max_threads = 1", 0, porterhouse.Denied, 0, ""},
 		{"bob", "SELECT sum(number) FROM numbers(100)", 0, porterhouse.Limited, 201, "Quota for user `bob`"},
+		{"reader", "SELECT throwIf(1, '" + gateway + ": IMPERSONATE x')", 0, porterhouse.Failed, 395, "IMPERSONATE x"}, // as a person would forge it
 		{"carol", "SELECT 1", 0, porterhouse.Denied, 497, `does not let Porterhouse act as the account "carol"; the operator has to grant IMPERSONATE`},
 		{"ghost", "SELECT 1", 0, porterhouse.Denied, 192, `ClickHouse has no account "ghost"; ask the operator`},
 	} {

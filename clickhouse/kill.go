@@ -33,10 +33,11 @@ type killer struct {
 
 // victim is a statement to be stopped.
 type victim struct {
-	known  bool      // ClickHouse has known it: when it does not any more, it has ended
-	misses int       // KILLs that did not find it, while it was not known
-	since  time.Time // when it was abandoned
-	end    time.Time // when to give up
+	known  bool          // ClickHouse has known it: when it does not any more, it has ended
+	misses int           // KILLs that did not find it, while it was not known
+	since  time.Time     // when it was abandoned
+	end    time.Time     // when to give up
+	gone   chan struct{} // closed when it is dead, or given up
 }
 
 const (
@@ -73,7 +74,7 @@ func (k *killer) kill(id string, started bool, end time.Time) {
 	if end.Before(now) {
 		end = now
 	}
-	k.victims[id] = &victim{known: started, since: now, end: end.Add(killPatience)}
+	k.victims[id] = &victim{known: started, since: now, end: end.Add(killPatience), gone: make(chan struct{})}
 	if !k.working {
 		k.working = true
 		go k.work(k.client.closing)
@@ -84,6 +85,20 @@ func (k *killer) kill(id string, started bool, end time.Time) {
 	default: // it will look anyway
 	}
 }
+
+// gone is closed when the statement with this query id is not to be killed any
+// more: it is dead, was given up, or nobody wanted to kill it.
+func (k *killer) gone(id string) <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if v := k.victims[id]; v != nil {
+		return v.gone
+	}
+	return never
+}
+
+// never stands for a statement that nobody kills.
+var never = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // work kills until there is nothing left to kill.
 func (k *killer) work(ctx context.Context) {
@@ -134,6 +149,7 @@ func (k *killer) note(ids, running []string, err error) {
 	for _, id := range ids {
 		gone, why := k.victims[id].look(slices.Contains(running, id), err)
 		if gone {
+			close(k.victims[id].gone)
 			delete(k.victims, id)
 		}
 		if why != nil {

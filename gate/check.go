@@ -54,7 +54,7 @@ func (g *Gate) checkCluster(ctx context.Context, name string) (clickhouse.Server
 	}
 	q := porterhouse.Query{ID: id.String(), SQL: clickhouse.CheckSQL}
 	q.Via.Entry = porterhouse.Entry{Cluster: name, Door: "check"}
-	record, err := g.open(audit.Question{ID: q.ID, Who: gatewayItself, Via: q.Via, SQL: q.SQL}, func() {})
+	record, err := g.open(audit.Question{ID: q.ID, Who: gatewayItself, Via: q.Via, SQL: q.SQL}, func() {}, g.clusters[name].Client)
 	if err != nil {
 		return clickhouse.Server{}, err
 	}

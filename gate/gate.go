@@ -106,7 +106,7 @@ func (g *Gate) Query(ctx context.Context, who porterhouse.Principal, q porterhou
 	if err != nil {
 		return nil, g.refuse(question, err)
 	}
-	record, err := g.open(question, leave)
+	record, err := g.open(question, leave, cluster.Client)
 	if err != nil {
 		leave()
 		return nil, err

@@ -168,6 +168,29 @@ func TestLimitsAreTightened(t *testing.T) {
 	}
 }
 
+// A person's place is taken until the statement is dead, not only until its caller
+// has gone: whoever abandons statements may not pile them up.
+func TestPlaceIsTakenUntilTheStatementIsDead(t *testing.T) {
+	h := newHouse(t, func(c *Config) { c.Queue = Queue{Running: 1, Waiting: 0, Wait: time.Minute} })
+	answer, err := h.Query(t.Context(), alice, question("SELECT number FROM numbers(10000000000)"))
+	check(t, err)
+	check(t, h.db.Pause()) // so that nothing can be killed
+	check(t, answer.Body.Close())
+	if _, err := h.ask(alice, "SELECT 1"); err == nil || !strings.Contains(err.Error(), "most one person may have") {
+		t.Errorf("with a statement that is not dead yet: %v", err)
+	}
+	check(t, h.db.Resume())
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		text, err := h.ask(alice, "SELECT 1")
+		if err == nil && text == "1\n" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the place does not come back: %v", err)
+		}
+	}
+}
+
 // The closing line of the record says how it ended.
 func TestRecordSaysHowItEnded(t *testing.T) {
 	h := newHouse(t, nil)

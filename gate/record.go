@@ -8,6 +8,7 @@ import (
 
 	"porterhouse"
 	"porterhouse/audit"
+	"porterhouse/clickhouse"
 )
 
 // record is the open record of one question and the person's place in the
@@ -15,25 +16,33 @@ import (
 type record struct {
 	entry *audit.Entry
 	leave func()
+	gone  func() <-chan struct{} // closed when ClickHouse is done with the statement
 	since time.Time
 	once  sync.Once
 }
 
 // open writes the opening line. Without it nothing is asked.
-func (g *Gate) open(q audit.Question, leave func()) (*record, error) {
+func (g *Gate) open(q audit.Question, leave func(), client *clickhouse.Client) (*record, error) {
 	entry, err := g.audit.Begin(q)
 	if err != nil {
 		return nil, err
 	}
-	return &record{entry: entry, leave: leave, since: time.Now()}, nil
+	gone := func() <-chan struct{} { return client.Gone(q.ID) }
+	return &record{entry: entry, leave: leave, gone: gone, since: time.Now()}, nil
 }
 
 // close writes the closing line. The audit log itself keeps and reports what it
 // cannot write now; the answer has gone out already.
 func (r *record) close(o audit.Outcome) {
 	r.once.Do(func() {
-		r.leave()
 		_ = r.entry.End(o)
+		gone := r.gone()
+		select {
+		case <-gone:
+			r.leave()
+		default: // stopped, and not dead yet: whoever abandons statements may not pile them up
+			go func() { <-gone; r.leave() }()
+		}
 	})
 }
 

@@ -9,15 +9,17 @@ const hidden = "[masked]"
 // It cannot know every way of writing a password down, so it masks too much rather
 // than too little: every string
 //
-//   - after IDENTIFIED, to the end of the text;
+//   - of an IDENTIFIED clause, see identified.go;
 //   - after a word that speaks of a secret (password, secret_access_key …), to the
 //     comma or the clause that ends the expression; after a string that does, such as
-//     the name of a header: the next one;
+//     comma or the clause that ends the expression; after a string that does, such as
+//     the name of a header: the next one, unless a column's name comes first;
 //   - among the later arguments of functions and engines that take credentials by
 //     position (mysql, s3, remote …);
 //
 // and within strings and comments: what follows `password=`, `Bearer ` or the name
 // of such a function, and the user and password of a URL. The words are in secrets.go.
+// Nothing masks all that follows: one word would hide a whole question.
 func mask(statement string) (text string, found bool) {
 	m := masker{text: statement, armed: nowhere}
 	for m.at < len(m.text) {
@@ -53,13 +55,13 @@ type masker struct {
 
 	word   string // the last token, if it was a word
 	depth  int    // of brackets
-	rest   bool   // every string is a secret: after IDENTIFIED
+	clause clause // of IDENTIFIED
 	coming bool   // the next string is one
 	armed  int    // all strings at this depth and deeper are; nowhere: none
 	calls  []call // of functions that take credentials, innermost last
 	within int    // how many of calls are at an argument that is a secret
 
-	tags int // heredoc tags that nothing closed
+	tags map[string]int // where each heredoc tag stands last; nil: not looked yet
 }
 
 const nowhere = 1 << 30
@@ -97,16 +99,16 @@ func (m *masker) token() {
 }
 
 // heredoc reads a string between two equal tags, such as $$ or $sql$, if one stands
-// here. Looking for the end of each of very many tags would take long, so after
-// some that are not closed everything is taken for a secret instead.
+// here.
 func (m *masker) heredoc(rest string) bool {
 	tag := heredocTag(rest)
-	if tag == "" || m.tags > 20 {
+	if tag == "" {
 		return false
 	}
-	if !strings.Contains(rest[len(tag):], tag) {
-		m.tags++
-		m.rest = m.rest || m.tags > 20
+	if m.tags == nil { // once: looking for the end of each of very many tags would take long
+		m.tags = lastTags(m.text)
+	}
+	if m.tags[tag] < m.at+len(tag) {
 		return false
 	}
 	m.quoted(between(rest, tag, tag))
@@ -120,9 +122,11 @@ func (m *masker) bareWord() {
 		m.at++
 	}
 	word := m.text[from:m.at]
-	if m.rest && sameWord(m.word, "by") {
+	if m.clause.word(word, m.word) {
 		m.replace(from, m.at, hidden) // a password without quotes
 	}
+	// A name goes on with the next string only if it is a value, or a function's.
+	m.coming = m.coming && (sameWord(word, "value") || m.next() == '(')
 	if m.armed != nowhere && m.depth <= m.armed && endsExpression(word) {
 		m.armed = nowhere
 	}
@@ -131,17 +135,31 @@ func (m *masker) bareWord() {
 
 // take draws the consequences of a word, quoted or not.
 func (m *masker) take(word string) {
+	alias := sameWord(m.word, "as") && m.nameEnds()
 	m.word = word
-	if sameWord(word, "identified") {
-		m.rest = true
-	}
-	if speaksOfSecret(word) {
+	if !alias && speaksOfSecret(word) {
 		m.armed = min(m.armed, m.depth)
 	}
 }
 
+// next is the next character that is no space; 0: none.
+func (m *masker) next() byte {
+	if rest := strings.TrimLeft(m.text[m.at:], " \t\r\n\v\f"); rest != "" {
+		return rest[0]
+	}
+	return 0
+}
+
+// nameEnds reports whether what comes next cannot give the name before it a value,
+// as in `1 AS token)`; in a named collection, `AS token = 'x'` does.
+func (m *masker) nameEnds() bool {
+	c := m.next()
+	return c == 0 || c == ',' || c == ')' || isWord(c)
+}
+
 // sign takes a character that is a token of its own.
 func (m *masker) sign(c byte) {
+	m.clause.sign(c)
 	switch c {
 	case '(', '[', '{':
 		m.depth++
@@ -199,23 +217,27 @@ func (m *masker) quoted(q span) {
 	innerFrom, innerTo := from+q.left, to-q.right
 	inner := m.text[innerFrom:innerTo]
 	m.at = to
+	before := m.word
 	m.word = ""
 	switch first := m.text[from]; {
 	case first != '`' && m.isSecret():
 		m.coming = false
+		m.clause.text()
 		m.replace(from, to, "'"+hidden+"'")
 		return
 	case first == '`' || first == '"' || strings.HasPrefix(m.text[from:], "“"):
+		m.word = before // AS
 		m.take(inner)
 	default:
 		m.coming = isName(inner) && speaksOfSecret(inner)
 	}
+	m.clause.text()
 	m.inside(innerFrom, innerTo, false)
 }
 
 // isSecret reports whether a string that stands here is one.
 func (m *masker) isSecret() bool {
-	return m.rest || m.coming || m.armed != nowhere || m.within > 0
+	return m.clause.secret() || m.coming || m.armed != nowhere || m.within > 0
 }
 
 // comment reads a comment. It is no token: what was said before it still holds.

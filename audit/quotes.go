@@ -70,6 +70,20 @@ func heredocTag(text string) string {
 	return text[:end+1]
 }
 
+// lastTags says of every heredoc tag in text where it stands last.
+func lastTags(text string) map[string]int {
+	last := make(map[string]int)
+	for at := range len(text) {
+		if text[at] != '$' {
+			continue
+		}
+		if tag := heredocTag(text[at:]); tag != "" {
+			last[tag] = at
+		}
+	}
+	return last
+}
+
 // isName reports whether text is one word, hyphens allowed.
 func isName(text string) bool {
 	for i := range len(text) {

@@ -52,7 +52,7 @@ func secretBegins(text string) bool {
 // a secret announced before it is over.
 func endsExpression(word string) bool {
 	for _, clause := range [...]string{
-		"and", "or", "from", "where", "prewhere", "group", "order", "having", "limit", "join", "union", "settings", "format",
+		"select", "and", "or", "xor", "then", "else", "end", "on", "qualify", "except", "intersect", "from", "where", "prewhere", "group", "order", "having", "limit", "join", "union", "settings", "format",
 	} {
 		if sameWord(word, clause) {
 			return true

@@ -35,8 +35,8 @@ const (
 	macTail = len(macField) + hexMAC + len(lineEnd)
 )
 
-// maxLine bounds a line, in bytes: SQL of 64 KiB, every byte escaped, and all
-// other fields at their longest stay well below it.
+// maxLine bounds a line, in bytes: SQL of 64 KiB as escaped, its base64, and
+// all other fields at their longest stay well below it.
 const maxLine = 1 << 20
 
 // minKey is the shortest key accepted, in bytes.

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	maxSQL   = 64 << 10 // bytes of SQL that a line holds
+	maxSQL   = 64 << 10 // bytes of SQL that a line holds, escaped
+	maxTail  = 16 << 10 // of them, the end of a longer statement
 	maxText  = 1 << 10  // bytes of any other text
 	maxParam = 256      // bytes of the name, or of the value, of a query parameter
 )
@@ -61,24 +62,82 @@ func (f *fields) yes(name string, value bool) {
 	}
 }
 
-// sql adds a statement: its secrets masked, at most maxSQL bytes of it, and what
-// is needed to know the whole.
+// sql adds a statement: its secrets masked, at most maxSQL bytes of it as they are
+// escaped, and what is needed to know the whole. Of a longer one both ends are kept,
+// so that a long comment in front does not hide what was asked.
 func (f *fields) sql(statement string) {
 	text, masked := mask(statement)
-	kept := text[:cutAt(text, maxSQL)]
-	f.name("sql")
-	*f = appendQuoted(*f, kept)
+	head, tail := ends(text)
+	f.exactly("sql", head)
+	if tail != "" {
+		f.exactly("sql_tail", tail)
+	}
 	f.yes("sql_masked", masked)
-	if len(kept) < len(text) {
+	if len(head) < len(text) {
 		f.count("sql_bytes", int64(len(statement)))
 		f.text("sql_sha256", digest(text))
 	}
-	if !utf8.ValidString(kept) {
-		f.name("sql_base64")
+}
+
+// exactly adds a text, and the same in base64 when it is not UTF-8.
+func (f *fields) exactly(name, text string) {
+	f.name(name)
+	*f = appendQuoted(*f, text)
+	if !utf8.ValidString(text) {
+		f.name(name + "_base64")
 		*f = append(*f, '"')
-		*f = base64.StdEncoding.AppendEncode(*f, []byte(kept))
+		*f = base64.StdEncoding.AppendEncode(*f, []byte(text))
 		*f = append(*f, '"')
 	}
+}
+
+// ends returns the whole text as head if it fits into maxSQL bytes when it is
+// escaped, else its two ends. Escaping makes a byte up to six: without counting
+// them, few statements would fill the disk.
+func ends(text string) (head, tail string) {
+	at := cutEscaped(text, maxSQL)
+	if at == len(text) {
+		return text, ""
+	}
+	at = cutEscaped(text, maxSQL-maxTail)
+	return text[:at], text[tailFrom(text[at:])+at:]
+}
+
+// cutEscaped is the longest length of s, in whole runes, that escaping does not make
+// longer than limit.
+func cutEscaped(s string, limit int) (at int) {
+	for at < len(s) {
+		size, escaped := escapedRune(s[at:])
+		if limit -= escaped; limit < 0 {
+			break
+		}
+		at += size
+	}
+	return at
+}
+
+// tailFrom is where the longest end of s begins, in whole runes, that escaping does
+// not make longer than maxTail.
+func tailFrom(s string) int {
+	for at, left := len(s), maxTail; at > 0; {
+		_, size := utf8.DecodeLastRuneInString(s[:at])
+		_, escaped := escapedRune(s[at-size : at])
+		if left -= escaped; left < 0 {
+			return at
+		}
+		at -= size
+	}
+	return 0
+}
+
+// escapedRune is the size of the first rune of s, and the one it has in a JSON string.
+func escapedRune(s string) (size, escaped int) {
+	if c := s[0]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+		return 1, 1
+	}
+	_, size = utf8.DecodeRuneInString(s)
+	var room [16]byte
+	return size, len(appendQuoted(room[:0], s[:size])) - len(`""`)
 }
 
 // shortened returns s, or when it is longer than limit its beginning with the length and the SHA-256 of the

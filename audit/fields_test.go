@@ -73,11 +73,34 @@ func TestSQL(t *testing.T) {
 			t.Errorf("%d fields", len(e))
 		}
 	})
-	t.Run("longer, cut before a rune", func(t *testing.T) {
-		text := strings.Repeat("x", maxSQL-1) + "ä" + strings.Repeat("y", 1000)
+	t.Run("longer, cut between runes", func(t *testing.T) {
+		text := strings.Repeat("x", maxSQL-maxTail-1) + "ä" + strings.Repeat("y", 1000) + "ä" + strings.Repeat("z", maxTail-1)
 		e := read(t, text)
-		if e["sql"] != text[:maxSQL-1] || e["sql_bytes"] != float64(len(text)) || e["sql_sha256"] != digest(text) || e["sql_base64"] != nil {
-			t.Errorf("%v bytes, %v, %d kept", e["sql_bytes"], e["sql_sha256"], len(e["sql"].(string)))
+		if e["sql"] != text[:maxSQL-maxTail-1] || e["sql_tail"] != text[len(text)-maxTail+1:] || e["sql_base64"] != nil || e["sql_tail_base64"] != nil {
+			t.Errorf("%d kept, %d at the end", len(e["sql"].(string)), len(e["sql_tail"].(string)))
+		}
+		if e["sql_bytes"] != float64(len(text)) || e["sql_sha256"] != digest(text) {
+			t.Errorf("%v bytes, %v", e["sql_bytes"], e["sql_sha256"])
+		}
+	})
+	t.Run("behind a long comment", func(t *testing.T) {
+		const asked = "SELECT count() FROM usage.events WHERE person = 'farid'"
+		e := read(t, "/*"+strings.Repeat("x", 66_000)+"*/"+asked)
+		if tail, _ := e["sql_tail"].(string); !strings.HasSuffix(tail, asked) || !strings.HasPrefix(e["sql"].(string), "/*x") {
+			t.Errorf("the end is gone: %.100q", tail)
+		}
+	})
+	t.Run("escaped, no longer than any other", func(t *testing.T) {
+		for _, piece := range []string{"\x01", "\u202e", "\U000e0041", "\"", "x\n", "\xff", "é\xff\x01"} {
+			var body fields
+			body.sql(strings.Repeat(piece, maxSQL))
+			var base64 int
+			if !utf8.ValidString(piece) {
+				base64 = 2 * maxSQL
+			}
+			if len(body) > maxSQL+base64+200 || len(body) < maxSQL-100 {
+				t.Errorf("%q: %d bytes", piece, len(body))
+			}
 		}
 	})
 	t.Run("a secret across the cut", func(t *testing.T) {

@@ -17,7 +17,7 @@ type Question struct {
 	ID       string // the query_id as well: 1 to 64 letters, digits, hyphens, underscores, dots and colons
 	Who      porterhouse.Principal
 	Via      porterhouse.Via
-	SQL      string            // recorded up to 64 KiB, its secrets masked
+	SQL      string            // recorded up to 64 KiB, else both its ends; its secrets masked
 	Database string            // where unqualified tables are looked up; "": the account's default
 	Params   map[string]string // values of {name:Type} in SQL, by name
 	Account  string            // the ClickHouse account; "" when none was found

@@ -35,7 +35,7 @@ func (a Attempt) line() line {
 	l.body.text("remote", a.Remote)
 	if a.Err != nil {
 		l.body.text("error", string(kindOf(a.Err)))
-		writeReason(&l.body, a.Err)
+		l.body.text("reason", reasonOf(a.Err))
 	}
 	return l
 }

@@ -90,6 +90,48 @@ func TestRefusalsFold(t *testing.T) {
 	})
 }
 
+// Cheap refusals do not hide one for another reason, and reasons that are made up
+// do not fill the disk.
+func TestRefusalsOfNewReasons(t *testing.T) {
+	c := config(t)
+	l := mustOpen(t, c)
+	ban := func(sql, reason string) {
+		t.Helper()
+		if err := l.Refuse(question("", sql), porterhouse.Errorf(porterhouse.Refused, "%s", reason)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 * refusalsEach {
+		refuse(t, l, alice.Subject, porterhouse.Refused)
+	}
+	for range 2 {
+		ban("SELECT * FROM url('https://evil/')", "url() is not allowed")
+	}
+	for i := range 1000 {
+		ban("SELECT f()", fmt.Sprintf("f%d() is not allowed", i))
+	}
+	refuse(t, l, alice.Subject, porterhouse.Limited)
+	mustClose(t, l)
+
+	intact(t, c.Path)
+	list := ofKind(entries(t, c.Path), "refuse")
+	evil, limited := 0, 0
+	for _, e := range list {
+		if e["reason"] == "url() is not allowed" {
+			evil++
+		}
+		if e["error"] == "limited" {
+			limited++
+		}
+	}
+	if evil != 1 || limited != 1 {
+		t.Errorf("%d lines of the refusal that matters and %d of the new kind, want 1 of each", evil, limited)
+	}
+	if n := len(list); n > 2*refusalsEach+reasonsEach+1 {
+		t.Errorf("%d lines", n)
+	}
+}
+
 // However many people are refused, those counted apart are bounded, every refusal is
 // in the record, and people who are quiet again are forgotten.
 func TestRefusalsAreBounded(t *testing.T) {

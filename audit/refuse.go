@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"crypto/sha256"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,19 +12,22 @@ import (
 
 const (
 	refusalsEach = 10          // refusals of one person that get a line of their own in each foldTime
+	reasonsEach  = 20          // more that get one because their reason is new
 	maxPeople    = 1000        // whose refusals are counted apart
 	foldTime     = time.Minute // how long refusals and attempts are counted before a line says how many
 	maxTallied   = 16          // different things that a fold counts apart
 )
 
 // Refuse records a question that was never sent; beyond a rate for one person they
-// are folded into one line. When the line cannot be written the refusal is counted
+// are folded into one line, but the first of each reason has its own: cheap refusals
+// must not hide a telling one. When the line cannot be written the refusal is counted
 // for the folded line, and the error says why.
 func (l *Log) Refuse(q Question, err error) error {
+	why := reasonOf(err)
 	l.mu.Lock()
 	p := l.refusals.person(q.Who, l.now())
 	l.stats.Refusals++
-	admitted := p.admit(l.now())
+	admitted := p.admit(l.now(), kindOf(err), why)
 	if !admitted {
 		p.fold.add(l.now(), string(kindOf(err)))
 	}
@@ -37,7 +41,7 @@ func (l *Log) Refuse(q Question, err error) error {
 	*body = (*body)[:0]
 	q.write(body)
 	writeError(body, err)
-	writeReason(body, err)
+	body.text("reason", why)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,11 +57,11 @@ func kindOf(err error) porterhouse.Kind {
 	return kind
 }
 
-// writeReason adds the public half of an error, which may quote the statement.
-func writeReason(body *fields, err error) {
+// reasonOf is the public half of an error, masked: it may quote the statement.
+func reasonOf(err error) string {
 	_, public := porterhouse.Explain(err)
 	text, _ := mask(public)
-	body.text("reason", text)
+	return text
 }
 
 // refusals counts those that get no line of their own, for a bounded number of people.
@@ -69,8 +73,10 @@ type refusals struct {
 // refused is what is known of one person's refusals.
 type refused struct {
 	who   porterhouse.Principal
-	since time.Time // the first line of this foldTime
-	lines int       // since then
+	since time.Time                      // the first line of this foldTime
+	lines int                            // since then
+	kinds map[porterhouse.Kind]struct{}  // since then
+	whys  map[[sha256.Size]byte]struct{} // digests of reasons since then; bounded
 	fold  fold
 }
 
@@ -91,13 +97,30 @@ func (r *refusals) person(who porterhouse.Principal, now time.Time) *refused {
 	return p
 }
 
-// admit reports whether the next refusal gets a line of its own.
-func (p *refused) admit(now time.Time) bool {
-	if now.Sub(p.since) >= foldTime {
+// admit reports whether the next refusal gets a line of its own: the first few, and
+// then the first of each kind, and of each reason up to a number.
+func (p *refused) admit(now time.Time, kind porterhouse.Kind, reason string) bool {
+	if p.whys == nil || now.Sub(p.since) >= foldTime {
 		p.since, p.lines = now, 0
+		p.kinds = make(map[porterhouse.Kind]struct{})
+		p.whys = make(map[[sha256.Size]byte]struct{})
 	}
 	p.lines++
-	return p.lines <= refusalsEach
+	fresh := p.isNew(kind, reason)
+	return p.lines <= refusalsEach || fresh
+}
+
+// isNew takes note of a kind and a reason, and reports whether one was not seen.
+func (p *refused) isNew(kind porterhouse.Kind, reason string) bool {
+	_, knownKind := p.kinds[kind]
+	p.kinds[kind] = struct{}{}
+	why := sha256.Sum256([]byte(reason))
+	_, knownReason := p.whys[why]
+	if !knownReason && len(p.whys) < refusalsEach+reasonsEach {
+		p.whys[why] = struct{}{}
+		return true
+	}
+	return !knownKind
 }
 
 // line says how many were folded. Of everybody beyond maxPeople it names nobody.

@@ -9,7 +9,7 @@ type brackets struct {
 // frame is what is known between two brackets.
 type frame struct {
 	opened   int  // the bracket's index in words; -1 for the statement itself
-	higher   bool // the arguments of a function that may take a function, or (f) inside them
+	higher   bool // the arguments of a function that may take a function, its f()(…), or (f) inside them
 	query    bool // a query stands here, so FROM is its clause and not EXTRACT's
 	tables   bool // a table may follow a comma
 	settings bool // a setting's name follows a comma
@@ -36,3 +36,6 @@ func (b *brackets) push(f frame) {
 
 // pop closes the innermost bracket.
 func (b *brackets) pop() { b.depth-- }
+
+// closed is the frame of the bracket that the word before closes.
+func (b *brackets) closed() *frame { return &b.frames[b.depth] }

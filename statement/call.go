@@ -37,19 +37,20 @@ func (c *checker) function(i int) {
 	}
 }
 
-// value checks a lone name at word i, behind a bracket or APPLY, if it may be a
-// function. With a bracket behind it, it is a call.
+// value checks a lone name at word i, if it may be a function. With a bracket
+// behind it, it is a call; with a dot before it, a column.
 func (c *checker) value(i int) {
-	if c.at(i).isName() && c.at(i+1).kind != OpeningRoundBracket && c.takesFunction(i) {
+	if c.at(i).isName() && c.at(i-1).kind != Dot && c.at(i+1).kind != OpeningRoundBracket && c.takesFunction(i) {
 		c.function(i)
 	}
 }
 
 // parameter checks a query parameter such as {f:Identifier}, whose brace is word
 // i. Its value is not in the text, so it may not stand where it could be the name
-// of a function: arrayMap({f:Identifier}, …).
+// of a function: arrayMap({f:Identifier}, …), arrayMap(ALL {f:Identifier}, …).
 func (c *checker) parameter(i int) {
-	if c.at(i-1).kind != OpeningRoundBracket || c.at(i+2).kind != Colon || !c.takesFunction(i) {
+	before := c.at(i - 1)
+	if before.kind != OpeningRoundBracket && !before.isName() || c.at(i+2).kind != Colon || !c.takesFunction(i) {
 		return
 	}
 	if c.at(i+3).kind != BareWord || sameWord(c.source(i+3), "identifier") {

@@ -50,7 +50,8 @@ func TestCheck(t *testing.T) {
 		{"SELECT x FROM t ARRAY JOIN mapKeys(m) AS k, splitByChar(',', s) AS v", "SELECT", true, ""},
 		{"SELECT t.settings x, t.format y FROM t", "SELECT", true, ""},
 		{"SELECT upper(file), file FROM t WHERE x IN range(5)", "SELECT", true, ""},
-		{"SELECT arrayMap(file -> file || 'x', files) FROM t", "SELECT", true, ""},
+		{"SELECT arrayMap(file -> 'x', files), arrayMap(x -> x || upper(file), t.file) FROM t", "SELECT", true, ""},
+		{"SELECT arrayMap(x -> x, {a:Identifier}), arrayMap(x -> x, a)[1], (file) FROM t", "SELECT", true, ""},
 		{"SELECT 1 SETTINGS final = 1, join_use_nulls", "SELECT", true, ""},
 		{"SELECT * FROM (EXPLAIN indexes = 1 SELECT 1)", "SELECT", true, ""},
 		{"SELECT any(explain), (explain), (explain LIKE 'x') FROM (EXPLAIN WITH 1 AS x SELECT x)", "SELECT", true, ""},
@@ -104,6 +105,20 @@ func TestCheck(t *testing.T) {
 		{"SELECT * APPLY(file) FROM t", "SELECT", true, "function:file"},
 		{"SELECT * APPLY file FROM t", "SELECT", true, "function:file"},
 		{"SELECT arrayMap((`file`), ['x'])", "SELECT", true, "function:file"},
+		{"SELECT arrayMap(ALL file, ['/etc/passwd'])", "SELECT", true, "function:file"},
+		{"SELECT arrayMap()(file, ['/etc/passwd'])", "SELECT", true, "function:file"},
+		{"SELECT arrayMap()((file), ['/etc/passwd'])", "SELECT", true, "function:file"},
+		{"SELECT arrayMap(/*x*/ ALL /*y*/ `file`, ['/etc/hostname'])", "SELECT", true, "function:file"},
+		{"SELECT arrayFilter(DISTINCT ((file)), a)", "SELECT", true, "function:file"},
+		{"SELECT arraySort(ALL (file), a)", "SELECT", true, "function:file"},
+		{"SELECT mapApply(x -> 1)(1)(\"file\", m)", "SELECT", true, "function:file"},
+		{"SELECT arrayMap(x -> x, file) FROM t", "SELECT", true, "function:file"},
+		{"SELECT arrayMap(ALL {f:Identifier}, a)", "SELECT", false, "unsure"},
+		{"SELECT arrayMap()(DISTINCT ({f:Identifier}), a)", "SELECT", false, "unsure"},
+		{"SELECT arraySimilarity(a, a, b, b)", "SELECT", true, "function:arraysimilarity"},
+		{"EXPLAIN QUERY TREE SELECT 1", "EXPLAIN", false, "unsure"},
+		{"SELECT * FROM (EXPLAIN QUERY TREE passes = 1 SELECT 1)", "SELECT", false, "unsure"},
+		{"EXPLAIN SYNTAX oneline = 1, `run_query_tree_passes` = 1 SELECT 1", "EXPLAIN", false, "unsure"},
 		{"SELECT aiGenerate('x'), AIClassify('x')", "SELECT", true, "function:aigenerate function:aiclassify"},
 		{"SELECT DICTGETSTRING('d', 'a', 1)", "SELECT", true, "function:dictgetstring"},
 
@@ -161,5 +176,19 @@ func TestCheckHasBounds(t *testing.T) {
 	}
 	if r := statement.Check(long); len(r.Hazards) != 0 {
 		t.Errorf("a name of 1 MiB: %s", kinds(r))
+	}
+}
+
+// TestNoFunctionAsValue puts what may stand before a function that is a value there.
+func TestNoFunctionAsValue(t *testing.T) {
+	for _, higher := range []string{"arrayMap", "`arrayFilter`", "arraySort", "ARRAYFOLD", "mapApply", "mapFilter"} {
+		for _, before := range []string{"(", "( ALL ", "(DISTINCT ", "(all/**/", "(/**/", "((", "(((", "()(", "(1)(", "(x -> 1)((", "()()(", "(ALL (", "(DISTINCT (", "()(ALL (("} {
+			for _, name := range []string{"file", "`file`", "\"FILE\"", "dictGet", "aiGenerate", "`getClientHTTPHeader`", "\"fil\\x65\"", "{f:Identifier}"} {
+				sql := "SELECT " + higher + before + name + strings.Repeat(")", strings.Count(before, "(")-strings.Count(before, ")")-1) + ", a)"
+				if r := statement.Check(sql); len(r.Hazards) != 1 || r.Hazards[0].Kind != statement.Function && r.Hazards[0].Kind != statement.Unsure {
+					t.Errorf("%s: %s", sql, kinds(r))
+				}
+			}
+		}
 	}
 }

@@ -61,9 +61,16 @@ func (c *checker) scan() {
 			if w.key != notKeyword {
 				c.keyword(i)
 			}
+			if c.top().higher {
+				c.value(i)
+			}
 			continue
 		}
 		switch w.kind {
+		case QuotedIdentifier:
+			if c.top().higher {
+				c.value(i)
+			}
 		case OpeningRoundBracket, OpeningSquareBracket, OpeningCurlyBrace:
 			if !c.enter(i) {
 				return
@@ -98,15 +105,15 @@ func (c *checker) enter(i int) bool {
 	}
 	switch {
 	case call:
-		inner.higher = c.higherOrder(i - 1)
+		inner.higher = c.higherOrder(i-1) || c.top().higher && sameWord(c.source(i-1), "all") // f(ALL (g), …)
 	case kind == OpeningRoundBracket:
-		inner.higher = c.top().higher
+		inner.higher = c.top().higher || c.at(i-1).kind == ClosingRoundBracket && c.closed().higher // f()(g, …)
 		inner.tables = c.tablePosition(i)
 	case kind == OpeningCurlyBrace:
 		c.parameter(i)
 	}
 	c.push(inner)
-	if kind == OpeningRoundBracket {
+	if kind == OpeningRoundBracket && c.at(i-1).key == kApply {
 		c.value(i + 1)
 	}
 	return true

@@ -9,10 +9,11 @@ const (
 	connects        = "may connect to another server"
 	counts          = "changes a counter that all share"
 	writesLog       = "writes into the server's log"
+	runsOn          = "runs on when it is stopped, beyond every limit of time"
 )
 
-// outwardFunctions are the functions that reach beyond the data of the query, in
-// lower case; dictGet… and ai… are known by the beginning of their names.
+// outwardFunctions are the functions that reach beyond the data of the query, or
+// beyond its limits, in lower case; dictGet… and ai… are known by the beginning of their names.
 //
 // Functions are refused by name, not by absence from a list: ClickHouse has 1,800
 // of them, aggregate functions take suffixes without end, and an operator's own
@@ -31,6 +32,9 @@ var outwardFunctions = newLexicon(map[string]string{
 	"reversednsquery":                  connects,
 	"generateserialid":                 counts,
 	"logtrace":                         writesLog,
+	"arraylevenshteindistance":         runsOn, // in time that grows with the square of the arrays
+	"arraylevenshteindistanceweighted": runsOn,
+	"arraysimilarity":                  runsOn,
 })
 
 // outward returns what the scalar function does beyond the query; "" if nothing.

@@ -42,9 +42,9 @@ func (p *position) tablePosition(i int) bool {
 	return f.tables && (before.kind == Comma || f.opened >= 0 && i == f.opened+1)
 }
 
-// takesFunction reports whether ClickHouse takes a lone name at word i, behind a
-// bracket or APPLY, for a function: * APPLY f, * APPLY(f), arrayMap(f, …),
-// mapApply((f), …).
+// takesFunction reports whether ClickHouse may take a lone name at word i for a
+// function: * APPLY f, * APPLY(f), arrayMap(f, …), mapApply(ALL (f), …). Only the
+// first argument can be one, but much may stand before it, so all of them are.
 func (p *position) takesFunction(i int) bool {
 	if p.at(i-1).key == kApply || p.at(i-2).key == kApply {
 		return true

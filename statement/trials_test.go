@@ -34,7 +34,7 @@ var tablePlaces = []string{
 	"SELECT 1 UNION ALL SELECT count() FROM {T}", "(SELECT count() FROM {T}) UNION ALL (FROM {T} SELECT count())",
 	"SELECT count() FROM view(SELECT * FROM {T})", "DESCRIBE TABLE {T}", "DESC {T}", "EXPLAIN SELECT * FROM {T}",
 	"EXPLAIN PIPELINE SELECT * FROM {T}", "EXPLAIN indexes = 1 SELECT * FROM {T}", "EXPLAIN AST SELECT * FROM {T}",
-	"EXPLAIN QUERY TREE SELECT * FROM {T}", "SHOW TABLES FROM app WHERE 1 IN (SELECT 1 FROM {T})",
+	"SHOW TABLES FROM app WHERE 1 IN (SELECT 1 FROM {T})",
 	"SELECT count() FROM {T} WHERE 1 GROUP BY 1 ORDER BY 1 LIMIT 1",
 }
 
@@ -43,7 +43,7 @@ var expressions = []string{
 	"1", "'it''s'", `'a\'b'`, "$$a 'b'$$", "‘curly’", "x'41'", "1_000", "-1.5e-3", "{p:UInt8}", "NULL", "[1, 2][1]", "(1, 2).1", "map('a', 1)['a']",
 	"upper('a')", "`upper`('a')", "“upper”('a')", "upper/**/('a')", "CAST(1 AS String)", "1::String", "toDate('2024-01-01') + INTERVAL 1 DAY",
 	"extract(YEAR FROM toDate('2024-01-01'))", "trim(BOTH 'x' FROM lower('xAx'))", "substring('abc' FROM 2 FOR 1)", "'a' IS NOT DISTINCT FROM lower('A')",
-	"arrayMap(upper, ['a'])", "arrayMap(file -> file || 'x', ['a'])", "arraySort(x -> -x, [1, 2])", "if(1, 'a', 'b')", "CASE WHEN 1 THEN 'a' ELSE 'b' END",
+	"arrayMap(upper, ['a'])", "arrayMap(file -> 'x', ['a'])", "arraySort(x -> -x, [1, 2])", "if(1, 'a', 'b')", "CASE WHEN 1 THEN 'a' ELSE 'b' END",
 	"1 BETWEEN 0 AND 2", "'a' LIKE '%a%'", "1 IN (1, 2)", "format('{}', 'a')", "currentUser()", "formatQuery('SELECT 1')", "tokenizeQuery('x')", "@@version",
 	"(SELECT 1)", "file('{file}')", "`file`('{file}')", "arrayMap(file, ['{file}'])", "dictGet('app.lookup', 's', 1)", "hasColumnInTable('app', 't', 'id')",
 	"getClientHTTPHeader('Host')", "brandNew(1)",
@@ -109,6 +109,8 @@ var doubts = []string{
 	"SELECT \"upp\\x65r\"('a')",                               // only ClickHouse can tell what is called
 	"(EXPLAIN SELECT 1)",                                      // only SELECT is looked for in brackets
 	"EXPLAIN AST SHOW TABLES",                                 // only SELECT is looked for behind EXPLAIN
+	"EXPLAIN QUERY TREE SELECT 1",                             // it tells the columns of tables that may not be described
+	"SELECT arrayMap(file -> file || 'x', ['a'])",             // a name that could be the function
 	"SELECT arraySort(file) FROM (SELECT ['b', 'a'] AS file)", // a column that could be the function
 	"WITH 1 AS as SELECT 2 AS x",                              // a name where the verb is looked for
 	"WITH url(a) AS (SELECT 1 AS a) SELECT * FROM url",        // a name that is refused wherever it stands

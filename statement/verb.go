@@ -82,8 +82,17 @@ func (s *sentence) verbAfterWith(i int) verb {
 
 // explainKinds are the words that may stand between EXPLAIN and what it explains.
 var explainKinds = newLexicon(map[string]bool{
-	"ast": true, "syntax": true, "query": true, "tree": true, "plan": true, "pipeline": true, "estimate": true, "analyze": true,
+	"ast": true, "syntax": true, "query": true, "plan": true, "pipeline": true, "estimate": true, "analyze": true,
 })
+
+const showsTypes = "EXPLAIN may not show the query tree, which tells the columns of tables that may not be described: use EXPLAIN or EXPLAIN SYNTAX, without options for the tree"
+
+// queryTree reports whether word i asks EXPLAIN for the tree of the query, or for
+// the text of it: TREE, run_query_tree_passes = 1.
+func (s *sentence) queryTree(i int) bool {
+	name, _ := s.plain(i)
+	return strings.Contains(strings.ToLower(name), "tree")
+}
 
 // explained finds the verb of what EXPLAIN at word i explains. Only a SELECT
 // passes: EXPLAIN TABLE OVERRIDE, for one, connects to another server.
@@ -93,7 +102,13 @@ func (s *sentence) explained(i int) verb {
 	for s.at(i).kind == BareWord && explainKinds.find(s.source(i)) && s.at(i+1).kind != Equals {
 		i++
 	}
+	if s.queryTree(i) {
+		return verb{name: "EXPLAIN", kind: Unsure, at: i, reason: showsTypes}
+	}
 	for s.at(i+1).kind == Equals { // EXPLAIN indexes = 1, json = 1 SELECT …
+		if _, ok := s.plain(i); !ok || s.queryTree(i) {
+			return verb{name: "EXPLAIN", kind: Unsure, at: i, reason: showsTypes}
+		}
 		i += 3
 		if s.at(i).kind == Comma {
 			i++

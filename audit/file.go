@@ -19,6 +19,8 @@ type file struct {
 	// kept says that what lies after good is evidence, not ours to cut off: it was
 	// there when the file was opened.
 	kept bool
+	// foreign says that others wrote some of it while the file was open.
+	foreign bool
 	// unended says that the last whole line has no newline: the next line brings it.
 	unended bool
 }
@@ -114,12 +116,12 @@ func (f *file) add(line []byte) error {
 	f.end += int64(n)
 	switch {
 	case err == nil:
-		f.good, f.kept, f.unended = f.end, false, false
+		f.good, f.kept, f.foreign, f.unended = f.end, false, false, false
 		return nil
 	case n > 0 && f.cutTo(start):
 		f.end = start
 	case n == len(line)-1:
-		f.good, f.kept, f.unended = f.end, false, true
+		f.good, f.kept, f.foreign, f.unended = f.end, false, false, true
 		return nil
 	case n > 0 && f.unended: // the newline that was missing came first
 		f.good, f.unended = f.good+1, false
@@ -169,7 +171,7 @@ func (f *file) resized() (by int64) {
 		return 0
 	}
 	by = info.Size() - f.end
-	f.end, f.kept = info.Size(), true
+	f.end, f.kept, f.foreign = info.Size(), true, f.foreign || by > 0
 	return by
 }
 

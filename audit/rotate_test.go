@@ -305,6 +305,16 @@ func TestTouchedByOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "somebody else wrote 14 bytes", false},
+		{"written to without a line break, to look like a crash", func(t *testing.T, path string) {
+			f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := f.WriteString("half"); err != nil {
+				t.Fatal(err)
+			}
+		}, "somebody else wrote 4 bytes", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -194,7 +194,7 @@ func (w *writer) declare() error {
 	if ended {
 		before = nil
 	}
-	if w.file.kept && (ended || d.newlines > 0) {
+	if w.file.foreign || w.file.kept && (ended || d.newlines > 0) {
 		kind = kindDamaged
 	}
 	var body fields

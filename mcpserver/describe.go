@@ -60,7 +60,7 @@ func describe(c *call, t *table) {
 		c.printf("%s: NOT SHOWN, the answer is full; ask for fewer tables at once.\n", t.tableName)
 		return
 	}
-	c.printf("%s (%s", t.tableName, t.engine)
+	c.printf("%s (%s", t.tableName, plain(t.engine))
 	if t.rows != "" {
 		c.printf(", %s rows", t.rows)
 	}
@@ -70,7 +70,7 @@ func describe(c *call, t *table) {
 	c.printf(")%s\n", remark(t.comment, 1000))
 	for _, key := range [][2]string{{"primary key", t.primary}, {"sorting key", t.sorting}, {"partition key", t.partition}} {
 		if key[1] != "" && (key[0] != "sorting key" || t.sorting != t.primary) {
-			c.printf("  %s: %s\n", key[0], key[1])
+			c.printf("  %s: %s\n", key[0], plain(key[1]))
 		}
 	}
 	for i, col := range t.columns {
@@ -78,9 +78,9 @@ func describe(c *call, t *table) {
 			c.printf("  NOT ALL: %d further columns have no room; system.columns has them.\n", len(t.columns)-i)
 			break
 		}
-		c.printf("  %s %s", quoteName(col.name), col.kind)
+		c.printf("  %s %s", quoteName(col.name), plain(col.kind))
 		if col.defaults != "" {
-			c.printf(" %s", shorten([]byte(col.defaults), maxType))
+			c.printf(" %s", shorten([]byte(plain(col.defaults)), maxType))
 		}
 		c.printf("%s\n", remark(col.comment, 400))
 	}
@@ -128,7 +128,7 @@ func showSample(ctx context.Context, c *call, t *table) {
 	}
 	if err != nil {
 		kind, public := porterhouse.Explain(err)
-		c.printf("  no sample (%s): %s\n", kind, shorten([]byte(tidy(public)), 300))
+		c.printf("  no sample (%s): %s\n", kind, shorten([]byte(plain(tidy(public))), 300))
 	}
 }
 

@@ -40,9 +40,9 @@ func nearestColumns(ctx context.Context, c *call, own *statementError, unknown s
 	var near, all []string
 	for _, row := range rows {
 		if resembles(row[2], name) {
-			near = append(near, fmt.Sprintf("%s (%s)", row[1], row[0]))
+			near = append(near, fmt.Sprintf("%s (%s)", inHint(row[1]), inHint(row[0])))
 		}
-		all = append(all, row[1])
+		all = append(all, inHint(row[1]))
 	}
 	switch {
 	case len(near) > 0:
@@ -109,7 +109,7 @@ func didYouMean(rows [][]string, unknown, otherwise string, err error) (string, 
 	var near []string
 	for _, row := range rows {
 		if resembles(row[1], unknown) {
-			near = append(near, row[0])
+			near = append(near, inHint(row[0]))
 		}
 	}
 	if len(near) == 0 {
@@ -117,6 +117,9 @@ func didYouMean(rows [][]string, unknown, otherwise string, err error) (string, 
 	}
 	return "did you mean " + strings.Join(near, ", ") + "?", nil
 }
+
+// inHint is a name, which somebody else may have chosen, as a hint shows it.
+func inHint(name string) string { return echo(plain(name)) }
 
 // resembles reports whether a distance, in edits, is small for a name.
 func resembles(distance, name string) bool {

@@ -27,9 +27,9 @@ func (c *call) failed(ctx context.Context, err error) *mcp.CallToolResult {
 		if public == exception.Error() {
 			public = tidy(exception.Message) // code and name stand before it already
 		}
-		c.printf("Error %s (ClickHouse %d): %s\n", cmp.Or(exception.Name, string(kind)), exception.Code, public)
+		c.printf("Error %s (ClickHouse %d): %s\n", cmp.Or(exception.Name, string(kind)), exception.Code, plain(public))
 	} else {
-		c.printf("Error %s: %s\n", kind, public)
+		c.printf("Error %s: %s\n", kind, plain(public))
 	}
 	var own *statementError
 	if errors.As(err, &own) {

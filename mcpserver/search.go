@@ -209,7 +209,7 @@ func showHit(c *call, row []string) error {
 		c.printf("database %s%s\n", quoteName(database), remark(comment, maxComment))
 		return nil
 	}
-	c.printf("%s.%s (%s", quoteName(database), quoteName(name), engine)
+	c.printf("%s.%s (%s", quoteName(database), quoteName(name), plain(engine))
 	if size != "" {
 		c.printf(", %s rows", size)
 	}
@@ -219,7 +219,7 @@ func showHit(c *call, row []string) error {
 		return fmt.Errorf("mcpserver: columns of a search: %w", err)
 	}
 	for _, column := range best {
-		c.printf("  %s %s%s\n", quoteName(column[0]), shorten([]byte(column[1]), maxType), remark(column[2], maxComment))
+		c.printf("  %s %s%s\n", quoteName(column[0]), shorten([]byte(plain(column[1])), maxType), remark(column[2], maxComment))
 	}
 	if n, err := strconv.Atoi(matching); err == nil && n > pageColumns {
 		c.printf("  (%d more columns match)\n", n-pageColumns)
@@ -235,5 +235,5 @@ func remark(comment string, most int) string {
 	if comment = strings.Join(strings.Fields(comment), " "); comment == "" {
 		return ""
 	}
-	return " — " + string(shorten([]byte(comment), most))
+	return " — " + string(shorten([]byte(plain(comment)), most))
 }

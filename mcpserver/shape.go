@@ -50,7 +50,7 @@ func compactHead(dst []byte, columns []porterhouse.Column) []byte {
 			dst = append(dst, '\t')
 		}
 		dst = append(append(dst, escapeTSV(c.Name)...), ':')
-		dst = append(dst, shorten([]byte(c.Type), maxType)...)
+		dst = append(dst, shorten([]byte(plain(c.Type)), maxType)...)
 	}
 	return append(dst, '\n')
 }
@@ -143,12 +143,13 @@ func marshal(v any) []byte {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-// escapeTSV writes a name as ClickHouse writes it in a TSV header.
+// escapeTSV writes a name as ClickHouse writes it in a TSV header, and what is
+// treacherous beyond that as plain does.
 func escapeTSV(name string) string {
 	if !strings.ContainsAny(name, "\\\t\n\r\b\f\x00'") {
-		return name
+		return plain(name)
 	}
-	return strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "\b", `\b`, "\f", `\f`, "\x00", `\0`, "'", `\'`).Replace(name)
+	return plain(strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "\b", `\b`, "\f", `\f`, "\x00", `\0`, "'", `\'`).Replace(name))
 }
 
 // shorten cuts text to most bytes, and says by how much. It cuts neither through

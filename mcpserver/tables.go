@@ -44,11 +44,12 @@ func cutName(text string) (part, rest string, ok bool) {
 	return text[:at], text[at:], at > 0
 }
 
-// quoteName writes a name as SQL needs it: in backticks unless it is plain.
+// quoteName writes a name as SQL needs it, on one line: in backticks unless it is
+// a simple one.
 func quoteName(name string) string {
 	for i, r := range name {
 		if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
-			return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
+			return "`" + plain(strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name)) + "`"
 		}
 	}
 	return name

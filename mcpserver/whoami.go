@@ -26,19 +26,19 @@ func runWhoami(ctx context.Context, c *call, arguments json.RawMessage) error {
 	if len(rows) != 1 || rows[0][0] != account.User.String() {
 		return porterhouse.Errorf(porterhouse.Internal, "ClickHouse answered as somebody else than %q", account.User)
 	}
-	c.printf("You are %s (id %q at %q).\n", c.who.User, c.who.Subject, c.who.Issuer)
+	c.printf("You are %s (id %q at %q).\n", plain(c.who.User), c.who.Subject, c.who.Issuer)
 	if c.who.Client != "" {
-		c.printf("Your client is %s.\n", c.who.Client)
+		c.printf("Your client is %s.\n", plain(c.who.Client))
 	}
 	if !c.who.Expires.IsZero() {
 		c.printf("Your token ends at %s.\n", c.who.Expires.UTC().Format(time.RFC3339))
 	}
 	row := rows[0]
-	c.printf("At ClickHouse %s (time zone %s) you are the user %s", row[2], row[3], row[0])
+	c.printf("At ClickHouse %s (time zone %s) you are the user %s", plain(row[2]), plain(row[3]), plain(row[0]))
 	if row[1] != "" {
-		c.printf(" with the roles %s", row[1])
+		c.printf(" with the roles %s", plain(row[1]))
 	}
-	c.printf("; it lets you read what that user may read.\nDatabases you may see: %s.\n", row[4])
+	c.printf("; it lets you read what that user may read.\nDatabases you may see: %s.\n", plain(row[4]))
 	most := c.server.config.Gate.Limits()
 	c.printf("Limits of one answer: %d rows (%d unless asked), %d bytes of text (about %d tokens unless asked), %s, %s of memory. Only statements that read.\n",
 		most.Rows, min(most.Rows, c.server.config.Rows), c.server.config.MaxBytes, c.server.config.Tokens, most.Time, size(uint64(most.Memory)))

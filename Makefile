@@ -70,9 +70,9 @@ soak: deps build ## the long forms of the tests (about half an hour)
 	@PORTERHOUSE_SOAK=1 $(GO) test -count=1 -timeout 3h -v -run 'Soak' ./e2e
 
 fuzz: ## a minute of each fuzz target
-	@for target in $$(grep -rhoE 'func (Fuzz[A-Za-z]+)' --include='*_test.go' . | awk '{print $$2}'); do \
-		dir=$$(dirname $$(grep -rlE "func $$target\\(" --include='*_test.go' .)); \
-		echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime 60s $$dir || exit 1; done
+	@grep -rnoE 'func Fuzz[A-Za-z]+' --include='*_test.go' --exclude-dir=node_modules . | while IFS=: read -r file _ name; do \
+		echo "$$(dirname $$file) $${name#func }"; \
+		$(GO) test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime 60s "$$(dirname $$file)" </dev/null || exit 1; done
 
 clean: ## remove what was built and installed
 	rm -rf porterhouse porterhouse-engine build sandbox/npm/node_modules e2e/npm/node_modules

@@ -1,11 +1,15 @@
 package mcpserver
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -113,22 +117,52 @@ func decode[T any](arguments json.RawMessage) (T, error) {
 	if len(arguments) == 0 || string(arguments) == "null" {
 		return in, nil
 	}
-	d := json.NewDecoder(strings.NewReader(string(arguments)))
-	d.DisallowUnknownFields()
-	err := d.Decode(&in)
+	if err := checkNames(arguments, fieldNames(reflect.TypeFor[T]())); err != nil {
+		return in, err
+	}
+	err := json.Unmarshal(arguments, &in)
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case err == nil:
 		return in, nil
 	case errors.As(err, &wrong):
 		err = porterhouse.Errorf(porterhouse.Invalid, "the argument %q must be %s, not %s", wrong.Field, jsonName(wrong.Type), echo(article(wrong.Value)))
-	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		err = porterhouse.Errorf(porterhouse.Invalid, "there is no argument %s; this tool takes %s",
-			echo(strings.TrimPrefix(err.Error(), "json: unknown field ")), strings.Join(fieldNames(reflect.TypeFor[T]()), ", "))
 	default:
 		err = porterhouse.Errorf(porterhouse.Invalid, "the arguments are not a JSON object: %v", err)
 	}
 	return in, err
+}
+
+// checkNames refuses names of arguments that are not exactly ours, and those that
+// come twice. encoding/json ignores case and takes the last one, so whoever was
+// shown {"sql":…,"SQL":…} might approve another statement than the one that runs.
+// What is no JSON object is left to encoding/json to complain about.
+func checkNames(arguments json.RawMessage, known []string) error {
+	d := json.NewDecoder(bytes.NewReader(arguments))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil
+	}
+	seen := make(map[string]bool, len(known))
+	for d.More() {
+		token, err := d.Token()
+		name, ok := token.(string)
+		if err != nil || !ok {
+			return nil
+		}
+		if !slices.Contains(known, name) {
+			return porterhouse.Errorf(porterhouse.Invalid, "there is no argument %s; this tool takes %s",
+				echo(strconv.Quote(name)), cmp.Or(strings.Join(known, ", "), "none"))
+		}
+		if seen[name] {
+			return porterhouse.Errorf(porterhouse.Invalid, "the argument %q is there twice", name)
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			return nil
+		}
+	}
+	return nil
 }
 
 // jsonName says in JSON's words what a Go type holds.
@@ -158,9 +192,6 @@ func article(value string) string {
 func fieldNames(t reflect.Type) (names []string) {
 	for i := range t.NumField() {
 		names = append(names, t.Field(i).Tag.Get("json"))
-	}
-	if len(names) == 0 {
-		return []string{"none"}
 	}
 	return names
 }

@@ -27,7 +27,7 @@ func attend(find usher, log *slog.Logger, now func() time.Time) mcp.Middleware {
 			if err != nil {
 				kind, _ := porterhouse.Explain(err)
 				id := newID()
-				log.Log(ctx, behaviours[kind].level, "a message of nobody", "request", id, "method", method, "kind", kind, "cause", err)
+				log.Log(ctx, behaviours[kind].level, "a message of nobody", "request", id, "method", echo(method), "kind", kind, "cause", causeOf(err))
 				return nil, public(err, "tools/call", id)
 			}
 			v.attended.Store(true)
@@ -110,13 +110,13 @@ func outcome(res mcp.Result, err error) error {
 func logMessage(log *slog.Logger, v *visit, method string, req mcp.Request, cause error, took time.Duration) {
 	level, attrs := slog.LevelInfo, []slog.Attr{
 		slog.String("request", v.request), slog.String("door", v.door), slog.String("user", v.who.User),
-		slog.String("client", v.who.Client), slog.String("method", method), slog.Duration("duration", took),
+		slog.String("client", v.who.Client), slog.String("method", echo(method)), slog.Duration("duration", took),
 	}
 	if v.remote != "" {
 		attrs = append(attrs, slog.String("remote", v.remote))
 	}
 	if call, ok := req.(*mcp.CallToolRequest); ok {
-		attrs = append(attrs, slog.String("tool", call.Params.Name), slog.String("agent", agentOf(call)))
+		attrs = append(attrs, slog.String("tool", echo(call.Params.Name)), slog.String("agent", agentOf(call)))
 	}
 	if cause != nil {
 		kind, _ := porterhouse.Explain(cause)
@@ -125,9 +125,19 @@ func logMessage(log *slog.Logger, v *visit, method string, req mcp.Request, caus
 			kind = porterhouse.Invalid
 		}
 		level = behaviours[kind].level
-		attrs = append(attrs, slog.String("kind", string(kind)), slog.String("cause", cause.Error()))
+		attrs = append(attrs, slog.String("kind", string(kind)), slog.String("cause", causeOf(cause)))
 	}
 	log.LogAttrs(context.Background(), level, "mcp message", attrs...)
+}
+
+// causeOf is err as the log has it: short, because callers' own words are in it
+// and nobody may fill the disk with them. Only the stack of a panic is needed whole.
+func causeOf(err error) string {
+	var broken *panicError
+	if errors.As(err, &broken) {
+		return err.Error()
+	}
+	return echo(err.Error())
 }
 
 // maxAgent bounds what a client says of itself in our log.
@@ -149,7 +159,7 @@ func agentOf(call *mcp.CallToolRequest) string {
 func (d *door) logRequest(r *http.Request, id string, status int, v *visit, no *refusal, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("request", id), slog.String("door", httpDoor), slog.String("remote", remote(r)),
-		slog.String("method", r.Method), slog.Int("status", status), slog.Duration("duration", took),
+		slog.String("method", echo(r.Method)), slog.Int("status", status), slog.Duration("duration", took),
 	}
 	if v != nil {
 		attrs = append(attrs, slog.String("user", v.who.User), slog.String("client", v.who.Client))
@@ -157,7 +167,7 @@ func (d *door) logRequest(r *http.Request, id string, status int, v *visit, no *
 	if no != nil {
 		attrs = append(attrs, slog.String("refused", no.text))
 		if no.cause != nil {
-			attrs = append(attrs, slog.String("cause", no.cause.Error()))
+			attrs = append(attrs, slog.String("cause", causeOf(no.cause)))
 		}
 	}
 	d.Log.LogAttrs(context.Background(), slog.LevelInfo, "mcp request", attrs...)

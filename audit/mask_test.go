@@ -132,6 +132,8 @@ func TestMaskHidesNoQuestion(t *testing.T) {
 		"SELECT 1 AS identified, count() FROM usage.events WHERE person = 'farid'",
 		"SELECT 1 AS identified, 'farid' = person FROM usage.events",
 		"SELECT 1 AS identified FROM usage.events WHERE person = 'farid'",
+		"WITH 1 AS identified SELECT 'farid'",
+		"CREATE USER x IDENTIFIED BY 'p' HOST IP 'farid'",
 		"SELECT 1 `identified` FROM usage.events WHERE person = 'farid'",
 		"WITH person AS identified SELECT count() FROM usage.events WHERE identified = 'farid'",
 		"SELECT * FROM (SELECT 1 AS identified ORDER BY identified WITH FILL) WHERE person = 'farid'",

@@ -1,7 +1,9 @@
 package mcpserver
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,7 +35,7 @@ func attend(find usher, log *slog.Logger, now func() time.Time) mcp.Middleware {
 			v.attended.Store(true)
 			ctx, leave := v.tie(ctx)
 			defer leave()
-			if err = checkURI(req); err == nil {
+			if err = cmp.Or(checkURI(req), checkOpening(req)); err == nil {
 				res, err = recovered(ctx, next, method, req)
 			}
 			logMessage(log, v, method, req, outcome(res, err), now().Sub(since))
@@ -48,6 +50,22 @@ func checkURI(req mcp.Request) error {
 	read, ok := req.(*mcp.ReadResourceRequest)
 	if ok && strings.ContainsFunc(read.Params.URI, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return porterhouse.Errorf(porterhouse.Invalid, "a URI has only printable ASCII characters; encode the others with %%")
+	}
+	return nil
+}
+
+// maxOpening bounds what opens a session, in bytes: a session keeps it until it
+// ends, and that of an honest client has some hundred.
+const maxOpening = 16 << 10
+
+// checkOpening refuses to keep a client's endless account of itself.
+func checkOpening(req mcp.Request) error {
+	opening, ok := req.(*mcp.ServerRequest[*mcp.InitializeParams])
+	if !ok {
+		return nil
+	}
+	if said, err := json.Marshal(opening.Params); err != nil || len(said) > maxOpening {
+		return porterhouse.Errorf(porterhouse.Invalid, "the parameters of initialize are longer than %d bytes", maxOpening)
 	}
 	return nil
 }
@@ -78,7 +96,7 @@ func public(err error, method, request string) error {
 	switch {
 	case err == nil, errors.As(err, &protocol):
 		return err
-	case !errors.As(err, &broken) && method != "tools/call" && method != "resources/read" && method != "prompts/get":
+	case !errors.As(err, &broken) && method != "tools/call" && method != "resources/read" && method != "prompts/get" && method != "initialize":
 		return err
 	}
 	switch kind, text := porterhouse.Explain(err); kind {

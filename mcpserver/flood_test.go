@@ -28,3 +28,20 @@ func TestLogLinesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestOpeningsAreBounded: a session keeps what initialize said, so that is short.
+func TestOpeningsAreBounded(t *testing.T) {
+	h := newHouse(t)
+	long := strings.Repeat("x", maxOpening)
+	for name, params := range map[string]map[string]any{
+		"name":       {"capabilities": map[string]any{}, "clientInfo": map[string]any{"name": long, "version": "1"}},
+		"capability": {"capabilities": map[string]any{"experimental": map[string]any{long: map[string]any{}}}, "clientInfo": map[string]any{"name": "test", "version": "1"}},
+	} {
+		a := &agent{t: t, url: h.url, person: "alice"}
+		params["protocolVersion"] = "2025-11-25"
+		got := a.send(t.Context(), a.message("initialize", params))
+		if got.answer.Error == nil || got.answer.Error.Message != "the parameters of initialize are longer than 16384 bytes" || got.answer.Error.Code != -32602 {
+			t.Errorf("%s: %d %.300s", name, got.status, got.raw)
+		}
+	}
+}

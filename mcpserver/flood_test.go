@@ -45,3 +45,28 @@ func TestOpeningsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsStored: no cache keeps an answer, a stream or a refusal.
+func TestNothingIsStored(t *testing.T) {
+	h := newHouse(t)
+	long := map[string]any{"name": "query", "arguments": map[string]any{"sql": "SELECT repeat('x', 5000)"}}
+	noted := map[string]any{"name": "whoami", "arguments": map[string]any{}, "_meta": map[string]any{"progressToken": 1}}
+	eras(t, func(t *testing.T, newer bool) {
+		a := h.agent(t, "alice", newer)
+		for _, message := range []map[string]any{
+			a.message("tools/call", long), a.message("tools/call", noted), a.message("tools/list", nil), a.message("no/such", nil),
+		} {
+			if got := a.send(t.Context(), message).header.Get("Cache-Control"); got != "no-store, no-transform" {
+				t.Errorf("%s: %q", message["method"], got)
+			}
+		}
+		r := a.request(t.Context(), nil)
+		r.Method, r.Body, r.ContentLength = http.MethodGet, nil, 0
+		res, err := http.DefaultClient.Do(r) // the older era opens a stream
+		check(t, err)
+		check(t, res.Body.Close())
+		if got := res.Header.Get("Cache-Control"); got != "no-store, no-transform" {
+			t.Errorf("GET: %d %q", res.StatusCode, got)
+		}
+	})
+}

@@ -75,9 +75,14 @@ func (r *reply) close() (undelivered int) {
 func (r *reply) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
+		r.forbidStoring()
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
+
+// forbidStoring keeps what a person may read out of caches. The SDK only says
+// no-cache, which lets them store it, and would overwrite an earlier header.
+func (r *reply) forbidStoring() { r.Header().Set("Cache-Control", "no-store, no-transform") }
 
 // The frame that the SDK puts around an event.
 var (
@@ -93,6 +98,7 @@ func (r *reply) Write(p []byte) (int, error) {
 	}
 	if r.status == 0 {
 		r.status = http.StatusOK
+		r.forbidStoring()
 	}
 	body := p
 	if r.form == document {
@@ -147,6 +153,9 @@ func (r *reply) splice(body []byte) (parts [][]byte, used []heldText) {
 
 // FlushError implements what http.ResponseController looks for.
 func (r *reply) FlushError() error {
+	if r.status == 0 {
+		r.WriteHeader(http.StatusOK) // or the flush would send the header as the SDK left it
+	}
 	return http.NewResponseController(r.ResponseWriter).Flush()
 }
 

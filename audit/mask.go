@@ -126,7 +126,7 @@ func (m *masker) bareWord() {
 		m.replace(from, m.at, hidden) // a password without quotes
 	}
 	// A name goes on with the next string only if it is a value, or a function's.
-	m.coming = m.coming && (sameWord(word, "value") || m.next() == '(')
+	m.coming = m.coming && (sameWord(word, "value") || firstOf(m.text[m.at:]) == '(')
 	if m.armed != nowhere && m.depth <= m.armed && endsExpression(word) {
 		m.armed = nowhere
 	}
@@ -142,9 +142,9 @@ func (m *masker) take(word string) {
 	}
 }
 
-// next is the next character that is no space; 0: none.
-func (m *masker) next() byte {
-	if rest := strings.TrimLeft(m.text[m.at:], " \t\r\n\v\f"); rest != "" {
+// firstOf is the first character of rest that is no space; 0: none.
+func firstOf(rest string) byte {
+	if rest = strings.TrimLeft(rest, " \t\r\n\v\f"); rest != "" {
 		return rest[0]
 	}
 	return 0
@@ -153,7 +153,7 @@ func (m *masker) next() byte {
 // nameEnds reports whether what comes next cannot give the name before it a value,
 // as in `1 AS token)`; in a named collection, `AS token = 'x'` does.
 func (m *masker) nameEnds() bool {
-	c := m.next()
+	c := firstOf(m.text[m.at:])
 	return c == 0 || c == ',' || c == ')' || isWord(c)
 }
 

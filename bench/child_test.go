@@ -83,7 +83,7 @@ func TestWaitReady(t *testing.T) {
 func TestCountTokens(t *testing.T) {
 	const clients = "../e2e/npm"
 	if _, err := os.Stat(filepath.Join(clients, "node_modules", "gpt-tokenizer")); err != nil {
-		t.Skip("gpt-tokenizer is not installed: make deps")
+		t.Fatal("gpt-tokenizer is not installed: run make deps")
 	}
 	// Seven of them are the text that looks like a special token.
 	if n, err := countTokens(t.Context(), clients, "hello world <|endoftext|>"); err != nil || n != 9 {

@@ -37,10 +37,8 @@ func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, err
 	c.count.queries.Add(1)
 	c.count.running.Add(1)
 
-	request := c.target.request(k.ctx, k.parameters(), k.SQL, &k.sent)
-	response, err := c.questions.RoundTrip(request)
+	response, err := c.questions.ask(k.ctx, c.target.request(k.parameters(), k.SQL), &k.sent)
 	if err != nil {
-		// The transport has let go of the request: nothing more of it will leave.
 		return nil, k.fail(err)
 	}
 	k.started = true

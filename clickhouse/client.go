@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,9 +37,9 @@ type Config struct {
 type Client struct {
 	target    target
 	cleaner   cleaner
-	questions *http.Transport // at most MaxConnections
-	control   *http.Transport // kills and checks, which must get through when questions cannot
-	grace     time.Duration   // Config.HeaderTimeout
+	questions *pool         // at most MaxConnections
+	control   *pool         // kills and checks, which must get through when questions cannot
+	grace     time.Duration // Config.HeaderTimeout
 	log       *slog.Logger
 	buffers   sync.Pool // of *[]byte, bufferSize each
 
@@ -89,8 +88,9 @@ func New(c Config) (*Client, error) {
 		log:     c.Log,
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 	}
-	client.questions = newTransport(c, orDefault(c.MaxConnections, defaultConnections), &client.count.connections)
-	client.control = newTransport(c, controlConnections, &client.count.connections)
+	connect := connector(&client.target, c, &client.count.connections)
+	client.questions = newPool(orDefault(c.MaxConnections, defaultConnections), connect)
+	client.control = newPool(controlConnections, connect)
 	client.killer = newKiller(client)
 	client.closing, client.close = context.WithCancel(context.Background())
 	return client, nil
@@ -134,8 +134,8 @@ func (c *Client) Stats() Stats {
 func (c *Client) Close(ctx context.Context) error {
 	err := c.killer.close(ctx)
 	c.close()
-	c.questions.CloseIdleConnections()
-	c.control.CloseIdleConnections()
+	c.questions.close()
+	c.control.close()
 	if err != nil {
 		return errors.New("clickhouse: closed while statements were still being killed; they end at their own max_execution_time")
 	}

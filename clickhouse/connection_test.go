@@ -2,6 +2,7 @@ package clickhouse_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -270,4 +271,45 @@ func (h *house) askOne(t *testing.T, name string, i, j int) {
 	if err != nil || r.Summary.Rows != want {
 		t.Errorf("%s %d %d: %+v, %v", name, i, j, r.Summary, err)
 	}
+}
+
+// A server that says no before it has read the whole statement is still heard.
+func TestRefusedBeforeItWasRead(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			c.Read(make([]byte, 1000))
+			io.WriteString(c, refusal("Code: 516. DB::Exception: no such login. (AUTHENTICATION_FAILED) (version 26.7.2.1)\n"))
+			c.(*net.TCPConn).CloseWrite()
+			time.Sleep(100 * time.Millisecond) // or the reset would overtake what was said
+			c.Close()
+		}
+	}()
+	client := dial(t, "http://"+listener.Addr().String(), impatient)
+	_, err = read(t.Context(), client, account(t, "alice"), question("SELECT '"+strings.Repeat("x", 32<<20)+"'"))
+	if exception, ok := errors.AsType[*porterhouse.Exception](err); !ok || exception.Code != 516 {
+		t.Errorf("the caller hears %v", err)
+	}
+}
+
+// Nobody holds a connection that nobody uses.
+func TestUnusedConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	w := serve(t, good)
+	if _, err := read(t.Context(), w.Client, account(t, "alice"), question("SELECT 1")); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.open.Load(); n != 1 {
+		t.Fatalf("%d connections are open after a question", n)
+	}
+	eventually(t, "the connection is closed", func() bool { return w.open.Load() == 0 })
 }

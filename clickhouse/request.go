@@ -1,13 +1,9 @@
 package clickhouse
 
 import (
-	"context"
-	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"porterhouse"
@@ -113,43 +109,27 @@ func appendSeconds(p []byte, d time.Duration) []byte {
 	return strconv.AppendFloat(p, float64(milliseconds)/1000, 'f', -1, 64)
 }
 
-// request returns the request that asks ClickHouse to run sql. sent becomes true
-// when the first byte of sql is about to leave; before that nothing can have run.
-func (t *target) request(ctx context.Context, parameters, sql string, sent *atomic.Bool) *http.Request {
-	request := &http.Request{
-		Method:        http.MethodPost,
-		URL:           t.url("/", parameters),
-		Header:        t.header,
-		Body:          newText(sql, sent),
-		GetBody:       func() (io.ReadCloser, error) { return newText(sql, sent), nil },
-		ContentLength: int64(len(sql)),
-	}
-	return request.WithContext(ctx)
+// request returns the whole request that asks ClickHouse to run sql.
+func (t *target) request(parameters, sql string) []byte {
+	b := make([]byte, 0, 512+len(parameters)+len(sql))
+	b = append(b, "POST /?"...)
+	b = append(b, parameters...)
+	b = t.appendHead(b)
+	b = append(b, t.login...)
+	b = append(b, "Content-Length: "...)
+	b = strconv.AppendInt(b, int64(len(sql)), 10)
+	b = append(b, "\r\n\r\n"...)
+	return append(b, sql...)
 }
 
-// text is the body of a request, which notices when it is read.
-type text struct {
-	strings.Reader
-	sent *atomic.Bool
+// ping returns the request that asks whether the server is there.
+func (t *target) ping() []byte {
+	return append(t.appendHead([]byte("GET /ping")), "\r\n"...)
 }
 
-func newText(sql string, sent *atomic.Bool) *text {
-	t := &text{sent: sent}
-	t.Reset(sql)
-	return t
+// appendHead ends the first line of a request and begins its header.
+func (t *target) appendHead(b []byte) []byte {
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, t.host...)
+	return append(b, "\r\nUser-Agent: porterhouse\r\n"...)
 }
-
-// Read implements io.Reader.
-func (t *text) Read(p []byte) (int, error) {
-	t.sent.Store(true)
-	return t.Reader.Read(p)
-}
-
-// WriteTo implements io.WriterTo.
-func (t *text) WriteTo(w io.Writer) (int64, error) {
-	t.sent.Store(true)
-	return t.Reader.WriteTo(w)
-}
-
-// Close implements io.Closer.
-func (*text) Close() error { return nil }

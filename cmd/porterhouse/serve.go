@@ -55,33 +55,37 @@ type listener struct {
 
 // listen opens the addresses and builds the first generation: when it returns,
 // clients can connect, and run answers them.
-func listen(c Config, p *process) (s *server, err error) {
-	s = &server{process: p}
+func listen(c Config, p *process) (*server, error) {
+	s := &server{process: p}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.stop())
-		}
-	}()
+	if err := s.prepare(c); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+// prepare is what of listen can fail.
+func (s *server) prepare(c Config) error {
+	p := s.process
 	current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.generation.Load().handler.ServeHTTP(w, r)
 	})
 	if err := s.open(c, c.Listen, current, c.TLS); err != nil {
-		return nil, err
+		return err
 	}
 	c.Listen = s.address() // port 0 has become a real one
 	if c.Metrics.Listen != "" {
 		if err := s.open(c, c.Metrics.Listen, metricsOnly(p.metrics), nil); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	g, err := build(c, p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.config = c
 	p.generation.Store(g)
-	return s, nil
+	return nil
 }
 
 func metricsOnly(m *metrics) http.Handler {

@@ -12,16 +12,21 @@ import (
 	"porterhouse"
 )
 
-// serveFor runs the server of a configuration for one test, in front of no
-// ClickHouse at all, and returns its URL and that of its metrics listener.
-func serveFor(t *testing.T, change func(*Config)) (url, metrics string) {
-	t.Helper()
+// nowhere is a configuration in front of no ClickHouse at all.
+func nowhere(t *testing.T) Config {
 	dir := t.TempDir()
 	c := defaultConfig()
 	c.Listen = "127.0.0.1:0"
 	c.Clusters = map[string]ClusterConfig{"main": {URL: "http://127.0.0.1:1", User: "porterhouse", Password: porterhouse.NewSecret("x")}}
 	c.Tokens.File = filepath.Join(dir, "tokens.json")
 	c.Audit.File, c.Audit.Key = filepath.Join(dir, "audit.jsonl"), porterhouse.NewSecret(strings.Repeat("k", 32))
+	return c
+}
+
+// serveFor runs the server of a configuration for one test, and returns its URL and that of its metrics listener.
+func serveFor(t *testing.T, change func(*Config)) (url, metrics string) {
+	t.Helper()
+	c := nowhere(t)
 	if change != nil {
 		change(&c)
 	}
@@ -43,6 +48,23 @@ func serveFor(t *testing.T, change func(*Config)) (url, metrics string) {
 		}
 	})
 	return "http://" + s.address(), "http://" + s.listeners[len(s.listeners)-1].Addr().String()
+}
+
+// A server that cannot have its address says so, and lets go of everything.
+func TestAddressInUse(t *testing.T) {
+	url, _ := serveFor(t, nil)
+	c := nowhere(t)
+	c.Listen = strings.TrimPrefix(url, "http://")
+	p, err := openProcess(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listen(c, p); err == nil || !strings.Contains(err.Error(), "cannot listen on "+c.Listen) {
+		t.Errorf("a taken address: %v", err)
+	}
+	if err := p.close(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 // fetch answers a GET with these headers.

@@ -1,0 +1,274 @@
+package clickhouse
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// pool sends requests of HTTP/1.1 to one server, each over a connection that is
+// its own until the answer has ended. Whoever asks writes and reads himself: there
+// are no goroutines behind a connection, so nothing is handed from one to another.
+//
+// It follows no redirect, asks no proxy, not even one named in the environment,
+// and does not compress: ClickHouse is mostly near, and its CPU and ours are
+// dearer than the bytes.
+type pool struct {
+	connect func(context.Context) (net.Conn, error)
+	places  chan struct{} // a token for each connection in use
+
+	mu     sync.Mutex
+	idle   []*connection // the one used last is the last
+	sweep  *time.Timer   // closes those that nobody used; nil while there are none
+	closed bool
+}
+
+const (
+	// idleTimeout is how long an unused connection is kept. ClickHouse closes it
+	// after its keep_alive_timeout: 3 s in old configuration files, 10 and 30 s in
+	// newer ones. A statement sent at that moment would fail and could not be sent
+	// again, because nobody knows whether it ran; so we hang up first.
+	idleTimeout = 2 * time.Second
+
+	// maxHeader bounds the header of a response, in bytes; ClickHouse sends about 1 KiB.
+	maxHeader = 64 << 10
+
+	// readBuffer is the buffer of a connection, in bytes. It holds a header; a long
+	// body passes it by.
+	readBuffer = 4 << 10
+)
+
+// newPool makes a pool of at most size connections.
+func newPool(size int, connect func(context.Context) (net.Conn, error)) *pool {
+	return &pool{connect: connect, places: make(chan struct{}, size)}
+}
+
+// ask sends a whole request and returns the response. sent is true from when the
+// first byte of the request may have left. A request of which not one byte could
+// be written to a connection that had been used before is sent again over another.
+//
+// The end of ctx closes the connection, and with it the response, until its body
+// has been read to its end or closed. A body that is closed before its end closes
+// the connection.
+func (p *pool) ask(ctx context.Context, request []byte, sent *atomic.Bool) (*http.Response, error) {
+	select {
+	case p.places <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	for {
+		c, used, err := p.take(ctx)
+		if err != nil {
+			<-p.places
+			return nil, err
+		}
+		e := &exchange{pool: p, connection: c}
+		e.unwatch = context.AfterFunc(ctx, func() { c.Close() })
+		response, written, err := e.run(request, sent)
+		if err == nil {
+			return response, nil
+		}
+		again := used && !written && ctx.Err() == nil
+		e.drop(!again)
+		if !again {
+			return nil, err
+		}
+	}
+}
+
+// take returns a connection, and whether it was used before.
+func (p *pool) take(ctx context.Context) (c *connection, used bool, err error) {
+	for c := p.pop(); c != nil; c = p.pop() {
+		if time.Since(c.since) < idleTimeout && isQuiet(c.plain) {
+			return c, true, nil
+		}
+		c.Close()
+	}
+	plain, err := p.connect(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	return newConnection(plain), false, nil
+}
+
+// pop takes the connection that was used last from those that are idle; nil when there is none.
+func (p *pool) pop() *connection {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := p.idle[last]
+	p.idle[last] = nil
+	p.idle = p.idle[:last]
+	return c
+}
+
+// keep makes a connection idle.
+func (p *pool) keep(c *connection) {
+	c.since = time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		c.Close()
+		return
+	}
+	p.idle = append(p.idle, c)
+	if p.sweep == nil {
+		p.sweep = time.AfterFunc(idleTimeout, p.closeUnused)
+	}
+}
+
+// closeUnused closes what was idle for too long, and comes again while there is
+// something that may become so.
+func (p *pool) closeUnused() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.idle = slices.DeleteFunc(p.idle, func(c *connection) bool {
+		old := now.Sub(c.since) >= idleTimeout
+		if old {
+			c.Close()
+		}
+		return old
+	})
+	p.sweep = nil
+	if len(p.idle) > 0 {
+		p.sweep = time.AfterFunc(idleTimeout-now.Sub(p.idle[0].since), p.closeUnused)
+	}
+}
+
+// close closes idle connections, and the others when their answers have ended.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, c := range p.idle {
+		c.Close()
+	}
+	p.idle = nil
+}
+
+// connection is one connection to the server.
+type connection struct {
+	net.Conn
+	plain net.Conn // what is below TLS
+	in    *bufio.Reader
+	left  int       // bytes that the header of the response may still have
+	since time.Time // idle since
+}
+
+func newConnection(conn net.Conn) *connection {
+	c := &connection{Conn: conn, plain: conn, left: endlessHeader}
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		c.plain = secure.NetConn()
+	}
+	c.in = bufio.NewReaderSize(c, readBuffer)
+	return c
+}
+
+// endlessHeader is left while no header is read.
+const endlessHeader = -1
+
+// Read implements io.Reader, within what a header may have.
+func (c *connection) Read(p []byte) (int, error) {
+	if c.left == 0 {
+		return 0, fmt.Errorf("the header of the response has more than %d bytes", maxHeader)
+	}
+	if c.left > 0 && len(p) > c.left {
+		p = p[:c.left]
+	}
+	n, err := c.Conn.Read(p)
+	if c.left > 0 {
+		c.left -= n
+	}
+	return n, err
+}
+
+// exchange is one request and its response. It is also the response's body.
+type exchange struct {
+	pool       *pool
+	connection *connection
+	body       io.ReadCloser
+	closes     bool // the server ends the connection after this response
+	unwatch    func() bool
+	over       atomic.Bool // the connection was given away
+}
+
+// run writes the request and reads the header of the response. written says
+// whether the server may have anything of the request.
+func (e *exchange) run(request []byte, sent *atomic.Bool) (response *http.Response, written bool, err error) {
+	c := e.connection
+	sent.Store(true)
+	n, writeErr := c.Write(request)
+	if writeErr != nil && n == 0 {
+		sent.Store(false)
+		return nil, false, writeErr
+	}
+	// A server that refuses a request may hang up before it has read it all; then
+	// what it said is more to the point than that nobody listened.
+	c.left = maxHeader
+	response, err = http.ReadResponse(c.in, nil)
+	c.left = endlessHeader
+	if err != nil {
+		return nil, true, errors.Join(writeErr, err)
+	}
+	e.body, e.closes = response.Body, response.Close || writeErr != nil
+	response.Body = e
+	return response, true, nil
+}
+
+// Read implements io.Reader for the body.
+func (e *exchange) Read(p []byte) (int, error) {
+	if e.over.Load() {
+		return 0, io.EOF
+	}
+	n, err := e.body.Read(p)
+	switch {
+	case err == io.EOF:
+		e.end()
+	case err != nil:
+		e.drop(true)
+	}
+	return n, err
+}
+
+// Close implements io.Closer for the body. What was not read is not waited for.
+func (e *exchange) Close() error {
+	e.drop(true)
+	return nil
+}
+
+// end gives the connection back after a whole response.
+func (e *exchange) end() {
+	if !e.over.CompareAndSwap(false, true) {
+		return
+	}
+	if e.unwatch() && !e.closes && e.connection.in.Buffered() == 0 {
+		e.pool.keep(e.connection)
+	} else {
+		e.connection.Close()
+	}
+	<-e.pool.places
+}
+
+// drop closes the connection, and leaves its place to others unless it is needed again.
+func (e *exchange) drop(leave bool) {
+	if !e.over.CompareAndSwap(false, true) {
+		return
+	}
+	e.unwatch()
+	e.connection.Close()
+	if leave {
+		<-e.pool.places
+	}
+}

@@ -9,7 +9,9 @@ import (
 
 // Account is the ClickHouse account that a Principal acts as.
 type Account struct {
-	User UserName
+	User    UserName
+	Roles   []string // that the rules give, sorted; what ClickHouse grants beside them is its own affair
+	Profile string   // the settings profile that the rules give; "": none
 }
 
 // UserName is the name of a ClickHouse user that passed ParseUserName. The zero

@@ -25,13 +25,18 @@ var rooms = map[string][]string{
 	"porterhouse/identity":               {"porterhouse"},
 	"porterhouse/clickhouse":             {"porterhouse"},
 	"porterhouse/audit":                  {"porterhouse"},
-	"porterhouse/directory":              {"porterhouse", "porterhouse/clickhouse", "porterhouse/audit"},
+	"porterhouse/kv":                     {"porterhouse"},
+	"porterhouse/ticket":                 {"porterhouse", "porterhouse/kv"},
+	"porterhouse/authenticator":          {"porterhouse", "porterhouse/directory"},
+	"porterhouse/sandbox/idp":            {},
+	"porterhouse/directory":              {"porterhouse", "porterhouse/clickhouse", "porterhouse/audit", "porterhouse/kv"},
 	"porterhouse/gate":                   {"porterhouse", "porterhouse/statement", "porterhouse/directory", "porterhouse/clickhouse", "porterhouse/audit"},
 	"porterhouse/mcpserver":              {"porterhouse", "porterhouse/gate"},
 	"porterhouse/bench":                  {"porterhouse/sandbox"},
 	"porterhouse/e2e":                    {},
 	"porterhouse/cmd/porterhouse": {"porterhouse", "porterhouse/identity", "porterhouse/clickhouse", "porterhouse/audit",
-		"porterhouse/directory", "porterhouse/gate", "porterhouse/mcpserver", "porterhouse/sandbox"},
+		"porterhouse/directory", "porterhouse/gate", "porterhouse/mcpserver", "porterhouse/sandbox",
+		"porterhouse/kv", "porterhouse/ticket", "porterhouse/authenticator"},
 }
 
 // Nobody but these may link what they link: purego makes any binary dynamic.

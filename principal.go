@@ -10,6 +10,9 @@ type Principal struct {
 	User    string    // the name that people know: an e-mail address, mostly
 	Client  string    // the client that the token was issued to; "" when the token names none
 	TokenID string    // public id of the credential, for the audit record and for revoking it
+	Proof   string    // the configured name of the processor that proved it
+	Groups  []string  // as the provider names them; nil: it told none
+	Issued  time.Time // when the provider said all this; of two proofs the newer one tells the groups
 	Expires time.Time // when the proof ends; zero: it does not
 	Token   Secret    // the raw token; only an access mode that forwards it may look
 }

@@ -37,7 +37,7 @@ func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, err
 	c.count.queries.Add(1)
 	c.count.running.Add(1)
 
-	response, err := c.questions.ask(k.ctx, c.target.request(k.parameters(), k.SQL), &k.sent)
+	response, err := c.questions.ask(k.ctx, c.target.head(k.parameters(), k.SQL), k.SQL, &k.sent)
 	if err != nil {
 		return nil, k.fail(err)
 	}

@@ -36,7 +36,7 @@ func (c *Client) Check(ctx context.Context, comment string) (Server, error) {
 func (c *Client) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	response, err := c.control.ask(ctx, c.target.ping(), new(atomic.Bool))
+	response, err := c.control.ask(ctx, c.target.ping(), "", new(atomic.Bool))
 	if err != nil {
 		return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: unreachable, Err: err}
 	}
@@ -59,7 +59,7 @@ func (c *Client) ask(ctx context.Context, sql, comment string, atMost time.Durat
 	s := statement{Query: porterhouse.Query{
 		SQL: sql, Comment: comment, Format: "TabSeparated", Limits: porterhouse.Limits{Time: atMost},
 	}}
-	response, err := c.control.ask(ctx, c.target.request(s.parameters(), sql), new(atomic.Bool))
+	response, err := c.control.ask(ctx, c.target.head(s.parameters(), sql), sql, new(atomic.Bool))
 	if err != nil {
 		return "", &porterhouse.Error{Kind: porterhouse.Unavailable, Public: unreachable, Err: err}
 	}

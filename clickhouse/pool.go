@@ -51,14 +51,14 @@ func newPool(size int, connect func(context.Context) (net.Conn, error)) *pool {
 	return &pool{connect: connect, places: make(chan struct{}, size)}
 }
 
-// ask sends a whole request and returns the response. sent is true from when the
-// first byte of the request may have left. A request of which not one byte could
+// ask sends a request, of which head is all before the body, and returns the
+// response. sent is true from when the first byte of it may have left. A request of which not one byte could
 // be written to a connection that had been used before is sent again over another.
 //
 // The end of ctx closes the connection, and with it the response, until its body
 // has been read to its end or closed. A body that is closed before its end closes
 // the connection.
-func (p *pool) ask(ctx context.Context, request []byte, sent *atomic.Bool) (*http.Response, error) {
+func (p *pool) ask(ctx context.Context, head []byte, body string, sent *atomic.Bool) (*http.Response, error) {
 	select {
 	case p.places <- struct{}{}:
 	case <-ctx.Done():
@@ -71,8 +71,8 @@ func (p *pool) ask(ctx context.Context, request []byte, sent *atomic.Bool) (*htt
 			return nil, err
 		}
 		e := &exchange{pool: p, connection: c}
-		e.unwatch = context.AfterFunc(ctx, func() { c.Close() })
-		response, written, err := e.run(request, sent)
+		e.unwatch = context.AfterFunc(ctx, c.cut)
+		response, written, err := e.run(head, body, sent)
 		if err == nil {
 			return response, nil
 		}
@@ -176,6 +176,27 @@ func newConnection(conn net.Conn) *connection {
 	return c
 }
 
+// sendPiece is how much of a body is sent at once, in bytes.
+const sendPiece = 64 << 10
+
+// send writes a request, in one piece if it is short: a header that comes alone
+// wakes the server for nothing. written says whether a byte of it may have left.
+func (c *connection) send(head []byte, body string) (written bool, err error) {
+	for piece := head; ; piece = piece[:0] {
+		n := min(len(body), sendPiece)
+		piece = append(piece, body[:n]...)
+		body = body[n:]
+		sent, err := c.Write(piece)
+		written = written || sent > 0
+		if err != nil || body == "" {
+			return written, err
+		}
+	}
+}
+
+// cut ends the connection at once, whatever it is doing; with TLS, without a word.
+func (c *connection) cut() { _ = c.plain.Close() } // nobody reads it any more
+
 // endlessHeader is left while no header is read.
 const endlessHeader = -1
 
@@ -201,16 +222,27 @@ type exchange struct {
 	body       io.ReadCloser
 	closes     bool // the server ends the connection after this response
 	unwatch    func() bool
-	over       atomic.Bool // the connection was given away
+	end        atomic.Int32 // how it ended
 }
+
+// How an exchange ends: once, and then the connection is not its own any more.
+const (
+	running = iota
+	ended   // the response was read to its end
+	dropped // it was not
+)
+
+// errDropped is what Read says of a response that was not read to its end, and
+// whose connection is gone.
+var errDropped = errors.New("the response was closed before its end")
 
 // run writes the request and reads the header of the response. written says
 // whether the server may have anything of the request.
-func (e *exchange) run(request []byte, sent *atomic.Bool) (response *http.Response, written bool, err error) {
+func (e *exchange) run(head []byte, body string, sent *atomic.Bool) (response *http.Response, written bool, err error) {
 	c := e.connection
 	sent.Store(true)
-	n, writeErr := c.Write(request)
-	if writeErr != nil && n == 0 {
+	written, writeErr := c.send(head, body)
+	if !written {
 		sent.Store(false)
 		return nil, false, writeErr
 	}
@@ -229,13 +261,16 @@ func (e *exchange) run(request []byte, sent *atomic.Bool) (response *http.Respon
 
 // Read implements io.Reader for the body.
 func (e *exchange) Read(p []byte) (int, error) {
-	if e.over.Load() {
+	switch e.end.Load() {
+	case ended:
 		return 0, io.EOF
+	case dropped:
+		return 0, errDropped
 	}
 	n, err := e.body.Read(p)
 	switch {
 	case err == io.EOF:
-		e.end()
+		e.finish()
 	case err != nil:
 		e.drop(true)
 	}
@@ -248,26 +283,26 @@ func (e *exchange) Close() error {
 	return nil
 }
 
-// end gives the connection back after a whole response.
-func (e *exchange) end() {
-	if !e.over.CompareAndSwap(false, true) {
+// finish gives the connection back after a whole response.
+func (e *exchange) finish() {
+	if !e.end.CompareAndSwap(running, ended) {
 		return
 	}
 	if e.unwatch() && !e.closes && e.connection.in.Buffered() == 0 {
 		e.pool.keep(e.connection)
 	} else {
-		e.connection.Close()
+		e.connection.cut()
 	}
 	<-e.pool.places
 }
 
 // drop closes the connection, and leaves its place to others unless it is needed again.
 func (e *exchange) drop(leave bool) {
-	if !e.over.CompareAndSwap(false, true) {
+	if !e.end.CompareAndSwap(running, dropped) {
 		return
 	}
 	e.unwatch()
-	e.connection.Close()
+	e.connection.cut()
 	if leave {
 		<-e.pool.places
 	}

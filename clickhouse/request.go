@@ -109,17 +109,16 @@ func appendSeconds(p []byte, d time.Duration) []byte {
 	return strconv.AppendFloat(p, float64(milliseconds)/1000, 'f', -1, 64)
 }
 
-// request returns the whole request that asks ClickHouse to run sql.
-func (t *target) request(parameters, sql string) []byte {
-	b := make([]byte, 0, 512+len(parameters)+len(sql))
+// head returns what precedes sql in the request that asks ClickHouse to run it.
+func (t *target) head(parameters, sql string) []byte {
+	b := make([]byte, 0, 512+len(parameters))
 	b = append(b, "POST /?"...)
 	b = append(b, parameters...)
 	b = t.appendHead(b)
 	b = append(b, t.login...)
 	b = append(b, "Content-Length: "...)
 	b = strconv.AppendInt(b, int64(len(sql)), 10)
-	b = append(b, "\r\n\r\n"...)
-	return append(b, sql...)
+	return append(b, "\r\n\r\n"...)
 }
 
 // ping returns the request that asks whether the server is there.

@@ -10,7 +10,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION) -X runtime.godebugDefault=schedtrac
 NPM_CI   := npm ci --no-audit --no-fund --loglevel=error
 SOURCES  := $(shell find . -type f \( -name '*.go' -o -name '*.sql' -o -name '*.xml' -o -name '*.sh' \) -not -path '*/node_modules/*' -not -path './build/*' -not -name '*_test.go') go.mod go.sum
 
-.PHONY: help demo test compiler build deps deps-engine deps-clients lint bench soak conformance fuzz clean
+.PHONY: help demo test compiler build deps deps-engine deps-clients deps-providers lint bench soak conformance fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,7 +38,7 @@ porterhouse-engine: $(SOURCES)
 	@echo "building ./porterhouse-engine"
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/porterhouse-engine
 
-deps: deps-engine deps-clients ## install what demo and tests need and this machine lacks
+deps: deps-engine deps-clients deps-providers ## install what demo and tests need and this machine lacks
 
 deps-engine: sandbox/npm/node_modules/.installed
 sandbox/npm/node_modules/.installed: sandbox/npm/package-lock.json
@@ -55,6 +55,17 @@ e2e/npm/node_modules/.installed: e2e/npm/package-lock.json
 	@cd e2e/npm && $(NPM_CI)
 	@e2e/npm/node_modules/.bin/node --version >/dev/null || { echo "npm could not fetch Node 22 for this machine: try again"; exit 1; }
 	@touch $@
+
+deps-providers: sandbox/idp/npm/node_modules/.installed build/dex
+sandbox/idp/npm/node_modules/.installed: sandbox/idp/npm/package-lock.json
+	@echo "installing an OpenID provider (npm)"
+	@cd sandbox/idp/npm && $(NPM_CI)
+	@touch $@
+
+# dex has a module of its own: Porterhouse depends on none of what it needs.
+build/dex: $(wildcard sandbox/idp/dex/*.go) sandbox/idp/dex/go.mod sandbox/idp/dex/go.sum
+	@echo "building dex, an OpenID provider for the tests (a minute or two, once)"
+	@mkdir -p build && cd sandbox/idp/dex && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../../$@ .
 
 test: compiler deps build lint ## everything: formatting, vet, staticcheck, race detector, unit, end-to-end, clients, conformance
 	@echo "testing with the race detector"
@@ -85,4 +96,4 @@ fuzz: ## a minute of each fuzz target
 		$(GO) test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime 60s "$$(dirname $$file)" </dev/null || exit 1; done
 
 clean: ## remove what was built and installed
-	rm -rf porterhouse porterhouse-engine build sandbox/npm/node_modules e2e/npm/node_modules
+	rm -rf porterhouse porterhouse-engine build sandbox/npm/node_modules sandbox/idp/npm/node_modules e2e/npm/node_modules

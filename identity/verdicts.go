@@ -2,10 +2,28 @@ package identity
 
 import (
 	"context"
-	"errors"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"porterhouse"
+)
+
+const (
+	defaultVerdictLife = time.Minute
+	refusalLife        = 5 * time.Second
+	maxProved          = 1 << 16 // verdicts that prove somebody
+	maxRefusals        = 1 << 13 // verdicts that refuse; anybody can cause one
+	flightLife         = time.Minute
+	clearingSample     = 8
 )
 
 // question is what a verdict answers: whom does this token prove to this
@@ -16,24 +34,226 @@ type question struct {
 	resource  string // Resource.key()
 }
 
-// verdicts remembers answers for a while. Safe for concurrent use.
-type verdicts struct{}
+// key tells r apart from every other resource.
+func (r Resource) key() string {
+	return strings.Join(append([]string{r.Door, r.Cluster}, r.Audiences...), "\x00")
+}
+
+// verdicts remembers answers for a while, so that a provider is asked once and not
+// at every request. It is safe for concurrent use.
+//
+//	proved    until the processor's lifetime or the token's own end, whichever is first
+//	refused   a few seconds, in a room of its own: no flood of wrong tokens can
+//	          push out what is known of people
+//	away      not at all
+//
+// Callers with the same question share one flight, and whoever leaves does not end
+// it. Entries are found under an HMAC of the token with a key of this process, so
+// the cache holds no token and nobody can aim at an entry.
+type verdicts struct {
+	now    func() time.Time
+	hashes sync.Pool // of hash.Hash
+
+	mu      sync.RWMutex
+	proved  map[verdictKey]verdict
+	refused map[verdictKey]verdict
+	flights map[verdictKey]*flight
+}
+
+type verdictKey [sha256.Size]byte
+
+// verdict is an answer, until its end.
+type verdict struct {
+	who porterhouse.Principal // without Token
+	err error                 // why it proves nobody
+	end time.Time
+}
+
+// flight is an answer that is being found.
+type flight struct {
+	landed  chan struct{} // closed when the verdict is there
+	verdict               // without an end
+}
+
+// asker finds the answer to a question.
+type asker func(context.Context) (porterhouse.Principal, error)
 
 // newVerdicts returns an empty cache; now nil: time.Now.
-func newVerdicts(now func() time.Time) *verdicts { return &verdicts{} }
-
-// answer returns the verdict on q: a remembered one, that of a flight under way,
-// or that of ask, which runs detached from ctx. life: of a positive verdict (the
-// principal's Expires cuts it); 0: 60 s; negative: not remembered.
-func (v *verdicts) answer(ctx context.Context, q question, life time.Duration, ask func(context.Context) (porterhouse.Principal, error)) (porterhouse.Principal, error) {
-	return porterhouse.Principal{}, errors.New("being written")
+func newVerdicts(now func() time.Time) *verdicts {
+	if now == nil {
+		now = time.Now
+	}
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // never fails: it ends the process instead
+	return &verdicts{
+		now:     now,
+		hashes:  sync.Pool{New: func() any { return hmac.New(sha256.New, key) }},
+		proved:  map[verdictKey]verdict{},
+		refused: map[verdictKey]verdict{},
+		flights: map[verdictKey]*flight{},
+	}
 }
 
-// answerHere is answer without a flight: ask runs in the caller's goroutine. For
-// verdicts that cost no request, such as those on a signature.
-func (v *verdicts) answerHere(ctx context.Context, q question, life time.Duration, ask func(context.Context) (porterhouse.Principal, error)) (porterhouse.Principal, error) {
-	return porterhouse.Principal{}, errors.New("being written")
+// answer returns the verdict on q: a remembered one, that of a flight under way, or
+// that of ask, which runs on when ctx ends, for at most a minute. life is that of a
+// verdict that proves somebody; 0: 60 s; negative: none is remembered.
+func (v *verdicts) answer(ctx context.Context, q question, life time.Duration, ask asker) (porterhouse.Principal, error) {
+	key := v.key(q)
+	if known, ok := v.recall(key); ok {
+		return q.principal(known.who), known.err
+	}
+	f := v.board(ctx, key, life, ask)
+	select {
+	case <-f.landed:
+		return q.principal(f.who), f.err
+	case <-ctx.Done():
+		return porterhouse.Principal{}, left(ctx)
+	}
 }
 
-// key tells r apart from every other resource.
-func (r Resource) key() string { return r.Door + "\x00" + r.Cluster }
+// answerHere is answer without a flight: ask runs in the caller's own goroutine. It
+// is for verdicts that nobody outside is asked for, such as those on a signature.
+func (v *verdicts) answerHere(ctx context.Context, q question, life time.Duration, ask asker) (porterhouse.Principal, error) {
+	key := v.key(q)
+	if known, ok := v.recall(key); ok {
+		return q.principal(known.who), known.err
+	}
+	who, err := ask(ctx)
+	v.mu.Lock()
+	v.remember(key, verdict{who: who, err: err}, life)
+	v.mu.Unlock()
+	return q.principal(who), err
+}
+
+// key is the place of q's verdict. The lengths keep apart what the parts could blur.
+func (v *verdicts) key(q question) verdictKey {
+	h := v.hashes.Get().(hash.Hash)
+	defer v.hashes.Put(h)
+	h.Reset()
+	head := make([]byte, 0, 256)
+	for _, part := range [...]string{q.processor, q.resource} {
+		head = binary.AppendUvarint(head, uint64(len(part)))
+		head = append(head, part...)
+	}
+	h.Write(head)
+	h.Write([]byte(q.token))
+	var key verdictKey
+	h.Sum(key[:0])
+	return key
+}
+
+// recall returns a verdict that has not ended.
+func (v *verdicts) recall(key verdictKey) (verdict, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.look(key)
+}
+
+// look is recall, for who holds the lock.
+func (v *verdicts) look(key verdictKey) (verdict, bool) {
+	known, ok := v.proved[key]
+	if !ok {
+		known, ok = v.refused[key]
+	}
+	return known, ok && v.now().Before(known.end)
+}
+
+// principal is who, as one caller gets it: with the token, and groups of his own.
+func (q question) principal(who porterhouse.Principal) porterhouse.Principal {
+	if who.Subject == "" { // an error stands beside it
+		return who
+	}
+	who.Token = porterhouse.NewSecret(q.token)
+	who.Groups = slices.Clone(who.Groups)
+	return who
+}
+
+// board joins the flight under way, or starts one. A flight may have landed since
+// the caller looked for a verdict: then its verdict is there now.
+func (v *verdicts) board(ctx context.Context, key verdictKey, life time.Duration, ask asker) *flight {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if f, under := v.flights[key]; under {
+		return f
+	}
+	f := &flight{landed: make(chan struct{})}
+	if known, ok := v.look(key); ok {
+		f.verdict = known
+		close(f.landed)
+		return f
+	}
+	v.flights[key] = f
+	go v.fly(context.WithoutCancel(ctx), f, key, life, ask)
+	return f
+}
+
+// fly finds the answer. A panic would end the process here, where no HTTP server
+// stands above to catch it: it becomes the answer of this one flight.
+func (v *verdicts) fly(ctx context.Context, f *flight, key verdictKey, life time.Duration, ask asker) {
+	ctx, cancel := context.WithTimeout(ctx, flightLife)
+	defer cancel()
+	defer func() {
+		if cause := recover(); cause != nil {
+			f.verdict = verdict{err: broken("a token processor panicked: %v\n%s", cause, debug.Stack())}
+		}
+		v.mu.Lock()
+		v.remember(key, f.verdict, life)
+		delete(v.flights, key)
+		v.mu.Unlock()
+		close(f.landed)
+	}()
+	f.err = broken("a token processor ended without an answer")
+	f.who, f.err = ask(ctx)
+}
+
+// broken is the error of a processor that has a fault.
+func broken(format string, args ...any) error {
+	private := fmt.Errorf(format, args...)
+	kind, public := porterhouse.Explain(private)
+	return &porterhouse.Error{Kind: kind, Public: public, Err: private}
+}
+
+// remember keeps an answer, if it is one to keep. The caller holds the lock.
+func (v *verdicts) remember(key verdictKey, found verdict, life time.Duration) {
+	now := v.now()
+	delete(v.proved, key)
+	delete(v.refused, key)
+	if found.err != nil {
+		if kind, _ := porterhouse.Explain(found.err); kind == porterhouse.Unauthenticated || kind == porterhouse.Refused {
+			put(v.refused, maxRefusals, key, verdict{err: found.err, end: now.Add(refusalLife)}, now)
+		}
+		return
+	}
+	found.end = now.Add(orDefault(life, defaultVerdictLife))
+	if expires := found.who.Expires; !expires.IsZero() && expires.Before(found.end) {
+		found.end = expires
+	}
+	if life < 0 || !now.Before(found.end) {
+		return
+	}
+	found.who.Token = porterhouse.Secret{}
+	found.who.Groups = slices.Clone(found.who.Groups)
+	put(v.proved, maxProved, key, found, now)
+}
+
+// put writes a verdict. Of a few others, found at random, it clears those that have
+// ended, and in a full room the one that ends first.
+func put(room map[verdictKey]verdict, most int, key verdictKey, found verdict, now time.Time) {
+	var first verdictKey
+	var end time.Time
+	seen := 0
+	for k, old := range room { // begins somewhere at random
+		if !now.Before(old.end) {
+			delete(room, k)
+		} else if end.IsZero() || old.end.Before(end) {
+			first, end = k, old.end
+		}
+		if seen++; seen == clearingSample {
+			break
+		}
+	}
+	if len(room) >= most {
+		delete(room, first)
+	}
+	room[key] = found
+}

@@ -4,6 +4,7 @@
 // then.
 //
 //	Begin ──▶ open line ──▶ Entry ── End ──▶ close line     one question
+//	Account ─▶ account line                               before a change
 //	Refuse ─▶ refuse line, or beyond a rate: counted ──▶ folded line
 //	Unauthenticated ─▶ a sample of lines; all are counted ──▶ one line a minute
 //	                     │

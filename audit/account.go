@@ -1,0 +1,100 @@
+package audit
+
+import (
+	"porterhouse"
+)
+
+// AccountEvent is something that is done to a ClickHouse account, or was not.
+type AccountEvent struct {
+	Action  string                // create, grant, revoke, alter, impersonate, drop; or warning, refuse
+	Who     porterhouse.Principal // for whom; zero: for nobody in particular
+	At      porterhouse.Entry     // where the person came in; of an operator's work only the cluster
+	Account string                // the ClickHouse account
+	Roles   []string              // that the event is about
+	Reason  string                // why, for a reader of the record
+	SQL     string                // the statement that does it; recorded as a Question's is
+	Err     error                 // nil: it is about to be done; else why it failed
+}
+
+// maxRoles is how many roles a line names; of more, only the number is kept.
+const maxRoles = 100
+
+// Account writes what is about to be done to an account, before it is done: when
+// the error, a *porterhouse.Error of kind Unavailable, is not nil, nothing may be
+// changed. With Err set it writes, afterwards, that it failed.
+func (l *Log) Account(e AccountEvent) error {
+	if l.durable.failed.Load() {
+		if err := l.syncTo(everything); err != nil {
+			return unchanged(err)
+		}
+	}
+	body := l.bodies.Get().(*fields)
+	defer l.bodies.Put(body)
+	*body = (*body)[:0]
+	e.write(body)
+
+	seq, err := l.account(line{kind: kindAccount, body: *body})
+	if err == nil && l.syncEach {
+		err = l.syncTo(seq)
+	}
+	if err != nil {
+		return unchanged(err)
+	}
+	return nil
+}
+
+// account writes the line and returns its number.
+func (l *Log) account(what line) (seq uint64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.put(what); err != nil {
+		return 0, err
+	}
+	return l.w.chain.seq, nil
+}
+
+func unchanged(err error) error {
+	return &porterhouse.Error{
+		Kind:   porterhouse.Unavailable,
+		Public: "the audit record cannot be written, so no account was changed; tell the operator, and try again later",
+		Err:    err,
+	}
+}
+
+// write adds the event to a line.
+func (e *AccountEvent) write(body *fields) {
+	body.text("action", e.Action)
+	writePerson(body, e.Who)
+	body.text("client", e.Who.Client)
+	body.text("door", e.At.Door)
+	body.text("cluster", e.At.Cluster)
+	body.text("account", e.Account)
+	e.writeRoles(body)
+	reason, _ := mask(e.Reason)
+	body.text("reason", reason)
+	if e.SQL != "" {
+		body.sql(e.SQL)
+	}
+	if e.Err != nil {
+		writeError(body, e.Err)
+		body.text("failure", reasonOf(e.Err))
+	}
+}
+
+func (e *AccountEvent) writeRoles(body *fields) {
+	if len(e.Roles) == 0 {
+		return
+	}
+	body.name("roles")
+	*body = append(*body, '[')
+	for i, role := range e.Roles[:min(len(e.Roles), maxRoles)] {
+		if i > 0 {
+			*body = append(*body, ',')
+		}
+		*body = appendQuoted(*body, shortened(role, maxParam))
+	}
+	*body = append(*body, ']')
+	if len(e.Roles) > maxRoles {
+		body.count("roles_count", int64(len(e.Roles)))
+	}
+}

@@ -1,0 +1,70 @@
+package clickhouse
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// Admin runs statements as an account of its own, the provisioner: those that
+// make, change and drop accounts, and those that read how they are. It has its own
+// login and its own connections, so that neither the gateway's rights nor its
+// questions have to do with it. It is safe for concurrent use.
+type Admin struct{ client *Client }
+
+// adminTime bounds one statement, in ClickHouse and on the way.
+const adminTime = 30 * time.Second
+
+// NewAdmin checks c, of which User and Password are the provisioner's. It connects
+// to nothing.
+func NewAdmin(c Config) (*Admin, error) {
+	client, err := New(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Admin{client}, nil
+}
+
+// User is the provisioner's own account.
+func (a *Admin) User() string { return a.client.cleaner.gateway }
+
+// Exec runs one statement that answers nothing; comment is its log_comment, which
+// joins it to the audit record. The error is a *porterhouse.Error, with a
+// *porterhouse.Exception inside when ClickHouse itself refused. After any other one
+// nobody knows whether the statement ran.
+func (a *Admin) Exec(ctx context.Context, sql, comment string) error {
+	_, err := a.client.ask(ctx, sql, comment, adminTime)
+	return err
+}
+
+// Rows runs one statement and returns its rows, each a slice of the values as
+// text; a NULL cannot be told from N, so ask for ifNull. An answer of more than 16 MiB is an error, as Exec tells it.
+func (a *Admin) Rows(ctx context.Context, sql, comment string) ([][]string, error) {
+	answer, err := a.client.ask(ctx, sql, comment, adminTime)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([][]string, 0, strings.Count(answer, "\n"))
+	for line := range strings.Lines(answer) {
+		row := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		for i, field := range row {
+			row[i] = tsvValue(field)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// Close lets go of the connections.
+func (a *Admin) Close(ctx context.Context) error { return a.client.Close(ctx) }
+
+// QuoteString returns text as a string literal, which ClickHouse reads back as
+// exactly text.
+func QuoteString(text string) string { return string(quote(nil, text)) }
+
+// QuoteName returns text as an identifier in backticks: the name of a user, a role
+// or a settings profile. Where a user is named in GRANT IMPERSONATE ON, nothing else
+// parses.
+func QuoteName(text string) string {
+	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(text) + "`"
+}

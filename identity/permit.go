@@ -1,0 +1,119 @@
+package identity
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"porterhouse"
+)
+
+// May this person come in? The token is good here, and the person known: another
+// token would not help, so the answer is 403 and says what is missing.
+
+// notAllowed is the answer to a person who is known, and may not come in. The
+// format is of the private reason.
+func notAllowed(public, format string, args ...any) error {
+	return &porterhouse.Error{Kind: porterhouse.Refused, Public: public, Err: fmt.Errorf(format, args...)}
+}
+
+// checkClaims wants everything in Settings.Claims.
+func (r *rules) checkClaims(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
+	for name, want := range r.required {
+		if !contains(c[name], want) {
+			return notAllowed("you are signed in, but not as somebody who is let in here; ask the operator of this server",
+				"the claim %s of %q is not what claims asks for", name, who.User)
+		}
+		t.note("claims: %s is as asked for", name)
+	}
+	return nil
+}
+
+// checkScopes wants all RequiredScopes, in scope or scp.
+func (r *rules) checkScopes(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
+	if len(r.settings.RequiredScopes) == 0 {
+		return nil
+	}
+	var granted []string
+	for _, name := range []string{"scope", "scp"} {
+		words, err := c.words(name)
+		if err != nil {
+			return refuse("%w", err)
+		}
+		granted = append(granted, words...)
+	}
+	for _, scope := range r.settings.RequiredScopes {
+		if !slices.Contains(granted, scope) {
+			return notAllowed(fmt.Sprintf("your token lacks the scope %q; sign in again and agree to it", scope),
+				"the token of %q lacks the scope %q; it has %s", who.User, scope, quoted(granted))
+		}
+	}
+	t.note("scopes: %s", quoted(r.settings.RequiredScopes))
+	return nil
+}
+
+// checkEmail wants a verified address where the settings do.
+func (r *rules) checkEmail(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
+	if !r.settings.EmailVerified {
+		return nil
+	}
+	if email, ok := c["email"].(string); !ok || email == "" || !isVerified(c, from) {
+		return notAllowed("your e-mail address is not verified at the identity provider; verify it there, then sign in again",
+			"the token of %q has no e-mail address with email_verified true", who.User)
+	}
+	t.note("e-mail: email_verified is true")
+	return nil
+}
+
+// checkDomain wants a domain of AllowedDomains: of a verified address, or one that
+// the provider itself vouches for.
+func (r *rules) checkDomain(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
+	if len(r.settings.AllowedDomains) == 0 {
+		return nil
+	}
+	domains := r.domainsOf(c, from)
+	for _, allowed := range r.settings.AllowedDomains {
+		if slices.Contains(domains, lowerASCII(allowed)) {
+			t.note("domain: %q", allowed)
+			return nil
+		}
+	}
+	return notAllowed("you are signed in, but people of your e-mail domain are not let in here; use your work account, or ask the operator of this server",
+		"%q has the verified domains %s, none of allowed_domains", who.User, quoted(domains))
+}
+
+// domainsOf are the domains that a person was proved to be of, in lower case.
+func (r *rules) domainsOf(c claims, from claimSource) (domains []string) {
+	if email, _ := c["email"].(string); isVerified(c, from) && strings.Count(email, "@") == 1 {
+		domains = append(domains, lowerASCII(email[strings.IndexByte(email, '@')+1:]))
+	}
+	if hosted, _ := c["hd"].(string); r.trait.hostedDomain && hosted != "" {
+		domains = append(domains, lowerASCII(hosted))
+	}
+	return domains
+}
+
+// lowerASCII lowers A–Z alone: Unicode has letters that look different and fold
+// into those (the Kelvin sign into k).
+func lowerASCII(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, text)
+}
+
+// checkGroups wants one of AllowedGroups.
+func (r *rules) checkGroups(_ claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
+	allowed := r.settings.AllowedGroups
+	if len(allowed) == 0 {
+		return nil
+	}
+	if !sharesOne(who.Groups, allowed) {
+		return notAllowed("you are signed in, but in none of the groups that are let in here; ask the operator of this server",
+			"%q is in %s, none of allowed_groups", who.User, quoted(who.Groups))
+	}
+	t.note("groups: one of allowed_groups")
+	return nil
+}

@@ -1,0 +1,296 @@
+package identity
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"porterhouse"
+)
+
+// Is this a token for access, is it alive, is it of our provider, is it for us?
+// Whoever fails here proved nobody.
+
+// accessTypes are the typ headers of tokens for access (RFC 9068 asks for at+jwt;
+// most write JWT or nothing). Every other is a token for something else: logout,
+// DPoP, an event …
+var accessTypes = []string{"", "jwt", "at+jwt"}
+
+// checkKind refuses what is signed by the provider and yet no token to come in with.
+func (r *rules) checkKind(c claims, from claimSource, _ *porterhouse.Principal, t *trace) error {
+	if from.header != nil {
+		if err := r.checkTyp(from.header.typ); err != nil {
+			return err
+		}
+	}
+	if c.has("events") {
+		return refuse("it is a message about a person, such as a logout token (events)")
+	}
+	if c.has("cnf") {
+		return refuse("it is bound to a key of its client (cnf), which is not asked for here: whoever stole the token could come in with it")
+	}
+	use, err := r.useOf(c, from)
+	if err != nil {
+		return refuse("%w", err)
+	}
+	if use == idUse && !r.settings.AllowIDTokens {
+		return refuse("it is an ID token, which is for the client that asked, not for us (allow_id_tokens would accept it)")
+	}
+	t.note("kind: %s", use)
+	return nil
+}
+
+// checkTyp compares the typ header with what is expected.
+func (r *rules) checkTyp(typ string) error {
+	given := strings.TrimPrefix(strings.ToLower(typ), "application/")
+	if want := r.settings.ExpectedTyp; want != "" {
+		if given != strings.TrimPrefix(strings.ToLower(want), "application/") {
+			return refuse("its typ header is %q, not the expected %q", abridged(typ), want)
+		}
+		return nil
+	}
+	if !slices.Contains(accessTypes, given) {
+		return refuse("its typ header is %q, which no token for access has", abridged(typ))
+	}
+	return nil
+}
+
+// What a token says it is for.
+const (
+	accessUse = "access token"
+	idUse     = "ID token"
+)
+
+// useOf tells tokens for access from ID tokens: by what they say they are, else by
+// claims that only an ID token has.
+func (r *rules) useOf(c claims, from claimSource) (string, error) {
+	if from.header == nil {
+		return accessUse, nil // a provider answers about access tokens; typ, nonce … are of the answer
+	}
+	for _, name := range []string{"token_use", "typ"} { // Cognito's and Keycloak's
+		value, err := c.text(name)
+		if err != nil {
+			return "", err
+		}
+		if use, declared := declaredUses[strings.ToLower(value)]; declared {
+			return use, nil
+		}
+		if value != "" && name == "token_use" || slices.Contains(otherUses, strings.ToLower(value)) {
+			return "", fmt.Errorf("its claim %s is %q: it is no token for access", name, abridged(value))
+		}
+	}
+	if r.trait.payloadTyp {
+		return "", errors.New("its claim typ does not say Bearer, as that of every access token of this provider does")
+	}
+	if strings.HasSuffix(strings.ToLower(from.header.typ), "at+jwt") {
+		return accessUse, nil
+	}
+	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash"} {
+		if c.has(name) {
+			return idUse, nil
+		}
+	}
+	return accessUse, nil
+}
+
+// declaredUses and otherUses are what token_use and typ may say, in lower case.
+var (
+	declaredUses = map[string]string{"access": accessUse, "bearer": accessUse, "id": idUse}
+	otherUses    = []string{"refresh", "offline", "logout", "serialized-id", "registrationaccesstoken", "initialaccesstoken"}
+)
+
+// isID reports whether c is an ID token; checkKind found that it can be told.
+func (r *rules) isID(c claims, from claimSource) bool {
+	use, err := r.useOf(c, from)
+	return err == nil && use == idUse
+}
+
+// checkIssuer wants exactly an issuer of ours; not one letter may differ.
+func (r *rules) checkIssuer(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
+	issuer, err := c.text("iss")
+	if err != nil {
+		return refuse("%w", err)
+	}
+	if issuer == "" && from.header == nil {
+		issuer = from.issuer
+	}
+	wanted := r.issuers
+	if from.issuer != "" {
+		wanted = []string{from.issuer}
+	}
+	switch {
+	case len(wanted) == 0:
+		// Nobody said which issuer it should be, so it must not be anybody else's.
+		who.Issuer = r.settings.Name + "|" + issuer
+	case slices.Contains(wanted, issuer):
+		who.Issuer = wanted[0]
+	default:
+		return refuse("its issuer (iss) is %q, not %s", abridged(issuer), quoted(wanted))
+	}
+	if !isPrintable(who.Issuer, maxIssuer) {
+		return refuse("its issuer (iss) %q has characters that cannot be seen, or too many", abridged(issuer))
+	}
+	t.note("issuer: iss is %q", issuer)
+	return nil
+}
+
+const maxIssuer = 512 // bytes
+
+// checkTimes wants a token that is alive now, give or take the leeway.
+func (r *rules) checkTimes(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
+	now := r.now()
+	expires, err := timeOf(c, "exp", from.textual)
+	if err != nil {
+		return refuse("%w", err)
+	}
+	if expires.IsZero() && !r.settings.AllowNoExpiration && !from.endless {
+		return refuse("it has no end (exp)")
+	}
+	if !expires.IsZero() {
+		if who.Expires = expires.Add(r.leeway); !now.Before(who.Expires) {
+			return refuse("it expired (exp) at %s", expires.UTC().Format(time.RFC3339))
+		}
+	}
+	for _, name := range []string{"nbf", "iat"} {
+		at, err := timeOf(c, name, from.textual)
+		if err != nil {
+			return refuse("%w", err)
+		}
+		if at.After(now.Add(r.leeway)) {
+			return refuse("it is of the future: %s is %s (is a clock wrong?)", name, at.UTC().Format(time.RFC3339))
+		}
+		who.Issued = at // that of iat, the last
+	}
+	if from.header == nil {
+		who.Issued = now // an answer tells the groups of this moment, whenever the token was issued
+	}
+	t.note("times: issued %s, expires %s, leeway %s", who.Issued.UTC().Format(time.RFC3339), expires.UTC().Format(time.RFC3339), r.leeway)
+	return nil
+}
+
+// timeOf reads a NumericDate; zero when there is none.
+func timeOf(c claims, name string, textual bool) (time.Time, error) {
+	value := c[name]
+	if text, ok := value.(string); ok && textual {
+		value = json.Number(text)
+	}
+	if value == nil {
+		return time.Time{}, nil
+	}
+	number, ok := value.(json.Number)
+	if !ok {
+		return time.Time{}, fmt.Errorf("the claim %s is %s, not a number of seconds", name, shapeOf(value))
+	}
+	const most = 253402300799 // the last second of the year 9999
+	if whole, err := strconv.ParseInt(number.String(), 10, 64); err == nil && 0 < whole && whole <= most {
+		return time.Unix(whole, 0), nil
+	}
+	seconds, err := strconv.ParseFloat(number.String(), 64)
+	if err != nil || !(seconds > 0 && seconds <= most) {
+		return time.Time{}, fmt.Errorf("the claim %s is %q, which is no moment", name, abridged(number.String()))
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9)), nil
+}
+
+// clientClaims name the client that a token was issued to; the first that is there
+// counts. azp and client_id are standards, cid is Okta's, appid Entra's of v1.
+var clientClaims = []string{"azp", "client_id", "cid", "appid"}
+
+// checkClient reads the client, and holds it to ClientIDs.
+func (r *rules) checkClient(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
+	for _, name := range clientClaims {
+		client, err := c.text(name)
+		if err != nil {
+			return refuse("%w", err)
+		}
+		if client == "" {
+			continue
+		}
+		if !isPrintable(client, maxClientID) {
+			return refuse("the client %q (%s) has characters that cannot be seen, or more than %d bytes", abridged(client), name, maxClientID)
+		}
+		who.Client = client
+		t.note("client: %s is %q", name, client)
+		break
+	}
+	if allowed := r.settings.ClientIDs; len(allowed) > 0 && who.Client != "" && !slices.Contains(allowed, who.Client) {
+		return refuse("it was issued to the client %q, not to %s", who.Client, quoted(allowed))
+	}
+	return nil
+}
+
+const maxClientID = 512 // bytes; the id may be a URL
+
+// checkAudience wants a token that is for us.
+func (r *rules) checkAudience(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
+	named, err := c.texts("aud")
+	if err != nil {
+		return refuse("%w", err)
+	}
+	t.note("audience: aud is %s", quoted(named))
+	if r.isID(c, from) {
+		return r.checkIDAudience(named, who)
+	}
+	if len(r.settings.ClientIDs) > 0 && who.Client == "" && !sharesOne(named, r.settings.ClientIDs) {
+		return refuse("it names no client (azp, client_id …), and client_ids wants %s", quoted(r.settings.ClientIDs))
+	}
+	switch {
+	case r.settings.AllowAnyAudience, sharesOne(named, r.audiences):
+		return nil
+	case len(named) == 0 && who.Client != "" && r.forClient(from, who.Client):
+		t.note("audience: it names none, and was issued to %q", who.Client)
+		return nil
+	case len(named) == 0:
+		return refuse("it does not say for whom it is (aud); wanted is %s", quoted(r.audiences))
+	}
+	return refuse("it is for %s (aud), not for %s", quoted(named), quoted(r.audiences))
+}
+
+// forClient reports whether a token without aud is for us because of its client.
+func (r *rules) forClient(from claimSource, client string) bool {
+	if r.trait.clientAudience {
+		return slices.Contains(r.audiences, client)
+	}
+	return from.clientAudience && slices.Contains(r.settings.ClientIDs, client)
+}
+
+// checkIDAudience: an ID token is for a client of ours, and was issued to it.
+func (r *rules) checkIDAudience(named []string, who *porterhouse.Principal) error {
+	if !sharesOne(named, r.settings.ClientIDs) {
+		return refuse("the ID token is for %s (aud), not for one of the client_ids %s", quoted(named), quoted(r.settings.ClientIDs))
+	}
+	if len(named) > 1 && who.Client == "" {
+		return refuse("the ID token is for %s (aud), and azp does not say for which of them it was issued", quoted(named))
+	}
+	if who.Client == "" {
+		who.Client = named[0]
+	}
+	return nil
+}
+
+// sharesOne reports whether a text is in both lists.
+func sharesOne(a, b []string) bool {
+	return slices.ContainsFunc(a, func(text string) bool { return slices.Contains(b, text) })
+}
+
+// quoted shows the first of several texts, whatever is in them.
+func quoted(texts []string) string {
+	const most = 5
+	if len(texts) == 0 {
+		return "nothing"
+	}
+	var shown []string
+	for _, text := range texts[:min(len(texts), most)] {
+		shown = append(shown, strconv.Quote(abridged(text)))
+	}
+	if len(texts) > most {
+		shown = append(shown, fmt.Sprintf("%d more", len(texts)-most))
+	}
+	return strings.Join(shown, ", ")
+}

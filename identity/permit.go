@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,13 @@ import (
 func notAllowed(public, format string, args ...any) error {
 	return &porterhouse.Error{Kind: porterhouse.Refused, Public: public, Err: fmt.Errorf(format, args...)}
 }
+
+// errLacksScope is of a token that could be had with more scopes.
+var errLacksScope = errors.New("the token was not given enough")
+
+// LacksScope tells whether an error of Verify means that the same person's token
+// would pass if it had more scopes.
+func LacksScope(err error) bool { return errors.Is(err, errLacksScope) }
 
 // checkClaims wants everything in Settings.Claims.
 func (r *rules) checkClaims(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
@@ -45,7 +53,7 @@ func (r *rules) checkScopes(c claims, _ claimSource, who *porterhouse.Principal,
 	for _, scope := range r.settings.RequiredScopes {
 		if !slices.Contains(granted, scope) {
 			return notAllowed(fmt.Sprintf("your token lacks the scope %q; sign in again and agree to it", scope),
-				"the token of %q lacks the scope %q; it has %s", who.User, scope, quoted(granted))
+				"%w: that of %q lacks the scope %q; it has %s", errLacksScope, who.User, scope, quoted(granted))
 		}
 	}
 	t.note("scopes: %s", quoted(r.settings.RequiredScopes))

@@ -8,9 +8,6 @@ import (
 	"porterhouse"
 )
 
-// scope is what a token needs to come in here, as our challenge names it.
-const scope = "clickhouse:read"
-
 // refusal is a request that goes no further, in the terms of RFC 6750.
 type refusal struct {
 	status int
@@ -30,10 +27,22 @@ func (d *door) admit(r *http.Request) (porterhouse.Principal, *refusal) {
 		err = errNobody
 	}
 	if err != nil {
-		return porterhouse.Principal{}, refuse(err)
+		return porterhouse.Principal{}, d.refuse(err)
 	}
 	return who, nil
 }
+
+// refuse is refuse, and knows which refusal another token, with more scopes,
+// would not meet (RFC 6750, 3.1).
+func (d *door) refuse(err error) *refusal {
+	no := refuse(err)
+	if no.status == http.StatusForbidden && d.LacksScope != nil && d.LacksScope(err) {
+		no.code = insufficientScope
+	}
+	return no
+}
+
+const insufficientScope = "insufficient_scope"
 
 // errNobody is our own fault: whoever verifies must not do so.
 var errNobody = porterhouse.Errorf(porterhouse.Internal, "the token was accepted, but names nobody")
@@ -112,7 +121,10 @@ func (no *refusal) recorded() error {
 // challenge is the WWW-Authenticate header that tells a client where to get a
 // token. Without a token there is no error in it (RFC 6750, 3.1).
 func (d *door) challenge(no *refusal) string {
-	c := `Bearer resource_metadata="` + d.ResourceMetadata + `", scope="` + scope + `"`
+	c := `Bearer resource_metadata="` + d.ResourceMetadata + `"`
+	if len(d.Scopes) > 0 {
+		c += `, scope="` + quotable(strings.Join(d.Scopes, " ")) + `"`
+	}
 	if no.code != "" {
 		c += `, error="` + no.code + `", error_description="` + quotable(no.text) + `"`
 	}

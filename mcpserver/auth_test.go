@@ -31,6 +31,8 @@ func TestAuthentication(t *testing.T) {
 		"two headers":     {[]string{"Bearer token-of-alice", "Bearer token-of-bob"}, "", 400, `error="invalid_request"`},
 		"in the URL":      {nil, "?access_token=token-of-alice", 400, `error="invalid_request"`},
 		"in both":         {[]string{"Bearer token-of-alice"}, "?access_token=x", 400, `error="invalid_request"`},
+		"too few scopes":  {[]string{"Bearer token-of-weak"}, "", 403, challenge + `, error="insufficient_scope", error_description="your token lacks the scope clickhouse:read"`},
+		"not let in":      {[]string{"Bearer token-of-stranger"}, "", 403, ""}, // no other token would help
 		"an outage":       {[]string{"Bearer token-of-outage"}, "", 503, ""},
 		"a lower bearer":  {[]string{"bearer  token-of-alice"}, "", 400, ""}, // in: a ping without a session is refused by the protocol
 	} {

@@ -146,10 +146,10 @@ func (d *door) deny(w http.ResponseWriter, id string, no *refusal) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	switch no.status {
-	case http.StatusUnauthorized, http.StatusBadRequest:
+	switch {
+	case no.status == http.StatusUnauthorized, no.status == http.StatusBadRequest, no.code == insufficientScope:
 		h.Set("WWW-Authenticate", d.challenge(no))
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+	case no.status == http.StatusServiceUnavailable, no.status == http.StatusTooManyRequests:
 		h.Set("Retry-After", "5")
 	}
 	body, err := json.Marshal(map[string]string{

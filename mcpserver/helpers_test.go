@@ -16,6 +16,10 @@ func verify(_ context.Context, token string) (porterhouse.Principal, error) {
 	switch person, ok := strings.CutPrefix(token, "token-of-"); {
 	case ok && person == "outage":
 		return porterhouse.Principal{}, porterhouse.Errorf(porterhouse.Unavailable, "the identity provider is away")
+	case ok && person == "weak":
+		return porterhouse.Principal{}, errScope
+	case ok && person == "stranger":
+		return porterhouse.Principal{}, porterhouse.Errorf(porterhouse.Refused, "you are in none of the groups that are let in")
 	case ok:
 		return porterhouse.Principal{
 			Issuer: "test", Subject: person, User: person + "@example.com", Client: "test-client", TokenID: "id-" + person,
@@ -23,6 +27,9 @@ func verify(_ context.Context, token string) (porterhouse.Principal, error) {
 	}
 	return porterhouse.Principal{}, porterhouse.Errorf(porterhouse.Unauthenticated, "this token is not known")
 }
+
+// errScope is what a token is refused with that was not given enough.
+var errScope = porterhouse.Errorf(porterhouse.Refused, "your token lacks the scope clickhouse:read")
 
 // fixtureDoor is our real door around the fixture.
 func fixtureDoor(t *testing.T) *door {

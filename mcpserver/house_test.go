@@ -153,6 +153,7 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	check(t, err)
 	c := Config{
 		Gate: g, Verify: verify, Cluster: "main", Version: "test",
+		Scopes: []string{"clickhouse:read"}, LacksScope: func(err error) bool { return errors.Is(err, errScope) },
 		ResourceMetadata: "https://porterhouse.example.com/.well-known/oauth-protected-resource/mcp",
 		HintTime:         time.Minute, // on a busy machine
 		LookupTime:       time.Minute,

@@ -23,6 +23,12 @@ type Config struct {
 	// Unauthenticated becomes 401, Refused and Denied 403, Limited 429, Unavailable
 	// and Timeout 503, everything else 500. Required; called for every request.
 	Verify func(ctx context.Context, token string) (porterhouse.Principal, error)
+	// LacksScope tells of an error of Verify whether a token with more scopes would
+	// pass: such a 403 is insufficient_scope. nil: none would.
+	LacksScope func(error) bool
+	// Scopes are what a client should ask for when it gets itself a token, for the
+	// challenge of a 401. Empty: the challenge names none.
+	Scopes []string
 	// Cluster is the one that all tools of this door ask. Required.
 	Cluster string
 	// Version is ours, as clients see it; "": "dev".

@@ -1,0 +1,15 @@
+package identity
+
+// Issuer is where clients get themselves a token of this processor, as its settings
+// tell it: an OpenID provider, which has a discovery document. "": there is none,
+// or the settings do not say.
+func (s Settings) Issuer() string {
+	switch s.Type {
+	case "github", "jwt_static_key", "jwt_static_jwks":
+		return "" // nothing is documented there that a client could discover
+	}
+	if issuers := issuersOf(s); len(issuers) > 0 {
+		return issuers[0]
+	}
+	return ""
+}

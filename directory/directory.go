@@ -1,157 +1,205 @@
 // Package directory turns a verified Principal into the ClickHouse account
 // that the person acts as. It does not know how the person was proved.
 //
-//	Principal ─▶ name as people know it ─▶ template ─▶ deny list ─▶ Account
+//	Principal ─▶ rules of the processor ─▶ name ─▶ template ─▶ allow, deny ─▶ persona of the client
+//	                                                                               │
+//	Account ◀─ Provisioner ◀─ roles of the newest groups ◀─ binding ◀─ who made the user?
 //
 // The rule of the package: nobody reaches an account by the way their name is
 // written. A name is never repaired; what could be read in two ways is refused.
-// And two people share an account only where the operator said AllowShared.
+// A user that we did not make is reached only where it is listed. And two people
+// share an account only where the operator said AllowShared: whoever comes first
+// has it, until the operator releases it.
 //
-// In this version the account of a person follows from the name alone, by a
-// template, and whether it exists is for ClickHouse to say.
+// The roles of an account are one set, wherever the person comes in: those of the
+// groups that the newest proof tells. An older token acts with these roles too; it
+// neither adds one nor takes one away. A proof that tells no groups tells that
+// there are none.
 package directory
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"porterhouse"
+	"porterhouse/audit"
 )
-
-// Config is the rules of one cluster.
-type Config struct {
-	// UserName is the template of the ClickHouse user name: any text with
-	//
-	//	{user}       the person's name, as the token tells it
-	//	{localpart}  what precedes the @ of it; needs Domains
-	//
-	// "" is {user}.
-	UserName string
-	// Domains are the e-mail domains whose people are let in, such as
-	// "example.com" (subdomains are others); the ASCII form of international
-	// ones. Empty: people of any domain, and of none.
-	Domains []string
-	// LowerCase makes A–Z of the person's name a–z, so that names which differ in
-	// nothing else are one account. Other letters stay as they are: lower-casing
-	// them can make one name of two that look different.
-	LowerCase bool
-	// Deny lists ClickHouse users that nobody acts as, however a name is written:
-	// letters are compared without regard to case, width or style, though to
-	// ClickHouse Admin is not admin. Always denied are default and Gateway.
-	Deny []string
-	// Gateway is the ClickHouse user that the statements are sent by.
-	Gateway string
-	// AllowUnicodeNames lets account names hold letters beyond ASCII, among
-	// which there are some that look alike.
-	AllowUnicodeNames bool
-	// AllowShared accepts rules by which several people have one account: a
-	// template without a placeholder, or {localpart} of several domains.
-	AllowShared bool
-}
 
 // Directory turns people into accounts. It is safe for concurrent use.
 type Directory struct {
-	template          template
-	domains           map[string]bool // in lower case
-	denied            map[string]bool // folded
-	lowerCase         bool
-	allowUnicodeNames bool
+	rules       []*rules
+	denied      names
+	separators  string // of all personas
+	provisioner *Provisioner
+	bindings    *Bindings // nil: all accounts are shared, and nobody keeps whose they are
+	state       *State
+	generation  uint64
+	audit       *audit.Log
+	lifetime    time.Duration
+	now         func() time.Time
 }
 
 // alwaysDenied has every right on a ClickHouse that nobody has hardened.
 const alwaysDenied = "default"
 
+const defaultLifetime = time.Minute
+
 // New checks the rules.
 func New(c Config) (*Directory, error) {
 	d := &Directory{
-		domains:           map[string]bool{},
-		denied:            map[string]bool{fold(alwaysDenied): true},
-		lowerCase:         c.LowerCase,
-		allowUnicodeNames: c.AllowUnicodeNames,
+		provisioner: c.Provisioner,
+		state:       c.State,
+		audit:       c.Audit,
+		lifetime:    c.Lifetime,
+		now:         c.Now,
 	}
-	var err error
-	if d.template, err = parseTemplate(c.UserName); err != nil {
+	if d.now == nil {
+		d.now = time.Now
+	}
+	if d.lifetime == 0 {
+		d.lifetime = defaultLifetime
+	}
+	if d.state == nil {
+		d.state = NewState(0)
+	}
+	if d.lifetime < 0 {
+		return nil, fmt.Errorf("directory: accounts cannot live for %v: give a positive time, or 0 for %v", d.lifetime, defaultLifetime)
+	}
+	if err := d.parse(c); err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
-	for _, domain := range c.Domains {
-		if err := checkDomain(domain); err != nil {
-			return nil, fmt.Errorf("directory: domain %q: %w", domain, err)
-		}
-		d.domains[strings.ToLower(domain)] = true
+	if c.Store != nil {
+		d.bindings = &Bindings{Store: c.Store, Audit: c.Audit, Now: d.now}
 	}
-	for i, name := range c.Deny {
-		if name == "" {
-			return nil, fmt.Errorf("directory: name %d of the deny list is empty", i+1)
-		}
-		d.denied[fold(name)] = true
-	}
-	if c.Gateway != "" {
-		d.denied[fold(c.Gateway)] = true
-	}
-	if err := d.check(c); err != nil {
-		return nil, fmt.Errorf("directory: %w", err)
-	}
+	d.generation = d.state.generations.Add(1)
 	return d, nil
 }
 
-// check refuses rules that would let somebody in as somebody else.
+func (d *Directory) parse(c Config) error {
+	deny := append([]string{alwaysDenied}, c.Deny...)
+	if c.Gateway != "" {
+		deny = append(deny, c.Gateway)
+	}
+	var err error
+	if d.denied, err = parseNames("the deny list", deny, true); err != nil {
+		return err
+	}
+	deniedRoles, err := parseNames("the deny list of roles", append([]string{alwaysDenied}, c.DenyRoles...), true)
+	if err != nil {
+		return err
+	}
+	if len(c.Directories) == 0 {
+		return errors.New("there are no rules: nobody would have an account")
+	}
+	processors := map[string]bool{}
+	for i, rules := range c.Directories {
+		processors[rules.Processor] = rules.Processor != ""
+		r, err := parseRules(rules, deniedRoles)
+		if err != nil {
+			return fmt.Errorf("rules %d: %w", i+1, err)
+		}
+		for _, p := range r.personas {
+			d.separators += p.suffix[:1]
+		}
+		r.others = processors
+		d.rules = append(d.rules, r)
+	}
+	return d.check(c)
+}
+
+// check looks at what the rules are together.
 func (d *Directory) check(c Config) error {
-	if d.template.has(localpart) && len(d.domains) == 0 {
-		return errors.New("{localpart} needs the domains whose people are let in: else alice@anywhere becomes alice")
-	}
-	example := d.template.fill("a", "a")
-	if _, err := d.wellFormed(example); err != nil {
-		return fmt.Errorf("no account has a name like the template %q: %w", c.UserName, err)
-	}
-	if d.template.isConstant() && d.denied[fold(example)] {
-		return fmt.Errorf("the template %q is an account that nobody may act as", c.UserName)
-	}
-	if c.AllowShared {
-		return nil
-	}
-	if d.template.isConstant() {
-		return fmt.Errorf("by the template %q everybody has the same account: write {user} or {localpart} into it, or allow shared accounts", c.UserName)
-	}
-	if d.template.has(localpart) && !d.template.has(user) && len(d.domains) > 1 {
-		return fmt.Errorf("by the template %q the people of %d domains who have the same local part share an account: name one domain, write {user}, or allow shared accounts", c.UserName, len(d.domains))
-	}
-	return nil
-}
-
-// checkDomain accepts host names of ASCII letters, digits, hyphens and dots.
-func checkDomain(domain string) error {
-	if domain == "" || len(domain) > 253 {
-		return errors.New("a domain has 1 to 253 characters")
-	}
-	for label := range strings.SplitSeq(domain, ".") {
-		if label == "" || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
-			return errors.New("it is not a host name, such as example.com")
+	for i, r := range d.rules {
+		example := r.template.fill("a", "a")
+		if r.template.isConstant() && d.denied.has(example) {
+			return fmt.Errorf("rules %d: the template %q is an account that nobody may act as", i+1, c.Directories[i].UserName)
 		}
-	}
-	for _, r := range domain {
-		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.", r) {
-			return fmt.Errorf("the character %q is none of a host name (an international name is written in its ASCII form, xn--…)", r)
+		for _, name := range append(slices.Clone(c.Directories[i].LocalUsers), example) {
+			if at := strings.IndexAny(name, d.separators); at >= 0 {
+				return fmt.Errorf("rules %d: the account %q has a %q, which begins the name of a persona: choose another separator for it", i+1, name, name[at])
+			}
+		}
+		if !r.shared && c.Store == nil {
+			return fmt.Errorf("rules %d: without a store nobody knows whose an account is: give one, or allow shared accounts", i+1)
+		}
+		for before, other := range d.rules[:i] {
+			if other.covers(r) {
+				return fmt.Errorf("rules %d are never reached: rules %d fit all that they fit", i+1, before+1)
+			}
 		}
 	}
 	return nil
 }
 
-// Account finds the ClickHouse account of who. The error is a
-// *porterhouse.Error: Unauthenticated when who is nobody, Refused when the
-// rules give the person no account.
-func (d *Directory) Account(_ context.Context, who porterhouse.Principal, _ porterhouse.Entry) (porterhouse.Account, error) {
+// Account finds the ClickHouse account of who, and sees to it that it is there
+// where that is our task. The error is Unauthenticated when who is nobody, Refused
+// when the rules give the person no account, Unavailable when the store or
+// ClickHouse cannot be asked.
+func (d *Directory) Account(ctx context.Context, who porterhouse.Principal, at porterhouse.Entry) (porterhouse.Account, error) {
+	asked := ask(who, at)
+	if a, known := d.state.recall(asked, d.generation, who, d.now()); known {
+		return a.account, a.err
+	}
 	if who.Issuer == "" || who.Subject == "" {
 		return porterhouse.Account{}, porterhouse.Errorf(porterhouse.Unauthenticated, "nobody was proved: sign in first")
 	}
-	name, err := d.name(who.User)
+	m, err := d.place(who, nil)
 	if err != nil {
-		return porterhouse.Account{}, &porterhouse.Error{
-			Kind:   porterhouse.Refused,
-			Public: "your name gives you no ClickHouse account here; ask the operator of this server which names do",
-			Err:    fmt.Errorf("user %q of issuer %q: %w", who.User, who.Issuer, err),
+		return porterhouse.Account{}, refusal(who, err)
+	}
+	mine := &flight{
+		inquiry: inquiry{who: who, at: at}, home: home{at.Cluster, m.base.String()},
+		asked: asked, generation: d.generation, done: make(chan struct{}),
+	}
+	return d.find(ctx, mine, m)
+}
+
+// find waits for those who look for the same account, and looks itself if they did
+// not find an answer to this question.
+func (d *Directory) find(ctx context.Context, mine *flight, m placed) (porterhouse.Account, error) {
+	for {
+		f, leads := d.state.board(mine)
+		if leads {
+			return d.lead(ctx, f, m)
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return porterhouse.Account{}, fmt.Errorf("directory: waiting for the account %q: %w", m.user, context.Cause(ctx))
+		}
+		if a, known := d.state.recall(mine.asked, d.generation, mine.who, d.now()); known {
+			return a.account, a.err
+		}
+		if f.err != nil && f.asksAs(mine) && !isCanceled(f.err) {
+			return porterhouse.Account{}, f.err
 		}
 	}
-	return porterhouse.Account{User: name}, nil
+}
+
+// refusal is the answer to somebody whom the rules give no account. What it is
+// that they lack is the operator's to know.
+func refusal(who porterhouse.Principal, reason error) error {
+	return &porterhouse.Error{
+		Kind:   porterhouse.Refused,
+		Public: "your name gives you no ClickHouse account here; ask the operator of this server which names do",
+		Err:    fmt.Errorf("user %q of issuer %q: %w", who.User, who.Issuer, reason),
+	}
+}
+
+// refused turns a reason why the rules give no account into a refusal; what is one
+// already, or says that somebody could not be asked, stays as it is.
+func (d *Directory) refused(in inquiry, err error) error {
+	var known *porterhouse.Error
+	if errors.As(err, &known) || isCanceled(err) {
+		return err
+	}
+	return refusal(in.who, err)
+}
+
+func isCanceled(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -12,34 +12,77 @@ import (
 	"porterhouse"
 )
 
-// name applies the rules to the name of a person.
-func (d *Directory) name(person string) (porterhouse.UserName, error) {
-	if _, err := porterhouse.ParseUserName(person); err != nil {
-		return porterhouse.UserName{}, err
-	}
-	if d.lowerCase {
-		person = lowerASCII(person)
-	}
-	local := ""
-	if len(d.domains) > 0 {
-		var err error
-		if local, err = d.local(person); err != nil {
-			return porterhouse.UserName{}, err
-		}
-	}
-	return d.account(d.template.fill(person, local))
+// placed is what the rules alone make of a person, before anybody is asked whose
+// the account is and whether it exists.
+type placed struct {
+	rules   *rules
+	base    porterhouse.UserName // the person's own account
+	persona *persona             // nil: the person acts
+	user    porterhouse.UserName // the account that is acted as
 }
 
-// local splits an address of one of the domains. An address with two @ is
+// place finds the rules for a person and applies them to the name.
+func (d *Directory) place(who porterhouse.Principal, because *trail) (placed, error) {
+	if _, err := porterhouse.ParseUserName(who.User); err != nil {
+		return placed{}, err
+	}
+	var reasons []error
+	for i, r := range d.rules {
+		person := who.User
+		if r.lowerCase {
+			person = lowerASCII(person)
+		}
+		local, err := r.fits(who, person)
+		if err != nil {
+			because.say("the rules of directory %d are not for this person: %v", i+1, err)
+			reasons = append(reasons, fmt.Errorf("rules %d: %w", i+1, err))
+			continue
+		}
+		because.say("the rules of directory %d are for this person, proved by the processor %q", i+1, who.Proof)
+		return d.placeBy(r, who, r.template.fill(person, local), because)
+	}
+	return placed{}, fmt.Errorf("no rules are for this person: %w", errors.Join(reasons...))
+}
+
+func (d *Directory) placeBy(r *rules, who porterhouse.Principal, name string, because *trail) (placed, error) {
+	p := placed{rules: r}
+	var err error
+	if p.base, err = d.account(r, name); err != nil {
+		return placed{}, err
+	}
+	if at := strings.IndexAny(name, d.separators); at >= 0 {
+		return placed{}, fmt.Errorf("the account %q has a %q, which begins the name of a persona", name, name[at])
+	}
+	if !r.allow.isEmpty() && !r.allow.has(name) {
+		return placed{}, fmt.Errorf("the account %q is none of those that the rules may lead to", name)
+	}
+	because.say("the name %q gives the account %q", who.User, name)
+	p.user, p.persona = p.base, r.personaOf(who.Client, because)
+	if p.persona != nil {
+		p.user, err = d.account(r, name+p.persona.suffix)
+	}
+	return p, err
+}
+
+// account checks a finished name.
+func (d *Directory) account(r *rules, name string) (porterhouse.UserName, error) {
+	parsed, err := r.wellFormed(name)
+	if err == nil && d.denied.has(name) {
+		return porterhouse.UserName{}, fmt.Errorf("the account %q is one that nobody may act as", name)
+	}
+	return parsed, err
+}
+
+// localOf splits an address of one of the domains. An address with two @ is
 // read in different ways by different programs.
-func (d *Directory) local(person string) (string, error) {
+func (r *rules) localOf(person string) (string, error) {
 	local, domain, found := strings.Cut(person, "@")
 	switch {
 	case !found:
 		return "", errors.New("the name has no domain, and only people of certain domains are let in")
 	case strings.Contains(domain, "@"):
 		return "", errors.New("the name has more than one @")
-	case !d.domains[lowerASCII(domain)]:
+	case !r.domains[lowerASCII(domain)]:
 		return "", fmt.Errorf("people of the domain %q are not let in", domain)
 	case local == "":
 		return "", errors.New("the name has nothing before the @")
@@ -47,21 +90,12 @@ func (d *Directory) local(person string) (string, error) {
 	return local, nil
 }
 
-// account checks the finished name.
-func (d *Directory) account(name string) (porterhouse.UserName, error) {
-	parsed, err := d.wellFormed(name)
-	if err == nil && d.denied[fold(name)] {
-		return porterhouse.UserName{}, fmt.Errorf("the account %q is one that nobody may act as", name)
-	}
-	return parsed, err
-}
-
 // wellFormed holds a name to how an account's may be written.
-func (d *Directory) wellFormed(name string) (porterhouse.UserName, error) {
+func (r *rules) wellFormed(name string) (porterhouse.UserName, error) {
 	if !norm.NFC.IsNormalString(name) {
 		return porterhouse.UserName{}, fmt.Errorf("the account name %+q is not in Unicode normal form C", name)
 	}
-	if !d.allowUnicodeNames && !isASCII(name) {
+	if !r.allowUnicodeNames && !isASCII(name) {
 		return porterhouse.UserName{}, fmt.Errorf("the account name %+q has letters beyond ASCII, which the rules do not allow", name)
 	}
 	return porterhouse.ParseUserName(name)

@@ -16,6 +16,7 @@ import (
 	"porterhouse/audit"
 	"porterhouse/clickhouse"
 	"porterhouse/directory"
+	"porterhouse/kv"
 	"porterhouse/sandbox"
 )
 
@@ -39,7 +40,12 @@ func newHouse(t *testing.T, change func(*Config)) *house {
 	client, err := clickhouse.New(clickhouse.Config{URL: h.db.HTTP, User: gateway.User, Password: porterhouse.NewSecret(gateway.Password)})
 	check(t, err)
 	t.Cleanup(func() { check(t, client.Close(context.Background())) })
-	people, err := directory.New(directory.Config{UserName: "{localpart}", Domains: []string{"example.com"}, Gateway: gateway.User})
+	store, err := kv.OpenMemory(kv.MemoryConfig{})
+	check(t, err)
+	people, err := directory.New(directory.Config{
+		Directories: []directory.Rules{{UserName: "{localpart}", Domains: []string{"example.com"}, LocalUsers: []string{"*"}}},
+		Gateway:     gateway.User, Store: store,
+	})
 	check(t, err)
 	h.record, err = audit.Open(audit.Config{Path: h.file, Key: porterhouse.NewSecret(strings.Repeat("k", 32))})
 	check(t, err)

@@ -1,0 +1,220 @@
+package directory
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"porterhouse"
+	"porterhouse/audit"
+	"porterhouse/kv"
+)
+
+// Binding says whose an account is, and what the newest proof of that person told.
+type Binding struct {
+	Cluster string
+	Account string
+	Shared  bool   `json:",omitempty"` // it is everybody's whom the rules lead to it; the next three are empty then
+	Issuer  string `json:",omitempty"`
+	Subject string `json:",omitempty"`
+	User    string `json:",omitempty"` // the name that the person had at first
+	Since   time.Time
+	Issued  time.Time `json:",omitzero"` // of the newest proof
+	Groups  []string  `json:",omitempty"`
+}
+
+// Bindings are kept in a Store, for good. An operator lists them and releases
+// those of people who are gone.
+type Bindings struct {
+	Store kv.Store
+	Audit *audit.Log       // nil: recorded nowhere
+	Now   func() time.Time // nil: time.Now
+}
+
+// bindingPrefix begins the keys of bindings.
+const bindingPrefix = "account\x00"
+
+func bindingKey(cluster, account string) string { return bindingPrefix + cluster + "\x00" + account }
+
+// List returns the bindings of a cluster, by account; of all clusters when it is "".
+func (b *Bindings) List(ctx context.Context, cluster string) ([]Binding, error) {
+	prefix := bindingPrefix
+	if cluster != "" {
+		prefix = bindingKey(cluster, "")
+	}
+	keys, err := b.Store.Keys(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	var all []Binding
+	for _, key := range keys {
+		one, _, err := b.read(ctx, key)
+		if errors.Is(err, kv.ErrNotFound) {
+			continue // released since
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// Release ends the binding of an account, so that the next person whom the rules
+// lead there has it, with all that is granted to it and all that it owns. It
+// returns what the binding was, or kv.ErrNotFound.
+func (b *Bindings) Release(ctx context.Context, cluster, account string) (Binding, error) {
+	key := bindingKey(cluster, account)
+	for {
+		was, raw, err := b.read(ctx, key)
+		if err != nil {
+			return Binding{}, err
+		}
+		if err := b.record(was.event("release")); err != nil {
+			return Binding{}, err
+		}
+		done, err := b.Store.Swap(ctx, key, raw, nil, 0)
+		if done || err != nil {
+			return was, err
+		}
+	}
+}
+
+// read returns a binding and the bytes that it is stored as.
+func (b *Bindings) read(ctx context.Context, key string) (Binding, []byte, error) {
+	raw, err := b.Store.Get(ctx, key)
+	if err != nil {
+		return Binding{}, nil, err
+	}
+	var one Binding
+	if err := json.Unmarshal(raw, &one); err != nil {
+		return Binding{}, nil, fmt.Errorf("the binding under %q cannot be read, release it: %w", key, err)
+	}
+	return one, raw, nil
+}
+
+// claim is somebody's wish to have an account.
+type claim struct {
+	who     porterhouse.Principal
+	cluster string
+	account string
+	shared  bool
+	groups  bool // whether the groups matter
+	idle    bool // look only
+}
+
+// claim gives an account to somebody who is the first to come, or has it already;
+// another is refused. What a newer proof tells of the groups is kept. The binding
+// is returned as it is then, and whether its groups are others than they were.
+func (b *Bindings) claim(ctx context.Context, c claim) (is Binding, changed bool, err error) {
+	key := bindingKey(c.cluster, c.account)
+	for {
+		was, raw, err := b.read(ctx, key)
+		if err != nil && !errors.Is(err, kv.ErrNotFound) {
+			return Binding{}, false, err
+		}
+		is, err := was.after(c, b.now())
+		if err != nil {
+			return Binding{}, false, err
+		}
+		value, err := json.Marshal(is)
+		if err != nil {
+			return Binding{}, false, fmt.Errorf("directory: the binding of the account %q: %w", c.account, err)
+		}
+		changed := raw != nil && !sameGroups(was.Groups, is.Groups)
+		if c.idle || bytes.Equal(raw, value) {
+			return is, changed, nil
+		}
+		if done, err := b.keep(ctx, c, is, raw, value); done || err != nil {
+			return is, changed, err
+		}
+	}
+}
+
+// keep writes a binding where raw was before, and reports whether it still was. A
+// new one is recorded first.
+func (b *Bindings) keep(ctx context.Context, c claim, is Binding, raw, value []byte) (bool, error) {
+	event := is.event("bind")
+	event.Who, event.Reason = c.who, "the first to come has the account"
+	if raw == nil {
+		if err := b.record(event); err != nil {
+			return false, err
+		}
+	}
+	done, err := b.Store.Swap(ctx, bindingKey(c.cluster, c.account), raw, value, 0)
+	if raw != nil || done {
+		return done, err
+	}
+	event.Err = err
+	if err == nil {
+		event.Err = errors.New("somebody else came at the same moment")
+	}
+	return false, errors.Join(err, b.record(event))
+}
+
+// after is what b becomes by a claim. The zero Binding is nobody's.
+func (b Binding) after(c claim, now time.Time) (Binding, error) {
+	if b.Account == "" {
+		b = Binding{Cluster: c.cluster, Account: c.account, Shared: c.shared, Since: now.UTC().Round(0)}
+		if !c.shared {
+			b.Issuer, b.Subject, b.User = c.who.Issuer, c.who.Subject, c.who.User
+		}
+	}
+	switch {
+	case b.Shared && !c.shared:
+		return b, fmt.Errorf("the account %q was a shared one until now: release its binding, and the next person has it alone", b.Account)
+	case !b.Shared && c.shared:
+		return b, fmt.Errorf("the account %q is that of user %q of issuer %q alone, since %s: release its binding to share it", b.Account, b.User, b.Issuer, b.Since.Format(time.DateOnly))
+	case !b.Shared && (b.Issuer != c.who.Issuer || b.Subject != c.who.Subject):
+		return b, fmt.Errorf("the account %q is that of another person, user %q with the subject %q of issuer %q, since %s: release its binding if the two are the same, or the other is gone",
+			b.Account, b.User, b.Subject, b.Issuer, b.Since.Format(time.DateOnly))
+	}
+	if c.groups {
+		b.learn(c.who)
+	}
+	return b, nil
+}
+
+// learn takes the groups of a newer proof. Of two proofs of the same moment only
+// what both tell counts; one that does not say of which moment it is tells nothing.
+func (b *Binding) learn(who porterhouse.Principal) {
+	switch {
+	case who.Issued.After(b.Issued):
+		b.Issued, b.Groups = who.Issued.UTC().Round(0), slices.Clone(who.Groups)
+	case who.Issued.Equal(b.Issued):
+		b.Groups = slices.DeleteFunc(slices.Clone(b.Groups), func(group string) bool { return !slices.Contains(who.Groups, group) })
+	}
+}
+
+// sameGroups compares without regard to order.
+func sameGroups(one, other []string) bool {
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(one))), slices.Compact(slices.Sorted(slices.Values(other))))
+}
+
+func (b *Bindings) now() time.Time {
+	if b.Now == nil {
+		return time.Now()
+	}
+	return b.Now()
+}
+
+// event is what the audit record says of a binding.
+func (b Binding) event(action string) audit.AccountEvent {
+	return audit.AccountEvent{
+		Action:  action,
+		Who:     porterhouse.Principal{Issuer: b.Issuer, Subject: b.Subject, User: b.User},
+		At:      porterhouse.Entry{Cluster: b.Cluster},
+		Account: b.Account,
+	}
+}
+
+func (b *Bindings) record(e audit.AccountEvent) error {
+	if b.Audit == nil {
+		return nil
+	}
+	return b.Audit.Account(e)
+}

@@ -1,0 +1,50 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"porterhouse"
+)
+
+// trail collects why an account is as it is. A nil trail collects nothing.
+type trail struct{ lines []string }
+
+func (t *trail) say(format string, args ...any) {
+	if t != nil {
+		t.lines = append(t.lines, fmt.Sprintf(format, args...))
+	}
+}
+
+// binding says whose an account is, and which proof tells the groups.
+func (t *trail) binding(b Binding, who porterhouse.Principal, c claim) {
+	if t == nil {
+		return
+	}
+	if b.Shared {
+		t.say("the account %q is shared", b.Account)
+	} else {
+		t.say("the account %q is that of this person since %s", b.Account, b.Since.Format(time.DateOnly))
+	}
+	if !c.groups {
+		return
+	}
+	t.say("the newest proof of this person is of %s and tells the groups %q", b.Issued.Format(time.RFC3339), b.Groups)
+	if who.Issued.Before(b.Issued) {
+		t.say("this token is older, of %s: what it tells of the groups does not count", who.Issued.UTC().Format(time.RFC3339))
+	}
+}
+
+// Explain finds the account of who as Account does, and says in words each rule
+// that fired on the way, also when it ends in an error. It changes nothing: no
+// account is made or given to anybody, and nothing is recorded.
+func (d *Directory) Explain(ctx context.Context, who porterhouse.Principal, at porterhouse.Entry) (porterhouse.Account, []string, error) {
+	because := &trail{}
+	m, err := d.place(who, because)
+	if err != nil {
+		return porterhouse.Account{}, because.lines, refusal(who, err)
+	}
+	w, err := d.want(ctx, m, inquiry{who: who, at: at, because: because, idle: true})
+	return w.Account, because.lines, err
+}

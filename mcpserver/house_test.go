@@ -20,6 +20,7 @@ import (
 	"porterhouse/clickhouse"
 	"porterhouse/directory"
 	"porterhouse/gate"
+	"porterhouse/kv"
 	"porterhouse/sandbox"
 )
 
@@ -143,7 +144,12 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	check(t, err)
 	client, err := clickhouse.New(clickhouse.Config{URL: server.HTTP, User: gateway.User, Password: porterhouse.NewSecret(gateway.Password)})
 	check(t, err)
-	people, err := directory.New(directory.Config{UserName: "{localpart}", Domains: []string{"example.com"}})
+	store, err := kv.OpenMemory(kv.MemoryConfig{})
+	check(t, err)
+	people, err := directory.New(directory.Config{
+		Directories: []directory.Rules{{UserName: "{localpart}", Domains: []string{"example.com"}, LocalUsers: []string{"*"}}},
+		Store:       store,
+	})
 	check(t, err)
 	g, err := gate.New(gate.Config{
 		Clusters: map[string]gate.Cluster{"main": {Client: client, Directory: people}},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"porterhouse"
 	"porterhouse/audit"
@@ -117,7 +118,7 @@ func (b *Bindings) claim(ctx context.Context, c claim) (is Binding, changed bool
 		if err != nil && !errors.Is(err, kv.ErrNotFound) {
 			return Binding{}, false, err
 		}
-		is, err := was.after(c, b.now())
+		is, err := was.after(c, b.since(c))
 		if err != nil {
 			return Binding{}, false, err
 		}
@@ -156,10 +157,23 @@ func (b *Bindings) keep(ctx context.Context, c claim, is Binding, raw, value []b
 	return false, errors.Join(err, b.record(event))
 }
 
+// stands reports whether a binding is as it was, as far as an account follows from
+// it. Where there are no bindings, nothing follows from them.
+func (b *Bindings) stands(ctx context.Context, was Binding) (bool, error) {
+	if b == nil {
+		return true, nil
+	}
+	is, _, err := b.read(ctx, bindingKey(was.Cluster, was.Account))
+	if errors.Is(err, kv.ErrNotFound) {
+		return false, nil
+	}
+	return is.Issuer == was.Issuer && is.Subject == was.Subject && sameGroups(is.Groups, was.Groups), err
+}
+
 // after is what b becomes by a claim. The zero Binding is nobody's.
-func (b Binding) after(c claim, now time.Time) (Binding, error) {
+func (b Binding) after(c claim, since time.Time) (Binding, error) {
 	if b.Account == "" {
-		b = Binding{Cluster: c.cluster, Account: c.account, Shared: c.shared, Since: now.UTC().Round(0)}
+		b = Binding{Cluster: c.cluster, Account: c.account, Shared: c.shared, Since: since}
 		if !c.shared {
 			b.Issuer, b.Subject, b.User = c.who.Issuer, c.who.Subject, c.who.User
 		}
@@ -179,12 +193,34 @@ func (b Binding) after(c claim, now time.Time) (Binding, error) {
 	return b, nil
 }
 
+// The groups of a person that are kept; whatever is beyond gives no role.
+const (
+	maxGroups     = 1000
+	maxGroupBytes = 32 << 10 // of all names
+)
+
+// countable returns the groups that count: the first ones, within the bounds. A
+// name that is not UTF-8 cannot be kept as it is.
+func countable(groups []string) []string {
+	var kept []string
+	size := 0
+	for _, group := range groups {
+		if size += len(group); len(kept) == maxGroups || size > maxGroupBytes {
+			break
+		}
+		if utf8.ValidString(group) {
+			kept = append(kept, group)
+		}
+	}
+	return kept
+}
+
 // learn takes the groups of a newer proof. Of two proofs of the same moment only
 // what both tell counts; one that does not say of which moment it is tells nothing.
 func (b *Binding) learn(who porterhouse.Principal) {
 	switch {
 	case who.Issued.After(b.Issued):
-		b.Issued, b.Groups = who.Issued.UTC().Round(0), slices.Clone(who.Groups)
+		b.Issued, b.Groups = who.Issued.UTC().Round(0), countable(who.Groups)
 	case who.Issued.Equal(b.Issued):
 		b.Groups = slices.DeleteFunc(slices.Clone(b.Groups), func(group string) bool { return !slices.Contains(who.Groups, group) })
 	}
@@ -195,11 +231,16 @@ func sameGroups(one, other []string) bool {
 	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(one))), slices.Compact(slices.Sorted(slices.Values(other))))
 }
 
-func (b *Bindings) now() time.Time {
-	if b.Now == nil {
-		return time.Now()
+// since is when a new binding begins; zero: it only would.
+func (b *Bindings) since(c claim) time.Time {
+	now := b.Now
+	if c.idle {
+		return time.Time{}
 	}
-	return b.Now()
+	if now == nil {
+		now = time.Now
+	}
+	return now().UTC().Round(0)
 }
 
 // event is what the audit record says of a binding.

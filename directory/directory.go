@@ -32,8 +32,6 @@ import (
 // Directory turns people into accounts. It is safe for concurrent use.
 type Directory struct {
 	rules       []*rules
-	denied      names
-	separators  string // of all personas
 	provisioner *Provisioner
 	bindings    *Bindings // nil: all accounts are shared, and nobody keeps whose they are
 	state       *State
@@ -47,6 +45,8 @@ type Directory struct {
 const alwaysDenied = "default"
 
 const defaultLifetime = time.Minute
+
+var errNobody = porterhouse.Errorf(porterhouse.Unauthenticated, "nobody was proved: sign in first")
 
 // New checks the rules.
 func New(c Config) (*Directory, error) {
@@ -84,8 +84,8 @@ func (d *Directory) parse(c Config) error {
 	if c.Gateway != "" {
 		deny = append(deny, c.Gateway)
 	}
-	var err error
-	if d.denied, err = parseNames("the deny list", deny, true); err != nil {
+	denied, err := parseNames("the deny list", deny, true)
+	if err != nil {
 		return err
 	}
 	deniedRoles, err := parseNames("the deny list of roles", append([]string{alwaysDenied}, c.DenyRoles...), true)
@@ -95,18 +95,20 @@ func (d *Directory) parse(c Config) error {
 	if len(c.Directories) == 0 {
 		return errors.New("there are no rules: nobody would have an account")
 	}
-	processors := map[string]bool{}
+	separators, processors := "", map[string]bool{}
 	for i, rules := range c.Directories {
-		processors[rules.Processor] = rules.Processor != ""
 		r, err := parseRules(rules, deniedRoles)
 		if err != nil {
 			return fmt.Errorf("rules %d: %w", i+1, err)
 		}
 		for _, p := range r.personas {
-			d.separators += p.suffix[:1]
+			separators += p.suffix[:1]
 		}
-		r.others = processors
+		processors[r.processor] = r.processor != ""
 		d.rules = append(d.rules, r)
+	}
+	for _, r := range d.rules {
+		r.denied, r.separators, r.others = denied, separators, processors
 	}
 	return d.check(c)
 }
@@ -115,11 +117,11 @@ func (d *Directory) parse(c Config) error {
 func (d *Directory) check(c Config) error {
 	for i, r := range d.rules {
 		example := r.template.fill("a", "a")
-		if r.template.isConstant() && d.denied.has(example) {
+		if r.template.isConstant() && r.denied.has(example) {
 			return fmt.Errorf("rules %d: the template %q is an account that nobody may act as", i+1, c.Directories[i].UserName)
 		}
 		for _, name := range append(slices.Clone(c.Directories[i].LocalUsers), example) {
-			if at := strings.IndexAny(name, d.separators); at >= 0 {
+			if at := strings.IndexAny(name, r.separators); at >= 0 {
 				return fmt.Errorf("rules %d: the account %q has a %q, which begins the name of a persona: choose another separator for it", i+1, name, name[at])
 			}
 		}
@@ -145,7 +147,7 @@ func (d *Directory) Account(ctx context.Context, who porterhouse.Principal, at p
 		return a.account, a.err
 	}
 	if who.Issuer == "" || who.Subject == "" {
-		return porterhouse.Account{}, porterhouse.Errorf(porterhouse.Unauthenticated, "nobody was proved: sign in first")
+		return porterhouse.Account{}, errNobody
 	}
 	m, err := d.place(who, nil)
 	if err != nil {
@@ -192,7 +194,7 @@ func refusal(who porterhouse.Principal, reason error) error {
 
 // refused turns a reason why the rules give no account into a refusal; what is one
 // already, or says that somebody could not be asked, stays as it is.
-func (d *Directory) refused(in inquiry, err error) error {
+func refused(in inquiry, err error) error {
 	var known *porterhouse.Error
 	if errors.As(err, &known) || isCanceled(err) {
 		return err

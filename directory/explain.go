@@ -22,15 +22,21 @@ func (t *trail) binding(b Binding, who porterhouse.Principal, c claim) {
 	if t == nil {
 		return
 	}
-	if b.Shared {
+	switch {
+	case b.Shared:
 		t.say("the account %q is shared", b.Account)
-	} else {
+	case b.Since.IsZero():
+		t.say("the account %q is nobody's yet: whoever comes first has it", b.Account)
+	default:
 		t.say("the account %q is that of this person since %s", b.Account, b.Since.Format(time.DateOnly))
 	}
 	if !c.groups {
 		return
 	}
 	t.say("the newest proof of this person is of %s and tells the groups %q", b.Issued.Format(time.RFC3339), b.Groups)
+	if kept := countable(who.Groups); len(kept) < len(who.Groups) {
+		t.say("of %d groups %d count: there are too many, or names that are not UTF-8", len(who.Groups), len(kept))
+	}
 	if who.Issued.Before(b.Issued) {
 		t.say("this token is older, of %s: what it tells of the groups does not count", who.Issued.UTC().Format(time.RFC3339))
 	}
@@ -41,6 +47,9 @@ func (t *trail) binding(b Binding, who porterhouse.Principal, c claim) {
 // account is made or given to anybody, and nothing is recorded.
 func (d *Directory) Explain(ctx context.Context, who porterhouse.Principal, at porterhouse.Entry) (porterhouse.Account, []string, error) {
 	because := &trail{}
+	if who.Issuer == "" || who.Subject == "" {
+		return porterhouse.Account{}, nil, errNobody
+	}
 	m, err := d.place(who, because)
 	if err != nil {
 		return porterhouse.Account{}, because.lines, refusal(who, err)

@@ -39,18 +39,19 @@ func (d *Directory) place(who porterhouse.Principal, because *trail) (placed, er
 			continue
 		}
 		because.say("the rules of directory %d are for this person, proved by the processor %q", i+1, who.Proof)
-		return d.placeBy(r, who, r.template.fill(person, local), because)
+		return r.place(who, r.template.fill(person, local), because)
 	}
 	return placed{}, fmt.Errorf("no rules are for this person: %w", errors.Join(reasons...))
 }
 
-func (d *Directory) placeBy(r *rules, who porterhouse.Principal, name string, because *trail) (placed, error) {
+// place makes the accounts of a finished name.
+func (r *rules) place(who porterhouse.Principal, name string, because *trail) (placed, error) {
 	p := placed{rules: r}
 	var err error
-	if p.base, err = d.account(r, name); err != nil {
+	if p.base, err = r.account(name); err != nil {
 		return placed{}, err
 	}
-	if at := strings.IndexAny(name, d.separators); at >= 0 {
+	if at := strings.IndexAny(name, r.separators); at >= 0 {
 		return placed{}, fmt.Errorf("the account %q has a %q, which begins the name of a persona", name, name[at])
 	}
 	if !r.allow.isEmpty() && !r.allow.has(name) {
@@ -59,15 +60,15 @@ func (d *Directory) placeBy(r *rules, who porterhouse.Principal, name string, be
 	because.say("the name %q gives the account %q", who.User, name)
 	p.user, p.persona = p.base, r.personaOf(who.Client, because)
 	if p.persona != nil {
-		p.user, err = d.account(r, name+p.persona.suffix)
+		p.user, err = r.account(name + p.persona.suffix)
 	}
 	return p, err
 }
 
 // account checks a finished name.
-func (d *Directory) account(r *rules, name string) (porterhouse.UserName, error) {
+func (r *rules) account(name string) (porterhouse.UserName, error) {
 	parsed, err := r.wellFormed(name)
-	if err == nil && d.denied.has(name) {
+	if err == nil && r.denied.has(name) {
 		return porterhouse.UserName{}, fmt.Errorf("the account %q is one that nobody may act as", name)
 	}
 	return parsed, err

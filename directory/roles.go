@@ -12,9 +12,6 @@ import (
 	"porterhouse"
 )
 
-// maxGroups is how many groups of a person are looked at; the others give no role.
-const maxGroups = 1000
-
 // roleRules turn groups into roles, in Antalya's order:
 //
 //	group ─▶ RolesMapping ─▶ RolesFilter (the whole name) ─▶ RolesTransform … ─▶ role
@@ -77,10 +74,6 @@ func (r roleRules) of(groups []string, because *trail) []string {
 	}
 	if !r.byGroup {
 		groups = nil
-	}
-	if len(groups) > maxGroups {
-		because.say("of %d groups only the first %d count", len(groups), maxGroups)
-		groups = groups[:maxGroups]
 	}
 	for _, group := range groups {
 		if role, given := r.role(group, because); given {

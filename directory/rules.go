@@ -11,7 +11,9 @@ import (
 // rules are parsed Rules.
 type rules struct {
 	processor         string          // "": any but those in others
-	others            map[string]bool // that other rules are for
+	others            map[string]bool // that other rules of the cluster are for
+	denied            names           // in the cluster
+	separators        string          // of all personas in the cluster
 	template          template
 	domains           map[string]bool // in lower case
 	allow             names

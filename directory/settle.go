@@ -88,7 +88,7 @@ func (d *Directory) settle(ctx context.Context, m placed, in inquiry) (porterhou
 		if err := d.provisioner.Ensure(ctx, w.Wanted); err != nil {
 			return porterhouse.Account{}, err
 		}
-		same, err := d.holds(ctx, w)
+		same, err := d.bindings.stands(ctx, w.binding)
 		if err != nil {
 			return porterhouse.Account{}, err
 		}
@@ -97,18 +97,6 @@ func (d *Directory) settle(ctx context.Context, m placed, in inquiry) (porterhou
 		}
 	}
 	return porterhouse.Account{}, porterhouse.Errorf(porterhouse.Unavailable, "your groups change faster than they can be carried out; try again later")
-}
-
-// holds reports whether the binding that w rests on is still what it was.
-func (d *Directory) holds(ctx context.Context, w wish) (bool, error) {
-	if d.bindings == nil {
-		return true, nil
-	}
-	is, _, err := d.bindings.read(ctx, bindingKey(w.At.Cluster, w.binding.Account))
-	if err != nil {
-		return false, err
-	}
-	return is.Issuer == w.binding.Issuer && is.Subject == w.binding.Subject && sameGroups(is.Groups, w.binding.Groups), nil
 }
 
 // want finds out what the account should be.
@@ -144,7 +132,7 @@ func (d *Directory) bind(ctx context.Context, m placed, in inquiry, local bool) 
 	c.groups = !local && m.rules.roles.byGroup
 	own, changed, err := d.bindings.claim(ctx, c)
 	if err != nil {
-		return Binding{}, d.refused(in, err)
+		return Binding{}, refused(in, err)
 	}
 	if changed && !in.idle {
 		d.state.version(home{c.cluster, c.account}).Add(1)
@@ -155,7 +143,7 @@ func (d *Directory) bind(ctx context.Context, m placed, in inquiry, local bool) 
 	}
 	c.account, c.groups = m.user.String(), false
 	if _, _, err := d.bindings.claim(ctx, c); err != nil {
-		return Binding{}, d.refused(in, err)
+		return Binding{}, refused(in, err)
 	}
 	return own, nil
 }

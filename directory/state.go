@@ -41,8 +41,8 @@ type Stats struct {
 	Capacity int    // how many answers are kept at most
 }
 
-// defaultPeople is how many answers are kept: one for each person, client and
-// cluster. Each takes about 600 bytes beside its groups.
+// defaultPeople is how many answers are kept: one for each person, client, token
+// and cluster. Each takes about 600 bytes beside its groups.
 const defaultPeople = 50_000
 
 // NewState makes one that keeps that many answers; 0: 50,000.
@@ -73,11 +73,15 @@ func (s *State) Stats() Stats {
 }
 
 // question is all that an account follows from, beside the rules, the groups and
-// what is stored.
-type question struct{ cluster, proof, issuer, subject, user, client string }
+// what is stored. The tokens of one person are told apart by when they were issued.
+type question struct {
+	cluster, proof, issuer, subject, user, client string
+	seconds                                       int64
+	nanoseconds                                   int
+}
 
 func ask(who porterhouse.Principal, at porterhouse.Entry) question {
-	return question{at.Cluster, who.Proof, who.Issuer, who.Subject, who.User, who.Client}
+	return question{at.Cluster, who.Proof, who.Issuer, who.Subject, who.User, who.Client, who.Issued.Unix(), who.Issued.Nanosecond()}
 }
 
 // answer is an account, or its refusal, as it was found.
@@ -85,7 +89,6 @@ type answer struct {
 	account    porterhouse.Account
 	err        error
 	generation uint64 // of the rules
-	issued     time.Time
 	groups     []string
 	until      time.Time
 	version    *atomic.Uint64 // of the account's groups; seen is what it was
@@ -109,7 +112,7 @@ func (s *State) recall(asked question, generation uint64, who porterhouse.Princi
 	}
 	s.mu.RUnlock()
 	if a == nil || a.generation != generation || !now.Before(a.until) || a.seen != a.version.Load() ||
-		!a.issued.Equal(who.Issued) || !slices.Equal(a.groups, who.Groups) {
+		!slices.Equal(a.groups, who.Groups) {
 		return nil, false
 	}
 	if !fresh {
@@ -134,9 +137,8 @@ func (s *State) remember(asked question, a *answer) {
 func (s *State) answer(f *flight, account porterhouse.Account, err error, until time.Time) *answer {
 	version := s.version(f.home)
 	return &answer{
-		account: account, err: err, generation: f.generation,
-		issued: f.who.Issued, groups: f.who.Groups, until: until,
-		version: version, seen: version.Load(),
+		account: account, err: err, generation: f.generation, groups: f.who.Groups,
+		until: until, version: version, seen: version.Load(),
 	}
 }
 
@@ -180,6 +182,5 @@ func (s *State) land(f *flight) {
 
 // asksAs reports whether two searches are for the same.
 func (f *flight) asksAs(other *flight) bool {
-	return f.asked == other.asked && f.generation == other.generation &&
-		f.who.Issued.Equal(other.who.Issued) && slices.Equal(f.who.Groups, other.who.Groups)
+	return f.asked == other.asked && f.generation == other.generation && slices.Equal(f.who.Groups, other.who.Groups)
 }

@@ -85,17 +85,21 @@ func (v *Verifier) ask(ctx context.Context, token string) (porterhouse.Principal
 	if len(token) > maxToken {
 		return porterhouse.Principal{}, refuse("the token has %d bytes, more than the %d allowed", len(token), maxToken)
 	}
-	for _, process := range v.processors {
+	var passed []string
+	for i, process := range v.processors {
 		who, err := process(ctx, token)
 		if errors.Is(err, ErrNotMine) {
+			traceOf(ctx).note("processor %d of %d: %v", i+1, len(v.processors), err)
+			passed = append(passed, err.Error())
 			continue
 		}
 		if err != nil {
 			return porterhouse.Principal{}, err
 		}
+		traceOf(ctx).note("processor %d of %d proved %q", i+1, len(v.processors), who.User)
 		return who, complete(who)
 	}
-	return porterhouse.Principal{}, refuse("no processor knows this kind of token")
+	return porterhouse.Principal{}, refuse("no processor knows this kind of token: %s", strings.Join(passed, "; "))
 }
 
 // complete refuses a Principal whose Key would be empty, or could be that of a

@@ -10,10 +10,9 @@ import (
 // jwt is a token in the compact form of RFC 7519, taken apart; nothing in it is
 // verified.
 type jwt struct {
-	text      string
+	signed    string // what the signature is of
 	header    header
-	payload   []byte
-	claims    claims // of payload
+	claims    claims
 	signature []byte
 }
 
@@ -46,14 +45,15 @@ func parseJWT(token string) (jwt, error) {
 	default:
 		return jwt{}, fmt.Errorf("it has %d parts instead of 3", len(parts))
 	}
-	t := jwt{text: token}
+	t := jwt{signed: token[:len(token)-len(parts[2])-1]}
 	if t.header, err = parseHeader(first); err != nil {
 		return jwt{}, fmt.Errorf("its header: %w", err)
 	}
-	if t.payload, err = decodePart(parts[1]); err != nil {
+	payload, err := decodePart(parts[1])
+	if err != nil {
 		return jwt{}, fmt.Errorf("its payload: %w", err)
 	}
-	if t.claims, err = parseClaims(t.payload); err != nil {
+	if t.claims, err = parseClaims(payload); err != nil {
 		return jwt{}, fmt.Errorf("its payload: %w", err)
 	}
 	if t.signature, err = decodePart(parts[2]); err != nil {
@@ -109,4 +109,9 @@ var refusedHeaders = map[string]string{
 	"enc":  "encrypted tokens are not accepted",
 	"zip":  "compressed tokens are not accepted",
 	"cty":  "nested tokens are not accepted",
+}
+
+// hasSignature reports whether a token looks like a JWT, without a closer look.
+func hasSignature(token string) bool {
+	return strings.HasPrefix(token, "ey") && strings.Count(token, ".") == 2
 }

@@ -1,9 +1,18 @@
 package identity
 
 import (
+	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"porterhouse"
 )
 
 // ProvidersConfig is what Providers are made of.
@@ -14,18 +23,23 @@ type ProvidersConfig struct {
 }
 
 // Providers is what is known of identity providers: their keys and documents, and
-// the verdicts on tokens. It lives as long as the process; processors come and go
-// with the configuration.
+// the verdicts on tokens. It lives as long as the process, while processors come
+// and go with the configuration. It is safe for concurrent use.
 type Providers struct {
 	outbound *Outbound
 	verdicts *verdicts
 	now      func() time.Time
 	log      *slog.Logger
+	made     atomic.Uint64 // processors, ever: verdicts of one are no verdicts of another
+
+	mu        sync.Mutex
+	keySets   map[string]*remote[*keySet]
+	documents map[string]*remote[places]
 }
 
-// NewProviders knows nothing yet.
+// NewProviders knows nothing of any provider yet.
 func NewProviders(c ProvidersConfig) (*Providers, error) {
-	p := &Providers{outbound: c.Outbound, now: c.Now, log: c.Log}
+	p := &Providers{outbound: c.Outbound, now: c.Now, log: c.Log, keySets: map[string]*remote[*keySet]{}, documents: map[string]*remote[places]{}}
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -36,7 +50,110 @@ func NewProviders(c ProvidersConfig) (*Providers, error) {
 	return p, nil
 }
 
-// NewProcessors makes the processors of one resource, to be asked in this order.
+const maxRemotes = 1000 // documents of a kind; there are as many as were ever configured
+
+// known returns what is kept under key, which is fresh where there was nothing.
+func known[T any](p *Providers, all map[string]*remote[T], key string, fresh *remote[T]) *remote[T] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if found, ok := all[key]; ok {
+		return found
+	}
+	if len(all) >= maxRemotes {
+		clear(all)
+	}
+	all[key] = fresh
+	return fresh
+}
+
+// NewProcessors makes the processors of one resource, in the order in which they
+// are to be asked: first those that know their tokens by the issuer, so that a
+// token which names an issuer is judged by nobody but that issuer's processor;
+// otherwise as they are configured. An error names the processor and the setting.
 func NewProcessors(settings []Settings, r Resource, p *Providers) ([]Processor, error) {
-	return nil, errors.New("being written")
+	if p == nil {
+		return nil, errors.New("identity: processors need Providers")
+	}
+	seen := map[string]bool{}
+	var byIssuer, others []Processor
+	for _, s := range settings {
+		if seen[s.Name] {
+			return nil, fmt.Errorf("identity: there are two token processors %q", s.Name)
+		}
+		seen[s.Name] = true
+		if err := s.check(); err != nil {
+			return nil, fmt.Errorf("identity: token processor %q: %w", s.Name, err)
+		}
+		verify, err := build(s, r, p)
+		if err != nil {
+			return nil, fmt.Errorf("identity: token processor %q: %w", s.Name, err)
+		}
+		if len(issuersOf(s)) > 0 {
+			byIssuer = append(byIssuer, verify)
+		} else {
+			others = append(others, verify)
+		}
+	}
+	return slices.Concat(byIssuer, others), nil
+}
+
+// build makes one processor.
+func build(s Settings, r Resource, p *Providers) (Processor, error) {
+	if s.isRemote() && p.outbound == nil {
+		return nil, fmt.Errorf("type %s asks its provider, and there is nothing to ask with (Outbound)", s.Type)
+	}
+	var verify Processor
+	var err error
+	switch s.Type {
+	case "jwt_static_key", "jwt_static_jwks", "jwt_dynamic_jwks":
+		verify, err = newSigned(s, r, p)
+	default:
+		verify, err = newOpenID(s, r, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.remember(s, r, verify), nil
+}
+
+// remember asks verify about each token once, for as long as its verdict lives.
+func (p *Providers) remember(s Settings, r Resource, verify Processor) Processor {
+	mine := question{processor: s.Name + "\x00" + strconv.FormatUint(p.made.Add(1), 10), resource: r.key()}
+	named := func(ctx context.Context, token string) (porterhouse.Principal, error) {
+		who, err := verify(ctx, token)
+		if err != nil {
+			return porterhouse.Principal{}, s.says(err)
+		}
+		if who.TokenID == "" {
+			who.TokenID = p.tokenID(token)
+		}
+		return who, nil
+	}
+	return func(ctx context.Context, token string) (porterhouse.Principal, error) {
+		if traceOf(ctx) != nil {
+			return named(ctx, token)
+		}
+		q := mine
+		q.token = token
+		answer := p.verdicts.answer
+		if hasSignature(token) {
+			answer = p.verdicts.answerHere
+		}
+		return answer(ctx, q, s.TokenCacheLifetime, func(ctx context.Context) (porterhouse.Principal, error) { return named(ctx, token) })
+	}
+}
+
+// says puts the processor's name before the private half of what it found.
+func (s Settings) says(err error) error {
+	var found *porterhouse.Error
+	if !errors.As(err, &found) {
+		return fmt.Errorf("processor %s: %w", s.Name, err)
+	}
+	return &porterhouse.Error{Kind: found.Kind, Public: found.Public, Err: fmt.Errorf("processor %s: %w", s.Name, found.Err)}
+}
+
+// tokenID tells tokens without an id of their own apart, as long as the process lives.
+func (p *Providers) tokenID(token string) string {
+	key := p.verdicts.key(question{token: token})
+	return hex.EncodeToString(key[:8])
 }

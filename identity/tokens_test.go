@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"porterhouse"
 )
 
@@ -72,7 +74,7 @@ func wantRefused(t *testing.T, tokens *Tokens, token string, kind porterhouse.Ki
 	t.Helper()
 	who, err := tokens.Verify(t.Context(), token)
 	wantKind(t, err, kind)
-	if who != (porterhouse.Principal{}) {
+	if who.Key() != nobody.Key() {
 		t.Errorf("a refused token proved %v", who)
 	}
 }
@@ -90,7 +92,7 @@ func TestPrincipalOfAToken(t *testing.T) {
 	}
 	want := porterhouse.Principal{Issuer: "porterhouse", Subject: "alice@example.com", User: "alice@example.com",
 		Client: "claude-code", TokenID: issued.ID, Expires: c.Now().Add(time.Hour).UTC().Truncate(time.Second)}
-	if who != want {
+	if !cmp.Equal(who, want) {
 		t.Errorf("proved %+v\nwant   %+v", who, want)
 	}
 	second, _ := create(t, tokens, "alice@example.com")
@@ -154,7 +156,7 @@ func TestAttacks(t *testing.T) {
 	} {
 		t.Run(attack.name, func(t *testing.T) {
 			who, err := verifier.Verify(t.Context(), attack.token)
-			if err == nil || who != (porterhouse.Principal{}) {
+			if err == nil || who.Key() != nobody.Key() {
 				t.Fatalf("the token proved %+v", who)
 			}
 			kind, public := porterhouse.Explain(err)

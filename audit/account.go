@@ -6,6 +6,7 @@ import (
 
 // AccountEvent is something that is done to a ClickHouse account, or was not.
 type AccountEvent struct {
+	ID      string                // joins the lines of one occasion, and ClickHouse's log_comment, where it is rid
 	Action  string                // create, grant, revoke, alter, impersonate, drop; or warning, refuse
 	Who     porterhouse.Principal // for whom; zero: for nobody in particular
 	At      porterhouse.Entry     // where the person came in; of an operator's work only the cluster
@@ -63,6 +64,7 @@ func unchanged(err error) error {
 
 // write adds the event to a line.
 func (e *AccountEvent) write(body *fields) {
+	body.text("id", e.ID)
 	body.text("action", e.Action)
 	writePerson(body, e.Who)
 	body.text("client", e.Who.Client)

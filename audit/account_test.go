@@ -14,7 +14,7 @@ import (
 
 func creation() AccountEvent {
 	return AccountEvent{
-		Action: "create", Who: alice, At: porterhouse.Entry{Cluster: "main", Door: "mcp"}, Account: "ph_alice",
+		ID: "a-1", Action: "create", Who: alice, At: porterhouse.Entry{Cluster: "main", Door: "mcp"}, Account: "ph_alice",
 		Roles: []string{"analyst", "o'ps"}, Reason: "no such account",
 		SQL: "CREATE USER `ph_alice` IDENTIFIED WITH sha256_hash BY 'C0FFEE' HOST NONE DEFAULT ROLE `analyst`",
 	}
@@ -44,7 +44,7 @@ func TestAccountLine(t *testing.T) {
 		t.Fatalf("%d lines of the kind account, want 2", len(lines))
 	}
 	want := entry{
-		"kind": "account", "action": "create",
+		"kind": "account", "id": "a-1", "action": "create",
 		"issuer": alice.Issuer, "subject": alice.Subject, "user": alice.User, "token": alice.TokenID, "client": alice.Client,
 		"door": "mcp", "cluster": "main", "account": "ph_alice", "roles": []any{"analyst", "o'ps"},
 		"reason": "no such account", "sql_masked": true,

@@ -1,0 +1,183 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"porterhouse"
+	"porterhouse/clickhouse"
+	"porterhouse/kv"
+)
+
+// Absence is an account of ours that nobody has wanted for long.
+type Absence struct {
+	Account porterhouse.UserName
+	Seen    time.Time // when it was last wanted, to a day; or when it was first found, if that is not known
+}
+
+// presence is what Store keeps of an account.
+type presence struct {
+	Seen     time.Time `json:"seen"`
+	Reported time.Time `json:"reported,omitzero"` // by Absent, since then
+}
+
+// noteEvery is how often Store is told that an account is wanted.
+const noteEvery = 24 * time.Hour
+
+func (p *Provisioner) presenceKey(name string) string {
+	return "presence/" + p.config.Cluster + "/" + name
+}
+
+// note keeps that an account was wanted, once a day, and returns when it did. That
+// Store is away keeps nobody out.
+func (p *Provisioner) note(ctx context.Context, e *errand) time.Time {
+	p.mu.RLock()
+	noted := p.made[e.wanted.Account.User].noted
+	p.mu.RUnlock()
+	now := p.config.Now()
+	if p.config.Store == nil || e.err != nil || now.Sub(noted) < noteEvery {
+		return noted
+	}
+	if err := p.keep(ctx, e.wanted.Account.User.String(), presence{Seen: now}); err != nil {
+		p.config.Log.Warn("nobody will remember that an account was wanted", "account", e.wanted.Account.User.String(), "error", err)
+		return noted
+	}
+	return now
+}
+
+func (p *Provisioner) keep(ctx context.Context, name string, is presence) error {
+	text, err := json.Marshal(is)
+	if err != nil {
+		return err
+	}
+	return p.config.Store.Put(ctx, p.presenceKey(name), text, 0)
+}
+
+func (p *Provisioner) presence(ctx context.Context, name string) (is presence, err error) {
+	text, err := p.config.Store.Get(ctx, p.presenceKey(name))
+	if err != nil {
+		return is, err
+	}
+	return is, json.Unmarshal(text, &is)
+}
+
+var errNoStore = porterhouse.Errorf(porterhouse.Invalid, "nothing keeps when accounts were wanted: configure a store")
+
+// Absent reports the accounts of ours that nobody has wanted for so many days, by
+// name. Only an account that was reported can be disabled or dropped. An account
+// of which nothing is known is absent so many days after it was first looked for.
+func (p *Provisioner) Absent(ctx context.Context, days int) (list []Absence, err error) {
+	switch {
+	case p.config.Store == nil:
+		return nil, errNoStore
+	case days < 1:
+		return nil, porterhouse.Errorf(porterhouse.Invalid, "people are absent after a day or more, not after %d days", days)
+	}
+	c, err := p.census(ctx, porterhouse.UserName{}, p.ticks.Add(1))
+	if err != nil {
+		return nil, err
+	}
+	now := p.config.Now()
+	for _, name := range slices.Sorted(maps.Keys(c.users)) {
+		user, err := porterhouse.ParseUserName(name)
+		if err != nil || p.origin(name, c) != Ours {
+			continue
+		}
+		is, err := p.presence(ctx, name)
+		if errors.Is(err, kv.ErrNotFound) {
+			is, err = presence{Seen: now}, nil
+		}
+		gone := now.Sub(is.Seen) >= time.Duration(days)*24*time.Hour
+		if gone {
+			is.Reported = now
+			list = append(list, Absence{user, is.Seen})
+		}
+		if err == nil && (gone || is.Seen.Equal(now)) {
+			err = p.keep(ctx, name, is)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// Disable takes from an account that Absent reported the roles that are ours to
+// take, and keeps the gateway from acting as it. When the person comes back, Ensure
+// restores it.
+func (p *Provisioner) Disable(ctx context.Context, name porterhouse.UserName) error {
+	return p.retire(ctx, name, func(r *resident, c *census) []step {
+		var take []string
+		for _, role := range r.roles {
+			if c.handed[role] {
+				take = append(take, role)
+			}
+		}
+		steps := p.estrange(name.String(), c)
+		if len(take) > 0 {
+			steps = append(steps, step{"revoke", "REVOKE" + p.on + " " + quotedNames(take) + " FROM " + clickhouse.QuoteName(name.String()), take, ""})
+		}
+		return steps
+	})
+}
+
+// Drop drops an account that Absent reported. When the person comes back, Ensure
+// makes another one.
+func (p *Provisioner) Drop(ctx context.Context, name porterhouse.UserName) error {
+	return p.retire(ctx, name, func(_ *resident, c *census) []step {
+		drop := step{"drop", "DROP USER IF EXISTS " + clickhouse.QuoteName(name.String()) + p.on, nil, ""}
+		return append(p.estrange(name.String(), c), drop)
+	})
+}
+
+// estrange keeps the gateway from acting as a user: also as one of that name whom
+// somebody else makes later.
+func (p *Provisioner) estrange(name string, c *census) []step {
+	if !c.gateway.covers(name) {
+		return nil
+	}
+	sql := "REVOKE" + p.on + " IMPERSONATE ON " + clickhouse.QuoteName(name) + " FROM " + clickhouse.QuoteName(p.config.Gateway)
+	return []step{{"revoke", sql, nil, ""}}
+}
+
+// retire does the steps, if the account is ours, was reported, and was not wanted since.
+func (p *Provisioner) retire(ctx context.Context, name porterhouse.UserName, steps func(*resident, *census) []step) error {
+	if err := p.within(name); err != nil {
+		return err
+	}
+	if p.config.Store == nil {
+		return errNoStore
+	}
+	c, err := p.census(ctx, name, p.ticks.Add(1))
+	if err != nil {
+		return err
+	}
+	if origin := p.origin(name.String(), c); origin != Ours {
+		return p.refuse(name, fmt.Errorf("it is %s, not ours to retire", origin))
+	}
+	is, err := p.presence(ctx, name.String())
+	if err != nil && !errors.Is(err, kv.ErrNotFound) {
+		return err
+	}
+	if is.Reported.IsZero() {
+		return porterhouse.Errorf(porterhouse.Refused, "the account %q was not reported as absent, or was wanted since", name)
+	}
+	w := Wanted{Account: porterhouse.Account{User: name}, At: porterhouse.Entry{Cluster: p.config.Cluster}}
+	why := "nobody has wanted it since " + is.Seen.UTC().Format(time.DateOnly)
+	var list []step
+	for _, s := range steps(c.users[name.String()], c) {
+		s.reason = why
+		list = append(list, s)
+	}
+	err = explain(p.carryOut(ctx, w, rand.Text(), list))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.made, name)
+	return err
+}

@@ -1,0 +1,173 @@
+package directory
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"porterhouse"
+)
+
+// census is how all accounts of a ClickHouse were at a moment: four statements,
+// whoever asks for whichever account. With 10,000 users it takes a fifth of a second
+// and is taken twice in a Lifetime; asking for each account apart would cost
+// ClickHouse as much each time, for it goes through all users to answer.
+type census struct {
+	tick  uint64    // of Provisioner.ticks
+	taken time.Time // when its reading began
+
+	users      map[string]*resident
+	handed     map[string]bool     // roles that the provisioner may give and take, without the marker
+	powerful   map[string]bool     // roles that carry access management, or a role that does
+	inherited  map[string][]string // the roles of each role
+	privileged map[string]bool     // users who hold access management, by themselves or by a role
+	gateway    reach               // whom the gateway may impersonate
+
+	outdated sync.Map // of UserName: accounts that we have changed since
+}
+
+// resident is one user.
+type resident struct {
+	method, hosts string // as in login
+	allRoles      bool   // DEFAULT ROLE ALL
+	roles         []string
+	settings      []string // in order, as settingText writes them
+}
+
+func (r *resident) has(role string) bool {
+	for _, granted := range r.roles {
+		if granted == role {
+			return true
+		}
+	}
+	return false
+}
+
+// reading is a census that is being taken.
+type reading struct {
+	census *census
+	done   chan struct{}
+	err    error // once done
+}
+
+// readTime bounds a census.
+const readTime = 30 * time.Second
+
+// census returns one that is at most half a Lifetime old, that began after a tick,
+// and that knows of our own changes to name. Whoever waits for the same one shares
+// it.
+func (p *Provisioner) census(ctx context.Context, name porterhouse.UserName, after uint64) (*census, error) {
+	for {
+		r, c := p.attend(name, after)
+		if c != nil {
+			return c, nil
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			kind, public := porterhouse.Explain(ctx.Err())
+			return nil, &porterhouse.Error{Kind: kind, Public: public, Err: ctx.Err()}
+		}
+		if r.err != nil && r.census.tick > after {
+			return nil, r.err
+		}
+	}
+}
+
+// attend returns a census that will do, or one that is being taken: maybe one that
+// will not do, but then the next one will.
+func (p *Provisioner) attend(name porterhouse.UserName, after uint64) (*reading, *census) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.last; c != nil && c.tick > after && p.config.Now().Sub(c.taken) < p.config.Lifetime/2 {
+		if _, changed := c.outdated.Load(name); !changed {
+			return nil, c
+		}
+	}
+	if p.reading == nil {
+		p.reading = &reading{census: &census{tick: p.ticks.Add(1), taken: p.config.Now()}, done: make(chan struct{})}
+		go p.read(p.reading)
+	}
+	return p.reading, nil
+}
+
+// read takes a census. It ends by itself, whoever still waits for it.
+func (p *Provisioner) read(r *reading) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTime)
+	defer cancel()
+	r.err = p.fill(ctx, r.census)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.err == nil {
+		p.last = r.census
+	}
+	p.reading = nil
+	close(r.done)
+}
+
+// changed says that what any census knows of an account is outdated.
+func (p *Provisioner) changed(name porterhouse.UserName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last != nil {
+		p.last.outdated.Store(name, true)
+	}
+	if p.reading != nil {
+		p.reading.census.outdated.Store(name, true)
+	}
+}
+
+// The statements of a census. A user that the first one shows was made with its
+// roles, so that the later ones show them.
+const (
+	readUsers = `SELECT name, toString(auth_type), default_roles_all,
+ arrayStringConcat(arraySort(arrayConcat(host_ip, host_names, arrayMap(x -> concat('~', x), arrayConcat(host_names_regexp, host_names_like)))), ' ')
+ FROM system.users`
+	readRoles = `SELECT ifNull(user_name, ''), ifNull(role_name, ''), granted_role_name, with_admin_option
+ FROM system.role_grants ORDER BY granted_role_name`
+	readSettings = `SELECT ifNull(user_name, ''), ifNull(inherit_profile, ''), ifNull(setting_name, ''), ifNull(value, ''), ifNull(min, ''), ifNull(max, ''),
+ ifNull(toString(writability), '') FROM system.settings_profile_elements WHERE user_name IS NOT NULL ORDER BY user_name, index`
+)
+
+func (p *Provisioner) fill(ctx context.Context, c *census) error {
+	for _, part := range []struct {
+		sql  string
+		take func(*census, [][]string)
+	}{
+		{readUsers, (*census).takeUsers},
+		{readRoles, p.takeRoles},
+		{readGrants, p.takeGrants},
+		{readSettings, (*census).takeSettings},
+	} {
+		rows, err := p.config.Admin.Rows(ctx, part.sql, p.comment("", "census"))
+		if err != nil {
+			return err
+		}
+		part.take(c, rows)
+	}
+	return nil
+}
+
+func (c *census) takeUsers(rows [][]string) {
+	c.users = make(map[string]*resident, len(rows))
+	for _, row := range rows {
+		c.users[row[0]] = &resident{method: strings.Trim(row[1], "[']"), allRoles: row[2] == "1", hosts: row[3]}
+	}
+}
+
+func (c *census) takeSettings(rows [][]string) {
+	for _, row := range rows {
+		if r := c.users[row[0]]; r != nil {
+			r.settings = append(r.settings, settingText(row[1], row[2], row[3], row[4], row[5], row[6]))
+		}
+	}
+}
+
+// settingText writes one element of an account's settings.
+func settingText(profile, name, value, lowest, highest, writability string) string {
+	if profile != "" {
+		return "profile " + profile
+	}
+	return strings.Join([]string{name, value, lowest, highest, writability}, "\x00")
+}

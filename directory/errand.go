@@ -1,0 +1,229 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"porterhouse"
+	"porterhouse/audit"
+)
+
+// errand sees to one account. Of each name there is one at a time, for everybody
+// who waits; it goes on when they do not.
+type errand struct {
+	wanted Wanted
+	done   chan struct{}
+	err    error // once done
+}
+
+const (
+	// errandTime bounds one errand.
+	errandTime = time.Minute
+	// refusedTime is how long a refusal is remembered.
+	refusedTime = 5 * time.Second
+	// attempts is how often an errand looks again because others were faster, and
+	// lagPause how much longer it waits each time: users that ClickHouse replicates
+	// may be seen late.
+	attempts = 6
+	lagPause = 50 * time.Millisecond
+)
+
+// board joins the errand to an account, or begins it.
+func (p *Provisioner) board(w Wanted) *errand {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.errands[w.Account.User]; e != nil {
+		return e
+	}
+	e := &errand{wanted: w, done: make(chan struct{})}
+	p.errands[w.Account.User] = e
+	go p.run(e)
+	return e
+}
+
+// run carries an errand out and remembers what became of it.
+func (p *Provisioner) run(e *errand) {
+	ctx, cancel := context.WithTimeout(context.Background(), errandTime)
+	defer cancel()
+	name := e.wanted.Account.User
+	begun := p.config.Now()
+	e.err = p.see(ctx, e.wanted)
+	noted := p.note(ctx, e)
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.errands, name)
+	delete(p.made, name)
+	m := made{wanted: e.wanted, until: begun.Add(p.config.Lifetime / 2), noted: noted, err: e.err}
+	if kind, _ := porterhouse.Explain(e.err); e.err != nil {
+		m.until = begun.Add(refusedTime)
+		if kind != porterhouse.Refused {
+			m.until = time.Time{} // asked again at once
+		}
+	}
+	p.makeRoom()
+	p.made[name] = m
+	close(e.done)
+}
+
+// makeRoom forgets what is outdated when there are too many accounts, and if that
+// is not enough, any. The caller holds the lock.
+func (p *Provisioner) makeRoom() {
+	if len(p.made) < p.config.MaxAccounts {
+		return
+	}
+	now := p.config.Now()
+	maps.DeleteFunc(p.made, func(_ porterhouse.UserName, m made) bool { return !now.Before(m.until) })
+	for name := range p.made {
+		if len(p.made) < p.config.MaxAccounts {
+			return
+		}
+		delete(p.made, name)
+	}
+}
+
+// see makes an account as it is wanted. What a census says is enough to leave an
+// account as it is, and to make one, because CREATE USER fails if there is one. To
+// change or refuse one, it must have been taken since.
+func (p *Provisioner) see(ctx context.Context, w Wanted) error {
+	l, err := p.login(ctx)
+	if err != nil {
+		return err
+	}
+	id, begun := rand.Text(), p.ticks.Add(1)
+	after := uint64(0)
+	for attempt := 0; attempt < attempts; {
+		c, err := p.census(ctx, w.Account.User, after)
+		if err != nil {
+			return err
+		}
+		course, refused := p.plan(w, c, l)
+		if old := c.tick < begun; old && (refused != nil || len(course.steps) > 0 && !course.creates) {
+			after = begun
+			continue
+		}
+		if refused != nil {
+			return p.refuse(w.Account.User, refused) // the Directory records it
+		}
+		p.warn(w, id, course.lacking)
+		if err = p.carryOut(ctx, w, id, course.steps); !changedMeanwhile(err) {
+			return explain(err)
+		}
+		p.config.Log.Info("an account was changed by others meanwhile; looking again", "account", w.Account.User.String(), "error", err)
+		after = p.ticks.Add(1)
+		time.Sleep(time.Duration(attempt) * lagPause)
+		attempt++
+	}
+	return &porterhouse.Error{
+		Kind: porterhouse.Unavailable, Public: notMade,
+		Err: fmt.Errorf("the account %q was changed by others each time", w.Account.User),
+	}
+}
+
+// carryOut does the steps, one after the other.
+func (p *Provisioner) carryOut(ctx context.Context, w Wanted, id string, steps []step) error {
+	for _, s := range steps {
+		if err := p.do(ctx, w, id, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do records a step, and then does it.
+func (p *Provisioner) do(ctx context.Context, w Wanted, id string, s step) error {
+	event := w.event(id, s)
+	if err := p.config.Audit.Account(event); err != nil {
+		return err
+	}
+	defer p.changed(w.Account.User)
+	event.Err = p.config.Admin.Exec(ctx, s.sql, p.comment(id, s.action))
+	if event.Err == nil {
+		p.config.Log.Info("account", "action", s.action, "account", event.Account, "roles", s.roles, "reason", s.reason, "id", id)
+		return nil
+	}
+	return errors.Join(event.Err, p.config.Audit.Account(event))
+}
+
+func (w Wanted) event(id string, s step) audit.AccountEvent {
+	return audit.AccountEvent{
+		ID: id, Action: s.action, Who: w.Who, At: w.At, Account: w.Account.User.String(),
+		Roles: s.roles, Reason: w.reasonFor(s), SQL: s.sql,
+	}
+}
+
+// warn says which roles the rules give in vain.
+func (p *Provisioner) warn(w Wanted, id string, roles []string) {
+	if len(roles) == 0 {
+		return
+	}
+	s := step{action: "warning", roles: roles, reason: "no such roles, or the provisioner does not hold them WITH ADMIN OPTION, or they carry access management"}
+	p.config.Log.Warn("roles cannot be given: "+s.reason, "account", w.Account.User.String(), "roles", roles, "id", id)
+	if err := p.config.Audit.Account(w.event(id, s)); err != nil {
+		p.config.Log.Error("the audit record lacks a warning", "account", w.Account.User.String(), "error", err)
+	}
+}
+
+// notMade is what a person is told when ClickHouse would not.
+const notMade = "your ClickHouse account could not be made or changed; try again in a moment, and tell the operator if it lasts"
+
+// explain makes the caller's error of a step's.
+func explain(err error) error {
+	exception, ok := errors.AsType[*porterhouse.Exception](err)
+	switch {
+	case !ok:
+		return err
+	case exception.Code == noProfile:
+		return &porterhouse.Error{
+			Kind: porterhouse.Refused, Err: err,
+			Public: "the settings profile that your ClickHouse account must have does not exist; tell the operator",
+		}
+	}
+	return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: notMade, Err: err}
+}
+
+// comment is the log_comment of a statement: rid is the id of the audit record's lines.
+func (p *Provisioner) comment(id, action string) string {
+	text, err := json.Marshal(struct {
+		Record string `json:"rid,omitempty"`
+		Action string `json:"account"`
+	}{id, action})
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// Plan returns the statements that Ensure would run now, and runs none. A made-up
+// hash in one of them is another one each time.
+func (p *Provisioner) Plan(ctx context.Context, w Wanted) ([]string, error) {
+	if err := p.within(w.Account.User); err != nil {
+		return nil, err
+	}
+	l, err := p.login(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.census(ctx, w.Account.User, p.ticks.Add(1))
+	if err != nil {
+		return nil, err
+	}
+	course, refused := p.plan(w, c, l)
+	if refused != nil {
+		return nil, p.refuse(w.Account.User, refused)
+	}
+	var statements []string
+	for _, s := range course.steps {
+		statements = append(statements, s.sql)
+	}
+	if len(course.lacking) > 0 {
+		statements = append(statements, "-- not to be given: "+strings.Join(course.lacking, ", "))
+	}
+	return statements, nil
+}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,9 +76,9 @@ func NewOutbound(c OutboundConfig) (*Outbound, error) {
 		return nil, errors.New("identity: timeout, size and requests per host must not be negative")
 	}
 	o := &Outbound{
-		timeout:  orDefault(c.Timeout, defaultTimeout),
-		maxBytes: orDefault(c.MaxBytes, defaultMaxBytes),
-		perHost:  orDefault(c.PerHost, defaultPerHost),
+		timeout:  cmp.Or(c.Timeout, defaultTimeout),
+		maxBytes: cmp.Or(c.MaxBytes, defaultMaxBytes),
+		perHost:  cmp.Or(c.PerHost, defaultPerHost),
 		now:      c.Now,
 		hosts:    map[string]*host{},
 	}
@@ -93,13 +94,6 @@ func NewOutbound(c OutboundConfig) (*Outbound, error) {
 		return nil, err
 	}
 	return o, nil
-}
-
-func orDefault[T ~int | ~int64](value, standard T) T {
-	if value == 0 {
-		return standard
-	}
-	return value
 }
 
 // Get asks for address; header may be nil. An answer of any status is a Reply. An

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -100,12 +101,12 @@ func newVerdicts(now func() time.Time) *verdicts {
 func (v *verdicts) answer(ctx context.Context, q question, life time.Duration, ask asker) (porterhouse.Principal, error) {
 	key := v.key(q)
 	if known, ok := v.recall(key); ok {
-		return q.principal(known.who), known.err
+		return q.reply(known)
 	}
 	f := v.board(ctx, key, life, ask)
 	select {
 	case <-f.landed:
-		return q.principal(f.who), f.err
+		return q.reply(f.verdict)
 	case <-ctx.Done():
 		return porterhouse.Principal{}, left(ctx)
 	}
@@ -116,13 +117,14 @@ func (v *verdicts) answer(ctx context.Context, q question, life time.Duration, a
 func (v *verdicts) answerHere(ctx context.Context, q question, life time.Duration, ask asker) (porterhouse.Principal, error) {
 	key := v.key(q)
 	if known, ok := v.recall(key); ok {
-		return q.principal(known.who), known.err
+		return q.reply(known)
 	}
-	who, err := ask(ctx)
+	var found verdict
+	found.who, found.err = ask(ctx)
 	v.mu.Lock()
-	v.remember(key, verdict{who: who, err: err}, life)
+	v.remember(key, found, life)
 	v.mu.Unlock()
-	return q.principal(who), err
+	return q.reply(found)
 }
 
 // key is the place of q's verdict. The lengths keep apart what the parts could blur.
@@ -158,14 +160,15 @@ func (v *verdicts) look(key verdictKey) (verdict, bool) {
 	return known, ok && v.now().Before(known.end)
 }
 
-// principal is who, as one caller gets it: with the token, and groups of his own.
-func (q question) principal(who porterhouse.Principal) porterhouse.Principal {
-	if who.Subject == "" { // an error stands beside it
-		return who
+// reply is a verdict as one caller gets it: with the token, and groups of his own.
+func (q question) reply(found verdict) (porterhouse.Principal, error) {
+	if found.err != nil {
+		return porterhouse.Principal{}, found.err
 	}
+	who := found.who
 	who.Token = porterhouse.NewSecret(q.token)
 	who.Groups = slices.Clone(who.Groups)
-	return who
+	return who, nil
 }
 
 // board joins the flight under way, or starts one. A flight may have landed since
@@ -220,11 +223,11 @@ func (v *verdicts) remember(key verdictKey, found verdict, life time.Duration) {
 	delete(v.refused, key)
 	if found.err != nil {
 		if kind, _ := porterhouse.Explain(found.err); kind == porterhouse.Unauthenticated || kind == porterhouse.Refused {
-			put(v.refused, maxRefusals, key, verdict{err: found.err, end: now.Add(refusalLife)}, now)
+			put(v.refused, maxRefusals, key, verdict{err: found.err, end: now.Add(refusalLife)})
 		}
 		return
 	}
-	found.end = now.Add(orDefault(life, defaultVerdictLife))
+	found.end = now.Add(cmp.Or(life, defaultVerdictLife))
 	if expires := found.who.Expires; !expires.IsZero() && expires.Before(found.end) {
 		found.end = expires
 	}
@@ -233,26 +236,24 @@ func (v *verdicts) remember(key verdictKey, found verdict, life time.Duration) {
 	}
 	found.who.Token = porterhouse.Secret{}
 	found.who.Groups = slices.Clone(found.who.Groups)
-	put(v.proved, maxProved, key, found, now)
+	put(v.proved, maxProved, key, found)
 }
 
-// put writes a verdict. Of a few others, found at random, it clears those that have
-// ended, and in a full room the one that ends first.
-func put(room map[verdictKey]verdict, most int, key verdictKey, found verdict, now time.Time) {
-	var first verdictKey
-	var end time.Time
-	seen := 0
-	for k, old := range room { // begins somewhere at random
-		if !now.Before(old.end) {
-			delete(room, k)
-		} else if end.IsZero() || old.end.Before(end) {
-			first, end = k, old.end
-		}
-		if seen++; seen == clearingSample {
-			break
-		}
-	}
+// put writes a verdict. In a full room it replaces, of some others found at random,
+// the one that ends first.
+func put(room map[verdictKey]verdict, most int, key verdictKey, found verdict) {
 	if len(room) >= most {
+		var first verdictKey
+		var end time.Time
+		seen := 0
+		for k, old := range room { // begins anywhere
+			if end.IsZero() || old.end.Before(end) {
+				first, end = k, old.end
+			}
+			if seen++; seen == clearingSample {
+				break
+			}
+		}
 		delete(room, first)
 	}
 	room[key] = found

@@ -67,6 +67,9 @@ build/dex: $(wildcard sandbox/idp/dex/*.go) sandbox/idp/dex/go.mod sandbox/idp/d
 	@echo "building dex, an OpenID provider for the tests (a minute or two, once)"
 	@mkdir -p build && cd sandbox/idp/dex && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../../$@ .
 
+deps-redis:
+	@command -v redis-server >/dev/null || { echo "installing redis-server, which the tests of kv need (apt)"; apt-get update -qq && apt-get install -y -qq redis-server; }
+
 test: compiler deps build lint ## everything: formatting, vet, staticcheck, race detector, unit, end-to-end, clients, conformance
 	@echo "testing with the race detector"
 	@$(GO) test -race -timeout 30m ./...

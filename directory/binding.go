@@ -24,7 +24,8 @@ type Binding struct {
 	Subject string `json:",omitempty"`
 	User    string `json:",omitempty"` // the name that the person had at first
 	Since   time.Time
-	Issued  time.Time `json:",omitzero"` // of the newest proof
+	Told    bool      `json:",omitempty"` // whether a proof has told the groups
+	Issued  time.Time `json:",omitzero"`  // the newest proof that did; zero: it had no date
 	Groups  []string  `json:",omitempty"`
 }
 
@@ -215,13 +216,13 @@ func countable(groups []string) []string {
 	return kept
 }
 
-// learn takes the groups of a newer proof. Of two proofs of the same moment only
-// what both tell counts; one that does not say of which moment it is tells nothing.
+// learn takes the groups of a newer proof. Of two proofs of the same moment, or
+// without one, only what both tell counts.
 func (b *Binding) learn(who porterhouse.Principal) {
-	switch {
-	case who.Issued.After(b.Issued):
-		b.Issued, b.Groups = who.Issued.UTC().Round(0), countable(who.Groups)
-	case who.Issued.Equal(b.Issued):
+	switch issued := who.Issued.UTC().Round(0); {
+	case !b.Told || issued.After(b.Issued):
+		b.Told, b.Issued, b.Groups = true, issued, countable(who.Groups)
+	case issued.Equal(b.Issued):
 		b.Groups = slices.DeleteFunc(slices.Clone(b.Groups), func(group string) bool { return !slices.Contains(who.Groups, group) })
 	}
 }

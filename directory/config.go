@@ -20,10 +20,10 @@ type Config struct {
 	// Deny lists ClickHouse users that nobody acts as, by name or by prefix as
 	// admin_*, however a name is written: letters are compared without regard to
 	// case, width or style, though to ClickHouse Admin is not admin. Always denied
-	// are default and Gateway; the Provisioner's own user belongs here.
+	// are default, Gateway and the Provisioner's own user.
 	Deny []string
 	// DenyRoles lists roles that no group leads to, in the same way. Always denied
-	// is default. The Provisioner's marker role belongs here.
+	// are default and the Provisioner's marker role.
 	DenyRoles []string
 
 	// Provisioner makes the accounts. Nil: users and their roles are made by hand,

@@ -14,7 +14,7 @@
 // The roles of an account are one set, wherever the person comes in: those of the
 // groups that the newest proof tells. An older token acts with these roles too; it
 // neither adds one nor takes one away. A proof that tells no groups tells that
-// there are none.
+// there are none; of proofs without a date only what all of them tell counts.
 package directory
 
 import (
@@ -80,17 +80,19 @@ func New(c Config) (*Directory, error) {
 }
 
 func (d *Directory) parse(c Config) error {
-	deny := append([]string{alwaysDenied}, c.Deny...)
-	if c.Gateway != "" {
-		deny = append(deny, c.Gateway)
-	}
-	denied, err := parseNames("the deny list", deny, true)
+	denied, err := parseNames("the deny list", c.Deny, true)
 	if err != nil {
 		return err
 	}
-	deniedRoles, err := parseNames("the deny list of roles", append([]string{alwaysDenied}, c.DenyRoles...), true)
+	deniedRoles, err := parseNames("the deny list of roles", c.DenyRoles, true)
 	if err != nil {
 		return err
+	}
+	denied.also(alwaysDenied, c.Gateway)
+	deniedRoles.also(alwaysDenied)
+	if p := c.Provisioner; p != nil {
+		denied.also(p.config.Admin.User())
+		deniedRoles.also(p.config.Marker)
 	}
 	if len(c.Directories) == 0 {
 		return errors.New("there are no rules: nobody would have an account")

@@ -33,7 +33,11 @@ func (t *trail) binding(b Binding, who porterhouse.Principal, c claim) {
 	if !c.groups {
 		return
 	}
-	t.say("the newest proof of this person is of %s and tells the groups %q", b.Issued.Format(time.RFC3339), b.Groups)
+	if b.Issued.IsZero() {
+		t.say("no proof of this person has a date: what all of them tell are the groups %q", b.Groups)
+	} else {
+		t.say("the newest proof of this person is of %s and tells the groups %q", b.Issued.Format(time.RFC3339), b.Groups)
+	}
 	if kept := countable(who.Groups); len(kept) < len(who.Groups) {
 		t.say("of %d groups %d count: there are too many, or names that are not UTF-8", len(who.Groups), len(kept))
 	}

@@ -25,7 +25,10 @@ func (d *Directory) isLocal(ctx context.Context, m placed, in inquiry) (bool, er
 	if err != nil {
 		return false, refusal(in.who, err)
 	}
-	return user == Local, nil
+	if user == Local {
+		return true, nil
+	}
+	return false, d.provisioner.within(m.user)
 }
 
 // origins asks who made the person's own user, and that which is acted as. Without

@@ -41,6 +41,13 @@ func (n *names) add(text string) error {
 	return nil
 }
 
+// also puts more names on the list, as they are.
+func (n *names) also(more ...string) {
+	for _, name := range more {
+		n.exact[n.form(name)] = true
+	}
+}
+
 func (n names) form(name string) string {
 	if n.folded {
 		return fold(name)

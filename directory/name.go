@@ -34,11 +34,11 @@ func (d *Directory) place(who porterhouse.Principal, because *trail) (placed, er
 		}
 		local, err := r.fits(who, person)
 		if err != nil {
-			because.say("the rules of directory %d are not for this person: %v", i+1, err)
+			because.say("rules %d are not for this person: %v", i+1, err)
 			reasons = append(reasons, fmt.Errorf("rules %d: %w", i+1, err))
 			continue
 		}
-		because.say("the rules of directory %d are for this person, proved by the processor %q", i+1, who.Proof)
+		because.say("rules %d are for this person, proved by the processor %q", i+1, who.Proof)
 		return r.place(who, r.template.fill(person, local), because)
 	}
 	return placed{}, fmt.Errorf("no rules are for this person: %w", errors.Join(reasons...))

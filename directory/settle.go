@@ -142,8 +142,10 @@ func (d *Directory) bind(ctx context.Context, m placed, in inquiry, local bool) 
 		return own, nil
 	}
 	c.account, c.groups = m.user.String(), false
-	if _, _, err := d.bindings.claim(ctx, c); err != nil {
+	its, _, err := d.bindings.claim(ctx, c)
+	if err != nil {
 		return Binding{}, refused(in, err)
 	}
+	in.because.binding(its, in.who, c)
 	return own, nil
 }

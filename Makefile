@@ -10,7 +10,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION) -X runtime.godebugDefault=schedtrac
 NPM_CI   := npm ci --no-audit --no-fund --loglevel=error
 SOURCES  := $(shell find . -type f \( -name '*.go' -o -name '*.sql' -o -name '*.xml' -o -name '*.sh' \) -not -path '*/node_modules/*' -not -path './build/*' -not -name '*_test.go') go.mod go.sum
 
-.PHONY: help demo test compiler build deps deps-engine deps-clients deps-providers lint bench soak conformance fuzz clean
+.PHONY: help demo test compiler build deps deps-engine deps-clients deps-providers deps-redis lint bench soak conformance fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,7 +38,7 @@ porterhouse-engine: $(SOURCES)
 	@echo "building ./porterhouse-engine"
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/porterhouse-engine
 
-deps: deps-engine deps-clients deps-providers ## install what demo and tests need and this machine lacks
+deps: deps-engine deps-clients deps-providers deps-redis ## install what demo and tests need and this machine lacks
 
 deps-engine: sandbox/npm/node_modules/.installed
 sandbox/npm/node_modules/.installed: sandbox/npm/package-lock.json

@@ -57,13 +57,3 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
-
-// person returns the one with the subject, or fails.
-func (o Options) person(subject string) (Person, bool) {
-	for _, p := range o.People {
-		if p.Subject == subject {
-			return p, true
-		}
-	}
-	return Person{}, false
-}

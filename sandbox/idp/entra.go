@@ -106,9 +106,9 @@ func Overage(claims Claims) Claims {
 // Sign signs claims, and keeps in mind whose the token is, for on-behalf-of.
 func (e *Entra) Sign(claims Claims, changes ...Claims) string {
 	token := e.Issuer.Sign(claims, changes...)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if p, ok := e.Options.person(str(claims["oid"])); ok {
+	if p, ok := e.person(withSubject(str(claims["oid"]))); ok {
+		e.mu.Lock()
+		defer e.mu.Unlock()
 		e.onTop[token] = p
 	}
 	return token

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 type GitLab struct{ *Issuer }
 
 // StartGitLab starts the stand-in, a self-managed one: its issuer is its URL.
+// Subjects must be decimal numbers, as GitLab's ids are.
 func StartGitLab(t testing.TB, o Options) *GitLab {
 	t.Helper()
 	g := &GitLab{StartIssuer(t, o)}
@@ -55,7 +57,7 @@ func (g *GitLab) info(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(out, http.StatusOK, Claims{
-		"resource_owner_id": claims["sub"], "scope": strings.Fields(claims["scope"].(string)), "application": Claims{"uid": claims["client_id"]},
+		"resource_owner_id": json.RawMessage(str(claims["sub"])), "scope": strings.Fields(claims["scope"].(string)), "application": Claims{"uid": claims["client_id"]},
 		"created_at": claims["iat"], "expires_in": claims["exp"].(int64) - g.Now().Unix(),
 	})
 }

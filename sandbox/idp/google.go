@@ -124,7 +124,7 @@ func (g *Google) tokeninfo(out http.ResponseWriter, r *http.Request) {
 
 // withEmail is the person of a token that may tell the address.
 func (g *Google) withEmail(claims Claims) (Person, bool) {
-	p, ok := g.Options.person(claims["sub"].(string))
+	p, ok := g.person(withSubject(str(claims["sub"])))
 	return p, ok && hasScope(claims, GoogleEmailScope)
 }
 
@@ -152,13 +152,8 @@ func (g *Google) memberships(out http.ResponseWriter, r *http.Request) {
 		reply(out, http.StatusForbidden, Claims{"error": Claims{"code": 403, "status": "PERMISSION_DENIED", "message": "Request had insufficient authentication scopes."}})
 		return
 	}
-	var groups []string
-	for _, p := range g.Options.People {
-		if query := r.FormValue("query"); query == "member_key_id == '"+p.Email+"'" || query == "member_key_id=='"+p.Email+"'" {
-			groups = p.Groups
-		}
-	}
-	page, next := pageOf(groups, r.FormValue("pageToken"), 2)
+	member, _ := g.person(func(p Person) bool { return r.FormValue("query") == "member_key_id == '"+p.Email+"'" })
+	page, next := pageOf(member.Groups, r.FormValue("pageToken"), 2)
 	memberships := []Claims{}
 	for _, name := range page {
 		memberships = append(memberships, Claims{"group": "groups/" + url.PathEscape(name), "groupKey": Claims{"id": name}, "displayName": name, "relationType": "DIRECT"})

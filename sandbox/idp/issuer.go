@@ -3,6 +3,7 @@ package idp
 import (
 	"crypto/rand"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,18 +22,19 @@ type Issuer struct {
 	Options Options
 	Now     func() time.Time // of new tokens
 
-	t         testing.TB
 	mu        sync.Mutex
 	keys      []*Key            // the newest first; the first signs
 	published []map[string]any  // what the key set holds beside them
 	opaque    map[string]Claims // by token: what it stands for
+	people    []Person
 }
 
 // StartIssuer starts an issuer with one key for RS256.
 func StartIssuer(t testing.TB, o Options) *Issuer {
 	t.Helper()
 	wire := startWire(t)
-	i := &Issuer{Wire: wire, Name: wire.URL, Options: o.withDefaults(), Now: time.Now, t: t, opaque: map[string]Claims{}}
+	o = o.withDefaults()
+	i := &Issuer{Wire: wire, Name: wire.URL, Options: o, Now: time.Now, opaque: map[string]Claims{}, people: o.People}
 	i.AddKey(NewKey(t, "RS256"))
 	i.Answer("/.well-known/openid-configuration", func(out http.ResponseWriter, _ *http.Request) { reply(out, http.StatusOK, i.Discovery()) })
 	i.Answer("/jwks", func(out http.ResponseWriter, _ *http.Request) { reply(out, http.StatusOK, i.KeySet()) })
@@ -117,6 +119,35 @@ func (i *Issuer) register(token string, claims Claims) string {
 	defer i.mu.Unlock()
 	i.opaque[token] = claims
 	return token
+}
+
+// Amend changes what the endpoints say of a token; a nil value leaves the claim out.
+func (i *Issuer) Amend(token string, changes Claims) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.opaque[token] = i.opaque[token].and(changes)
+}
+
+// Know makes a person known, instead of any with the same subject.
+func (i *Issuer) Know(p Person) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	others := slices.DeleteFunc(slices.Clone(i.people), func(other Person) bool { return other.Subject == p.Subject })
+	i.people = append(others, p)
+}
+
+// person is the one whom is true of.
+func (i *Issuer) person(whom func(Person) bool) (Person, bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if at := slices.IndexFunc(i.people, whom); at >= 0 {
+		return i.people[at], true
+	}
+	return Person{}, false
+}
+
+func withSubject(subject string) func(Person) bool {
+	return func(p Person) bool { return p.Subject == subject }
 }
 
 // Revoke makes the endpoints forget a token.

@@ -1,9 +1,36 @@
 // Package ticket makes one-time tickets: the gate's own login, for one query, to
 // a ClickHouse that asks our authenticator who is there.
+//
+//	Mint(claim) ──▶ ticket ──▶ ClickHouse ──▶ authenticator ──▶ Redeem(ticket, claim)
+//	     │                                                          │
+//	     └──▶ store: keyed hash of the ticket ──▶ fresh ── Swap ──▶ redeemed ──▶ nothing
+//	                                              10 s              1 s
+//
+// The rule of the package: a ticket lets in once, for exactly the claim that it
+// was minted for. ClickHouse may ask twice for one request (when an answer was
+// lost), so within a second after it was redeemed the same ticket with the same
+// claim is the same redemption.
+//
+// A ticket that comes with another claim is refused and stays good for its own:
+// whoever has stolen it gains nothing by trying, and if trying used it up, he
+// could stop the query that it was made for.
+//
+// The store's clock decides what is late, so gateways that share a store agree
+// whatever their own clocks say. What the store holds lets nobody in.
 package ticket
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"porterhouse"
@@ -12,27 +39,214 @@ import (
 
 // Config is what a Desk is made of.
 type Config struct {
-	Store kv.Store         // where tickets are until they are redeemed
-	Now   func() time.Time // nil: time.Now
+	// Store is where tickets are until they are redeemed; that of all gateways
+	// which ClickHouse may ask. For a gateway alone memory is best: a file syncs
+	// to the disk twice for each ticket.
+	Store kv.Store
+	// Key is what the hashes in the store are keyed with: at least 32 bytes, the
+	// same in all gateways that share the store. None: one is made up, which is
+	// right for a gateway alone.
+	Key porterhouse.Secret
 }
 
-// Claim is what a ticket is bound to.
+// Claim is what a ticket is bound to. None of it may be empty.
 type Claim struct {
 	User          porterhouse.UserName // whom it lets in
-	QueryID       string               // for which query
-	Authenticator string               // at which authenticator
+	QueryID       string               // for which query; at most 128 bytes
+	Authenticator string               // at which authenticator; at most 128 bytes
 }
 
-// Desk mints and redeems tickets.
-type Desk struct{ config Config }
+// Life is how long a ticket is good, and SameRedemption how long after it was
+// redeemed the same call is let in again.
+const (
+	Life           = 10 * time.Second
+	SameRedemption = 1 * time.Second
+)
+
+const (
+	prefix    = "pht_"
+	size      = 32 // bytes of chance in a ticket: 256 bits
+	minKey    = 32 // bytes
+	maxName   = 128
+	storeName = "ticket/" // what keys in the store begin with
+)
+
+// What a stored record begins with, before the hash of the claim.
+const (
+	isFresh    byte = 'f'
+	isRedeemed byte = 'r'
+)
+
+// encoding is that of a ticket: no character that Basic, a header or a URL
+// would take for another.
+var encoding = base64.RawURLEncoding.Strict()
+
+// Desk mints and redeems tickets. It is safe for concurrent use.
+type Desk struct {
+	store                          kv.Store
+	key                            []byte
+	minted, redeemed, again, wrong atomic.Uint64
+}
 
 // New checks c.
-func New(c Config) (*Desk, error) { return &Desk{c}, nil }
-
-// Mint makes a ticket that is good once, for 10 seconds.
-func (d *Desk) Mint(ctx context.Context, c Claim) (porterhouse.Secret, error) {
-	return porterhouse.Secret{}, nil
+func New(c Config) (*Desk, error) {
+	key := []byte(c.Key.Reveal())
+	switch {
+	case c.Store == nil:
+		return nil, errors.New("ticket: there is no store")
+	case c.Key.IsZero():
+		key = make([]byte, minKey)
+		rand.Read(key)
+	case len(key) < minKey:
+		return nil, fmt.Errorf("ticket: the key has %d bytes, less than the %d that it must have", len(key), minKey)
+	}
+	return &Desk{store: c.Store, key: key}, nil
 }
 
-// Redeem accepts a ticket for exactly its claim, once.
-func (d *Desk) Redeem(ctx context.Context, secret string, c Claim) error { return nil }
+// Is reports whether a secret looks like a ticket. What does is nothing else, and
+// is shown to nobody but Redeem.
+func Is(secret string) bool { return strings.HasPrefix(secret, prefix) }
+
+// Mint makes a ticket that is good once, for 10 seconds. The error is a
+// *porterhouse.Error, or ctx's own.
+func (d *Desk) Mint(ctx context.Context, c Claim) (porterhouse.Secret, error) {
+	if err := c.check(); err != nil {
+		return porterhouse.Secret{}, &porterhouse.Error{Kind: porterhouse.Internal, Public: "no login to ClickHouse could be made for this query", Err: err}
+	}
+	chance := make([]byte, size)
+	rand.Read(chance)
+	ticket := prefix + encoding.EncodeToString(chance)
+	if err := d.store.Put(ctx, d.place(ticket), d.record(isFresh, ticket, c), Life); err != nil {
+		return porterhouse.Secret{}, err
+	}
+	d.minted.Add(1)
+	return porterhouse.NewSecret(ticket), nil
+}
+
+// Redeem accepts a ticket for exactly its claim, once. The error is a
+// *porterhouse.Error, Unauthenticated for every ticket that is not good, or
+// ctx's own.
+func (d *Desk) Redeem(ctx context.Context, secret string, c Claim) error {
+	err := d.redeem(ctx, secret, c)
+	if kind, _ := porterhouse.Explain(err); err != nil && kind == porterhouse.Unauthenticated {
+		d.wrong.Add(1)
+	}
+	return err
+}
+
+func (d *Desk) redeem(ctx context.Context, secret string, c Claim) error {
+	if err := c.check(); err != nil {
+		return refuse(err)
+	}
+	if !wellFormed(secret) {
+		return refuse(errors.New("it is not a ticket"))
+	}
+	found, err := d.store.Get(ctx, d.place(secret))
+	if err != nil {
+		return unknown(err)
+	}
+	want := d.record(isFresh, secret, c)
+	if len(found) != len(want) || !hmac.Equal(found[1:], want[1:]) {
+		return refuse(errors.New("the ticket was made for another user, query or authenticator"))
+	}
+	if found[0] == isRedeemed {
+		d.again.Add(1)
+		return nil
+	}
+	return d.punch(ctx, secret, want, d.record(isRedeemed, secret, c))
+}
+
+// punch makes a fresh ticket a redeemed one. Who comes second, at the same
+// moment and with the same claim, is let in with the first.
+func (d *Desk) punch(ctx context.Context, secret string, fresh, redeemed []byte) error {
+	done, err := d.store.Swap(ctx, d.place(secret), fresh, redeemed, SameRedemption)
+	if err != nil {
+		return err
+	}
+	if done {
+		d.redeemed.Add(1)
+		return nil
+	}
+	found, err := d.store.Get(ctx, d.place(secret))
+	if err != nil {
+		return unknown(err)
+	}
+	if !hmac.Equal(found, redeemed) {
+		return refuse(errors.New("the ticket was changed meanwhile"))
+	}
+	d.again.Add(1)
+	return nil
+}
+
+// check refuses a claim that is open at one end: a ticket for any query is a password.
+func (c Claim) check() error {
+	switch {
+	case c.User.IsZero():
+		return errors.New("the claim names no user")
+	case c.QueryID == "":
+		return errors.New("the claim names no query: ClickHouse tells the authenticator of it only where its configuration forwards the header")
+	case c.Authenticator == "":
+		return errors.New("the claim names no authenticator")
+	case len(c.QueryID) > maxName || len(c.Authenticator) > maxName:
+		return fmt.Errorf("the query id or the authenticator's name has more than %d bytes", maxName)
+	}
+	return nil
+}
+
+// wellFormed reports whether a secret is what Mint could have made.
+func wellFormed(secret string) bool {
+	text, ok := strings.CutPrefix(secret, prefix)
+	if !ok || len(text) != encoding.EncodedLen(size) {
+		return false
+	}
+	_, err := encoding.DecodeString(text)
+	return err == nil
+}
+
+// place is the key of a ticket in the store.
+func (d *Desk) place(ticket string) string {
+	return storeName + hex.EncodeToString(d.hash("ticket", ticket))
+}
+
+// record is what the store holds of a ticket.
+func (d *Desk) record(state byte, ticket string, c Claim) []byte {
+	return append([]byte{state}, d.hash("claim", ticket, c.User.String(), c.QueryID, c.Authenticator)...)
+}
+
+// hash is a keyed hash of some texts, none of which can reach into the next.
+func (d *Desk) hash(texts ...string) []byte {
+	h := hmac.New(sha256.New, d.key)
+	for _, text := range texts {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
+		h.Write(length[:])
+		h.Write([]byte(text))
+	}
+	return h.Sum(nil)
+}
+
+// unknown is the answer when the store has no such ticket, or cannot tell.
+func unknown(err error) error {
+	if errors.Is(err, kv.ErrNotFound) {
+		return refuse(errors.New("no such ticket: it is late, was redeemed before, or was never made"))
+	}
+	return err
+}
+
+// refuse is the one answer to every ticket that is not good.
+func refuse(why error) error {
+	return &porterhouse.Error{Kind: porterhouse.Unauthenticated, Public: "the ticket is not good", Err: why}
+}
+
+// Stats counts tickets since New.
+type Stats struct {
+	Minted   uint64
+	Redeemed uint64 // each counted once
+	Again    uint64 // the same redemption, asked for again
+	Refused  uint64
+}
+
+// Stats returns the counts so far.
+func (d *Desk) Stats() Stats {
+	return Stats{d.minted.Load(), d.redeemed.Load(), d.again.Load(), d.wrong.Load()}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,19 +14,20 @@ import (
 // openid is a processor for an OpenID provider, and for those that are one with
 // habits of its own (keycloak, okta, auth0, cognito, entra, gitlab):
 //
-//	JWT      by its issuer; keys from jwks_uri; what they say is final
-//	opaque   the provider is asked, where it was said how
+//	JWT      mine by its issuer; what the keys at jwks_uri say is final
+//	opaque   mine, where there is a way to ask: introspection, else userinfo (opaque.go)
 //
 // All places of the provider come from its discovery document, or all from the
 // settings: a place that is configured is not looked up.
 type openid struct {
+	settings   Settings
 	rules      *rules
 	algorithms []string
 	providers  *Providers
 	fixed      places          // from the settings
 	document   *remote[places] // discovery; nil: there is none
-	keysLife   time.Duration
-	opaque     func(ctx context.Context, token string, at places) (porterhouse.Principal, error) // nil: such tokens are not mine
+	// opaque asks the provider; nil: there is no way to ask.
+	opaque func(ctx context.Context, token string, at places) (porterhouse.Principal, error)
 }
 
 // places is where a provider answers which question.
@@ -34,6 +36,7 @@ type places struct {
 	keys          string // jwks_uri
 	userinfo      string
 	introspection string
+	secretInForm  bool // introspection wants our secret there, not in a header
 }
 
 // newOpenID makes the processor that is described by s.
@@ -42,7 +45,7 @@ func newOpenID(s Settings, r Resource, p *Providers) (Processor, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &openid{rules: rules, providers: p, keysLife: s.JWKSCacheLifetime}
+	o := &openid{settings: s, rules: rules, providers: p, opaque: newOpaque(s, rules, p)}
 	if o.algorithms, err = algorithmsOf(s); err != nil {
 		return nil, err
 	}
@@ -56,34 +59,29 @@ func newOpenID(s Settings, r Resource, p *Providers) (Processor, error) {
 // verify implements Processor.
 func (o *openid) verify(ctx context.Context, token string) (porterhouse.Principal, error) {
 	t, err := o.rules.mine(ctx, token)
-	switch {
-	case err == nil:
-		return o.proveJWT(ctx, t)
-	case !errors.Is(err, errNoJWT) || o.opaque == nil || isForeign(token):
+	isJWT := err == nil
+	if !isJWT && !errors.Is(err, errNoJWT) {
 		return porterhouse.Principal{}, err
+	}
+	if !isJWT && (o.opaque == nil || isForeign(token)) {
+		return porterhouse.Principal{}, notMine("it is no JWT, and none that this provider is asked about")
 	}
 	at, err := o.places(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return porterhouse.Principal{}, err
+	case isJWT && at.keys != "":
+		return o.signedAt(at).prove(ctx, t)
+	case o.opaque != nil:
+		return o.opaque(ctx, token, at)
 	}
-	return o.opaque(ctx, token, at)
+	return porterhouse.Principal{}, refuse("there are no keys (jwks_uri) to check it with")
 }
 
-// proveJWT checks a token that says it is of this issuer.
-func (o *openid) proveJWT(ctx context.Context, t jwt) (porterhouse.Principal, error) {
-	at, err := o.places(ctx)
-	if err != nil {
-		return porterhouse.Principal{}, err
-	}
-	if at.keys == "" {
-		return porterhouse.Principal{}, refuse("it is a JWT, and this processor knows no keys (jwks_uri) to check it with")
-	}
-	s := signedBy{
-		rules:      o.rules,
-		signatures: signatures{o.algorithms, ringOf(o.providers.keysAt(at.keys, o.keysLife))},
-		issuer:     at.issuer,
-	}
-	return s.prove(ctx, t)
+// signedAt checks JWTs with the provider's keys.
+func (o *openid) signedAt(at places) signedBy {
+	keys := o.providers.keysAt(at.keys, o.settings.JWKSCacheLifetime)
+	return signedBy{rules: o.rules, signatures: signatures{o.algorithms, ringOf(keys)}, issuer: at.issuer}
 }
 
 // places are those that are configured, completed by the discovery document.
@@ -152,6 +150,11 @@ func parseDiscovery(text []byte, address, expected string) (places, error) {
 	case expected == "" && strings.TrimSuffix(at.issuer, "/")+wellKnown != address:
 		return places{}, fmt.Errorf("it is of the issuer %q, whose document stands elsewhere: name the expected_issuer if it is yours", abridged(at.issuer))
 	}
+	methods, err := c.texts("introspection_endpoint_auth_methods_supported")
+	if err != nil {
+		return places{}, err
+	}
+	at.secretInForm = slices.Contains(methods, "client_secret_post") && !slices.Contains(methods, "client_secret_basic")
 	return at, nil
 }
 

@@ -107,6 +107,14 @@ func build(s Settings, r Resource, p *Providers) (Processor, error) {
 	switch s.Type {
 	case "jwt_static_key", "jwt_static_jwks", "jwt_dynamic_jwks":
 		verify, err = newSigned(s, r, p)
+	case "google":
+		verify, err = newGoogle(s, r, p)
+	case "github":
+		verify, err = newGitHub(s, r, p)
+	case "gitlab":
+		verify, err = newGitLab(s, r, p)
+	case "entra", "azure":
+		verify, err = newEntra(s, r, p)
 	default:
 		verify, err = newOpenID(s, r, p)
 	}

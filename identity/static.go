@@ -47,6 +47,11 @@ func newSigned(s Settings, r Resource, p *Providers) (Processor, error) {
 		return nil, err
 	}
 	mine.signatures.ring = set.ring
+	if s.Type == "jwt_static_key" { // the one key has no id, whatever a token says
+		mine.signatures.ring = func(ctx context.Context, h header) (*publicKey, error) {
+			return set.ring(ctx, header{algorithm: h.algorithm})
+		}
+	}
 	return mine.verify, nil
 }
 

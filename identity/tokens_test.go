@@ -6,13 +6,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"porterhouse"
 )
@@ -92,7 +91,7 @@ func TestPrincipalOfAToken(t *testing.T) {
 	}
 	want := porterhouse.Principal{Issuer: "porterhouse", Subject: "alice@example.com", User: "alice@example.com",
 		Client: "claude-code", TokenID: issued.ID, Expires: c.Now().Add(time.Hour).UTC().Truncate(time.Second)}
-	if !cmp.Equal(who, want) {
+	if !reflect.DeepEqual(who, want) {
 		t.Errorf("proved %+v\nwant   %+v", who, want)
 	}
 	second, _ := create(t, tokens, "alice@example.com")

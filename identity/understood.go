@@ -15,9 +15,11 @@ var (
 	withKeys   = []string{"openid", "jwt_static_jwks", "jwt_dynamic_jwks", "entra", "azure", "google", "gitlab", "keycloak", "okta", "auth0", "cognito"}
 	withTokens = append([]string{"jwt_static_key"}, withKeys...)
 	withEmail  = []string{"openid", "jwt_static_key", "jwt_static_jwks", "jwt_dynamic_jwks", "google", "github", "gitlab", "keycloak", "okta", "auth0", "cognito"}
-	discovered = []string{"openid", "entra", "azure", "google", "gitlab", "keycloak", "okta", "auth0", "cognito"}
-	asked      = []string{"openid", "gitlab", "keycloak", "okta", "auth0"}
-	based      = []string{"github", "gitlab", "keycloak", "okta", "auth0", "entra", "azure", "google"}
+	withJWKS   = []string{"openid", "jwt_dynamic_jwks", "entra", "azure", "google", "gitlab"}
+	discovered = []string{"openid", "keycloak", "okta", "auth0", "cognito"}
+	asked      = []string{"openid", "keycloak", "okta", "auth0"}
+	withSecret = append([]string{"entra", "azure"}, asked...) // Graph wants the API's own
+	based      = []string{"github", "gitlab", "keycloak", "okta", "auth0"}
 )
 
 // key is a setting: its name, whether it is there, and the types that understand it.
@@ -42,19 +44,19 @@ func (s Settings) keys() []key {
 		{"public_key", s.PublicKey != "", []string{"jwt_static_key"}},
 		{"static_jwks", s.StaticJWKS != "", []string{"jwt_static_jwks"}},
 		{"static_jwks_file", s.StaticJWKSFile != "", []string{"jwt_static_jwks"}},
-		{"jwks_uri", s.JWKSURI != "", []string{"openid", "jwt_dynamic_jwks"}},
-		{"jwks_cache_lifetime", s.JWKSCacheLifetime != 0, append([]string{"jwt_dynamic_jwks"}, discovered...)},
+		{"jwks_uri", s.JWKSURI != "", withJWKS},
+		{"jwks_cache_lifetime", s.JWKSCacheLifetime != 0, slices.Concat(withJWKS, discovered[1:])},
 		{"configuration_endpoint", s.ConfigurationEndpoint != "", discovered},
-		{"userinfo_endpoint", s.UserinfoEndpoint != "", asked},
+		{"userinfo_endpoint", s.UserinfoEndpoint != "", append([]string{"gitlab"}, asked...)},
 		{"token_introspection_endpoint", s.TokenIntrospectionEndpoint != "", asked},
-		{"introspection_client_id", s.IntrospectionClientID != "", asked},
-		{"introspection_client_secret", !s.IntrospectionClientSecret.IsZero(), asked},
+		{"introspection_client_id", s.IntrospectionClientID != "", withSecret},
+		{"introspection_client_secret", !s.IntrospectionClientSecret.IsZero(), withSecret},
 		{"tenant_id", s.TenantID != "", []string{"entra", "azure"}},
 		{"allowed_domains", len(s.AllowedDomains) > 0, withEmail},
 		{"email_verified", s.EmailVerified, withEmail},
 		{"organization", s.Organization != "", []string{"github", "gitlab", "cognito"}},
 		{"base_url", s.BaseURL != "", based},
-		{"client_secret", !s.ClientSecret.IsZero(), []string{"github", "entra", "azure"}},
+		{"client_secret", !s.ClientSecret.IsZero(), []string{"github"}},
 	}
 }
 
@@ -103,7 +105,7 @@ func (s Settings) checkNeeded() error {
 		places := s.JWKSURI + s.UserinfoEndpoint + s.TokenIntrospectionEndpoint
 		return needs(s.ConfigurationEndpoint != "" || places != "", "configuration_endpoint, or jwks_uri, userinfo_endpoint or token_introspection_endpoint")
 	case "entra", "azure":
-		return needs(tenant.MatchString(s.TenantID), "tenant_id: the id of one tenant (a GUID), so not common or organizations, where anybody may open one")
+		return needs(s.TenantID != "", "tenant_id")
 	case "keycloak":
 		return needs(s.BaseURL != "", "base_url: that of the realm, such as https://sso.example.com/realms/main")
 	case "auth0":
@@ -116,10 +118,7 @@ func (s Settings) checkNeeded() error {
 	return nil
 }
 
-var (
-	tenant = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	pool   = regexp.MustCompile(`^[a-z0-9-]+/[A-Za-z0-9_-]+$`)
-)
+var pool = regexp.MustCompile(`^[a-z0-9-]+/[A-Za-z0-9_-]+$`)
 
 // checkIssuers keeps the issuers of different processors apart.
 func (s Settings) checkIssuers() error {
@@ -149,8 +148,8 @@ func (s Settings) checkURLs() error {
 			return fmt.Errorf("%s is not a URL such as https://idp.example.com/path", name)
 		}
 	}
-	if (s.IntrospectionClientID == "") != s.IntrospectionClientSecret.IsZero() {
-		return errors.New("introspection_client_id and introspection_client_secret go together")
+	if s.IntrospectionClientID != "" && s.IntrospectionClientSecret.IsZero() {
+		return errors.New("introspection_client_id needs introspection_client_secret")
 	}
 	return nil
 }

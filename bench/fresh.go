@@ -41,7 +41,7 @@ const (
 // bytes of them it gives is then its own limit.
 const freshConfig = `listen: %s
 clusters: {bench: {url: "%s", user: ` + freshUser + `, password: "file:password"}}
-users: {name: "{localpart}", domains: [example.com]}
+users: {name: "{localpart}", domains: [example.com], local_users: {allow: [alice, bob, carol]}}
 tokens: {file: tokens.json}
 audit: {file: audit.jsonl, key: "file:audit.key"}
 limits: {rows: 1000000}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
+	"porterhouse"
 	"porterhouse/directory"
 	"porterhouse/gate"
 	"porterhouse/identity"
@@ -23,7 +25,7 @@ type generation struct {
 func build(c Config, p *process) (*generation, error) {
 	g := &generation{}
 	var err error
-	if g.verifier, err = identity.New(identity.Config{Processors: []identity.Processor{p.tokens.Verify}}); err != nil {
+	if g.verifier, err = buildVerifier(c, p, c.mcpResource()); err != nil {
 		return nil, err
 	}
 	if g.gate, err = buildGate(c, p); err != nil {
@@ -32,6 +34,8 @@ func build(c Config, p *process) (*generation, error) {
 	g.mcp, err = mcpserver.New(mcpserver.Config{
 		Gate:             g.gate,
 		Verify:           g.verifier.Verify,
+		LacksScope:       identity.LacksScope,
+		Scopes:           c.scopes(),
 		Cluster:          c.clusterNames()[0],
 		Version:          version,
 		ResourceMetadata: c.publicURL() + metadataPath + mcpPath,
@@ -46,10 +50,32 @@ func build(c Config, p *process) (*generation, error) {
 	return g, nil
 }
 
+// buildVerifier makes the verifier of one resource. API tokens are for every
+// door; all other tokens are for this one.
+func buildVerifier(c Config, p *process, r identity.Resource) (*identity.Verifier, error) {
+	var processors []identity.Processor
+	if p.tokens != nil {
+		processors = append(processors, p.verifyAPIToken)
+	}
+	others, err := identity.NewProcessors(c.processors(), r, p.providers)
+	if err != nil {
+		return nil, err
+	}
+	return identity.New(identity.Config{Processors: append(processors, others...)})
+}
+
+// verifyAPIToken is the processor of API tokens, under the name that the rules
+// have for it.
+func (p *process) verifyAPIToken(ctx context.Context, token string) (porterhouse.Principal, error) {
+	who, err := p.tokens.Verify(ctx, token)
+	who.Proof = apiTokens
+	return who, err
+}
+
 func buildGate(c Config, p *process) (*gate.Gate, error) {
 	clusters := make(map[string]gate.Cluster, len(c.Clusters))
-	for name, cluster := range c.Clusters {
-		people, err := directory.New(c.Users.directory(cluster.User))
+	for name := range c.Clusters {
+		people, err := directory.New(c.directory(name, p))
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
@@ -69,6 +95,7 @@ func buildGate(c Config, p *process) (*gate.Gate, error) {
 const (
 	mcpPath      = "/mcp"
 	metadataPath = "/.well-known/oauth-protected-resource"
+	callbackPath = "/signin/callback" // to be registered at identity providers
 )
 
 // routes is the whole of what this server answers:
@@ -79,11 +106,11 @@ const (
 //	/metrics                                      for Prometheus; from this machine only, or on metrics.listen, which a proxy in front needs
 func routes(c Config, p *process, g *generation) http.Handler {
 	m := p.metrics
-	metadata := resourceMetadata(c.publicURL() + mcpPath)
+	metadata := resourceMetadata(c)
 	mux := http.NewServeMux()
 	mux.Handle(mcpPath, m.door("mcp", g.mcp))
-	mux.Handle("GET "+metadataPath, metadata)
-	mux.Handle("GET "+metadataPath+mcpPath, metadata)
+	mux.Handle(metadataPath, metadata)
+	mux.Handle(metadataPath+mcpPath, metadata)
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.Handle("GET /readyz", &readiness{clusters: p.clients, audit: p.audit})
 	if c.Metrics.Listen == "" && !c.BehindTLSProxy { // behind a proxy everybody seems to be on this machine

@@ -31,9 +31,20 @@ type Config struct {
 	Clusters       map[string]ClusterConfig `yaml:"clusters"` // by name; exactly one in this version
 	Users          UsersConfig              `yaml:"users"`
 	Tokens         TokensConfig             `yaml:"tokens"`
-	Limits         LimitsConfig             `yaml:"limits"`
-	Allow          AllowConfig              `yaml:"allow"`
-	Audit          AuditConfig              `yaml:"audit"`
+
+	EnableTokenAuth     yes                        `yaml:"enable_token_auth"` // without it the token processors are not asked
+	TokenProcessors     map[string]ProcessorConfig `yaml:"token_processors"`  // by name
+	UserDirectories     UserDirectoriesConfig      `yaml:"user_directories"`
+	RemoteURLAllowHosts AllowHostsConfig           `yaml:"remote_url_allow_hosts"`
+	Identity            IdentityConfig             `yaml:"identity"`
+	Resources           ResourcesConfig            `yaml:"resources"`
+	KV                  KVConfig                   `yaml:"kv"`
+
+	Limits LimitsConfig `yaml:"limits"`
+	Allow  AllowConfig  `yaml:"allow"`
+	Audit  AuditConfig  `yaml:"audit"`
+
+	inline []string // paths of the secrets that stand in the file itself
 }
 
 // TLSPair is a certificate with what issued it, and its key: PEM files.
@@ -71,6 +82,9 @@ type ClusterConfig struct {
 	TLS            ClusterTLS         `yaml:"tls"`              // for https
 	AllowPlainHTTP bool               `yaml:"allow_plain_http"` // beyond loopback, where everybody on the way reads along
 	MaxConnections int                `yaml:"max_connections"`  // at once
+
+	Provision     *ProvisionConfig     `yaml:"provision"`     // nil: users are made by hand
+	Authenticator *AuthenticatorConfig `yaml:"authenticator"` // nil: ClickHouse itself is not asked with tokens
 }
 
 // ClusterTLS are the certificates of the connection to ClickHouse.
@@ -79,16 +93,6 @@ type ClusterTLS struct {
 	Cert       string `yaml:"cert" kind:"path"` // our own, for a server that asks
 	Key        string `yaml:"key" kind:"path"`  // of Cert
 	ServerName string `yaml:"server_name"`      // in the server's certificate; "": the host of the URL
-}
-
-// UsersConfig says which ClickHouse account a person has; see directory.Config.
-type UsersConfig struct {
-	Name              string   `yaml:"name"` // template
-	Domains           []string `yaml:"domains"`
-	LowerCase         bool     `yaml:"lower_case"`
-	Deny              []string `yaml:"deny"`
-	AllowUnicodeNames bool     `yaml:"allow_unicode_names"`
-	AllowShared       bool     `yaml:"allow_shared"`
 }
 
 // TokensConfig says where the API tokens are kept. Without them nobody could be
@@ -139,7 +143,8 @@ func defaultConfig() Config {
 			WriteTimeout:  time.Minute,
 			IdleTimeout:   2 * time.Minute,
 		},
-		Users: UsersConfig{Name: "{user}"},
+		EnableTokenAuth: true,
+		Users:           UsersConfig{Name: "{user}"},
 		Limits: LimitsConfig{
 			Rows:                100_000,
 			Bytes:               64 << 20,
@@ -172,6 +177,7 @@ func loadPart(path string, env func(string) (string, bool), needed func(secret s
 		d.decode(root, &config)
 	}
 	if len(d.problems) == 0 {
+		config.inline = d.inline
 		check{&config, d}.all()
 	}
 	if err := d.err(); err != nil {

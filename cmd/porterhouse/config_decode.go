@@ -21,6 +21,7 @@ type decoder struct {
 	env      func(string) (string, bool)
 	needed   func(secret string) bool // which secrets are looked for; nil: all
 	found    map[string]place         // of every key that the file has, by its path, such as "tls.cert"
+	inline   []string                 // paths of the secrets that stand in the file itself
 	problems []problem
 }
 
@@ -118,6 +119,10 @@ func (d *decoder) value(node *yaml.Node, v reflect.Value, path string, tag refle
 	if !d.isPlain(node, path) {
 		return
 	}
+	if s, ok := v.Addr().Interface().(shaped); ok {
+		s.read(d, node, path)
+		return
+	}
 	if isScalar(v) {
 		d.scalar(node, v, path, tag)
 		return
@@ -184,7 +189,10 @@ func (d *decoder) field(key, value *yaml.Node, v reflect.Value, path string) {
 	var known []string
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
-		name := field.Tag.Get("yaml")
+		name, isKey := field.Tag.Lookup("yaml")
+		if !isKey {
+			continue
+		}
 		if name == key.Value {
 			d.value(value, v.Field(i), join(path, name), field.Tag)
 			return
@@ -214,7 +222,9 @@ func (d *decoder) sequence(node *yaml.Node, v reflect.Value, path string) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
 	for i, item := range node.Content {
-		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", path, i), "")
+		at := fmt.Sprintf("%s[%d]", path, i)
+		d.found[at] = placeOf(item)
+		d.value(item, v.Index(i), at, "")
 	}
 }
 

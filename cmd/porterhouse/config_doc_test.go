@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // What tells operators of the configuration, held to the configuration.
-const example, manual = "../../doc/porterhouse.example.yaml", "../../doc/configuration.md"
+const example, manual, processorManual = "../../doc/porterhouse.example.yaml", "../../doc/configuration.md", "../../doc/token-processors.md"
 
 func readText(t *testing.T, path string) string {
 	t.Helper()
@@ -25,18 +26,24 @@ func readText(t *testing.T, path string) string {
 
 // keysOf are the paths of all keys of a type, with NAME for any name.
 func keysOf(v reflect.Type, path string) []string {
-	if v.Kind() == reflect.Pointer {
-		v = v.Elem()
+	isList := v.Kind() == reflect.Slice && v.Elem().Kind() == reflect.Struct && scalars[v.Elem()] == ""
+	if v.Kind() == reflect.Pointer || isList {
+		return keysOf(v.Elem(), path)
+	}
+	if scalars[v] != "" || reflect.PointerTo(v).Implements(reflect.TypeFor[shaped]()) {
+		return []string{path}
 	}
 	if v.Kind() == reflect.Map {
 		return keysOf(v.Elem(), path+".NAME")
 	}
-	if v.Kind() != reflect.Struct || scalars[v] != "" {
+	if v.Kind() != reflect.Struct {
 		return []string{path}
 	}
 	var keys []string
 	for i := range v.NumField() {
-		keys = append(keys, keysOf(v.Field(i).Type, join(path, v.Field(i).Tag.Get("yaml")))...)
+		if name, isKey := v.Field(i).Tag.Lookup("yaml"); isKey {
+			keys = append(keys, keysOf(v.Field(i).Type, join(path, name))...)
+		}
 	}
 	return keys
 }
@@ -51,9 +58,15 @@ func TestTheExampleLoads(t *testing.T) {
 	}
 }
 
+// uncomment takes the # from before each key. A second # is before what does not
+// go together with the rest.
+func uncomment(text string) string {
+	return regexp.MustCompile(`(?m)^( *)#(\S|  +(?:- |#\s*)?\w+:)`).ReplaceAllString(text, "$1$2")
+}
+
 // The example shows every key, and loads with all of them.
 func TestTheExampleShowsEveryKey(t *testing.T) {
-	text := regexp.MustCompile(`(?m)^( *)#(\S|  +\w+:)`).ReplaceAllString(readText(t, example), "$1$2")
+	text := uncomment(readText(t, example))
 	text = strings.Replace(text, "behind_tls_proxy: false", "behind_tls_proxy: true", 1) // trusted_proxies need it
 	path := filepath.Join(t.TempDir(), "porterhouse.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -63,16 +76,23 @@ func TestTheExampleShowsEveryKey(t *testing.T) {
 		t.Fatalf("with all keys: %v\n%s", err, text)
 	}
 	d := &decoder{file: path, env: environment, found: map[string]place{}}
-	d.decode(d.parse([]byte(text)), new(Config))
+	d.decode(d.parse([]byte(uncomment(text))), new(Config))
+	if err := d.err(); err != nil {
+		t.Errorf("with what does not go together: %v", err)
+	}
+	shown := map[string]bool{}
+	for key := range d.found {
+		shown[strings.ReplaceAll(key, "[0]", "")] = true
+	}
 	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
-		if _, shown := d.found[strings.Replace(key, "NAME", "main", 1)]; !shown {
+		if !shown[strings.Replace(key, "NAME", "main", 1)] {
 			t.Errorf("the example does not show %s", key)
 		}
 	}
 }
 
 // row is a key in a table of the manual, with its default.
-var row = regexp.MustCompile("(?m)^\\| `([a-zA-Z_.]+)` \\| (.*?) \\| .* \\| `(.*)` \\|$")
+var row = regexp.MustCompile("(?m)^\\| `([a-zA-Z_.0-9]+)` \\| (.*?) \\| .* \\| `(.*)` \\|$")
 
 // The manual explains every key, and no other; its defaults are the defaults,
 // and its examples are accepted.
@@ -80,6 +100,10 @@ func TestTheManualExplainsEveryKey(t *testing.T) {
 	rows := map[string][]string{}
 	for _, r := range row.FindAllStringSubmatch(readText(t, manual), -1) {
 		rows[r[1]] = r
+	}
+	all := keysOf(reflect.TypeFor[Config](), "")
+	for _, r := range row.FindAllStringSubmatch(readText(t, processorManual), -1) {
+		rows[inFull(r[1], all)] = r
 	}
 	plain, _ := mustLoad(t, least)
 	with := func(key, value string) (Config, error) {
@@ -103,7 +127,7 @@ func TestTheManualExplainsEveryKey(t *testing.T) {
 		d.decode(d.parse(text), &c)
 		return c, d.err()
 	}
-	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
+	for _, key := range all {
 		r, explained := rows[key]
 		if !explained {
 			t.Errorf("the manual does not explain %s", key)
@@ -124,6 +148,17 @@ func TestTheManualExplainsEveryKey(t *testing.T) {
 	for key := range rows {
 		t.Errorf("the manual explains %s, and there is no such key", key)
 	}
+}
+
+// inFull is the path of a key of which only the end is written, where the page is
+// about nothing else.
+func inFull(key string, all []string) string {
+	for _, prefix := range []string{"", "token_processors.NAME.", "user_directories.token."} {
+		if slices.Contains(all, prefix+key) {
+			return prefix + key
+		}
+	}
+	return key
 }
 
 // put sets the value at a path of keys.

@@ -3,12 +3,13 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 
 	"porterhouse"
 	"porterhouse/audit"
 	"porterhouse/clickhouse"
-	"porterhouse/directory"
 	"porterhouse/gate"
 	"porterhouse/identity"
 )
@@ -30,19 +31,6 @@ func (c ClusterConfig) client(log *slog.Logger) (clickhouse.Config, error) {
 	var err error
 	config.TLS, err = clickhouse.TLSFiles{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key, ServerName: c.TLS.ServerName, Log: log}.Config()
 	return config, err
-}
-
-// directory is the rules for a cluster whose gateway is that user.
-func (u UsersConfig) directory(gateway string) directory.Config {
-	return directory.Config{
-		UserName:          u.Name,
-		Domains:           u.Domains,
-		LowerCase:         u.LowerCase,
-		Deny:              u.Deny,
-		Gateway:           gateway,
-		AllowUnicodeNames: u.AllowUnicodeNames,
-		AllowShared:       u.AllowShared,
-	}
 }
 
 func (t TokensConfig) identity(log *slog.Logger) identity.TokensConfig {
@@ -79,8 +67,25 @@ func (c Config) weakenings() []string {
 		}
 	}
 	for _, name := range c.clusterNames() {
-		add(c.Clusters[name].AllowPlainHTTP, "clusters.%s.allow_plain_http", name)
+		cluster := c.Clusters[name]
+		add(cluster.AllowPlainHTTP, "clusters.%s.allow_plain_http", name)
+		add(cluster.Provision != nil && cluster.Provision.AllowUnboundedProvisioner, "clusters.%s.provision.allow_unbounded_provisioner", name)
+		add(cluster.Authenticator != nil && cluster.Authenticator.AllowPlainHTTP, "clusters.%s.authenticator.allow_plain_http", name)
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.TokenProcessors)) {
+		p := c.TokenProcessors[name]
+		add(bool(p.AllowAnyAudience), "token_processors.%s.allow_any_audience", name)
+		add(bool(p.AllowNoExpiration), "token_processors.%s.allow_no_expiration", name)
+		add(bool(p.AllowIDTokens), "token_processors.%s.allow_id_tokens", name)
+	}
+	for _, path := range c.inline {
+		add(true, "%s: a secret stands in the configuration file itself", path)
+	}
+	for i, persona := range c.Users.Personas {
+		add(persona.AllowWrites, "users.personas[%d].allow_writes", i)
+	}
+	add(slices.Contains(c.localUsers(), "*"), "users.local_users.allow: * lets whoever can choose a name at an identity provider be any user of ClickHouse that is not denied")
+	add(c.KV.Redis.AllowPlaintext, "kv.redis.allow_plaintext")
 	add(c.BehindTLSProxy, "behind_tls_proxy")
 	add(c.Metrics.Listen != "" && !onLoopback(c.Metrics.Listen), "metrics.listen: %s", c.Metrics.Listen)
 	add(c.Users.AllowUnicodeNames, "users.allow_unicode_names")

@@ -17,7 +17,8 @@ const auditKey = "0123456789abcdef0123456789abcdef"
 // environment is what env: finds in the tests.
 func environment(name string) (string, bool) {
 	value, ok := map[string]string{
-		"CLICKHOUSE_PASSWORD": "hunter2", "AUDIT_KEY": auditKey, "SHORT": auditKey[:31], "EMPTY": "",
+		"CLICKHOUSE_PASSWORD": "hunter2", "PROVISIONER": "provides", "KNOCK": auditKey, "PROVISIONER_PASSWORD": "provides",
+		"AUTHENTICATOR_PATH": auditKey, "INTROSPECTION_SECRET": "asks", "TOKEN_KEY": auditKey, "GITHUB_SECRET": "asks", "REDIS_PASSWORD": "keeps", "AUDIT_KEY": auditKey, "SHORT": auditKey[:31], "EMPTY": "",
 	}[name]
 	return value, ok
 }
@@ -27,7 +28,9 @@ const (
 	leastCluster = "clusters: {main: {url: 'http://127.0.0.1:8123', user: gw, password: 'env:CLICKHOUSE_PASSWORD'}}\n"
 	leastTokens  = "tokens: {file: tokens.json}\n"
 	leastAudit   = "audit: {file: audit.jsonl, key: 'env:AUDIT_KEY'}\n"
-	least        = leastCluster + leastTokens + leastAudit
+	leastUsers   = "users: {local_users: {allow: [alice]}}\n"
+	leastApart   = leastCluster + leastTokens + leastAudit // for tests with users of their own
+	least        = leastApart + leastUsers
 )
 
 // load loads text as porterhouse.yaml of a directory of its own.
@@ -55,6 +58,7 @@ func TestTheLeastConfiguration(t *testing.T) {
 	want := defaultConfig()
 	want.Clusters = map[string]ClusterConfig{"main": {URL: "http://127.0.0.1:8123", User: "gw", Password: porterhouse.NewSecret("hunter2")}}
 	want.Tokens.File = filepath.Join(dir, "tokens.json")
+	want.Users.LocalUsers.Allow = []string{"alice"}
 	want.Audit.File = filepath.Join(dir, "audit.jsonl")
 	want.Audit.Key = porterhouse.NewSecret(auditKey)
 	if !reflect.DeepEqual(c, want) {
@@ -84,8 +88,29 @@ clusters:
     tls: {ca: ../ca.crt, cert: c.crt, key: c.key, server_name: ch}
     allow_plain_http: true
     max_connections: 7
-users: {name: "ph_{localpart}", domains: [example.com], lower_case: true, deny: [admin], allow_unicode_names: true, allow_shared: true}
+    provision: {user: prov, password: env:PROVISIONER, prefix: ph_, marker: m, mode: http, http_server: p, gateway_hosts: [10.0.0.1], on_cluster: c,
+      settings: {max_threads: 4}, readonly: true, limits: {rows: 1, bytes: 1 B, time: 1s, memory: 1 B}, allow_unbounded_provisioner: true, lifetime: 5s,
+      disable_after: 90d, drop_after: 180d}
+    authenticator: {listen: 10.0.0.1:8444, path: env:KNOCK, name: ph, audiences: ch, tls: {cert: a.crt, key: a.key}, allow_plain_http: true}
+users:
+  name: "ph_{localpart}"
+  domains: [example.com]
+  lower_case: true
+  allow: [ph_*]
+  deny: [admin]
+  deny_roles: [root]
+  allow_unicode_names: true
+  allow_shared: true
+  local_users: {allow: ["*"]}
+  personas: [{suffix: "#agent", clients: [claude], roles: [r_*], profile: p, allow_writes: true, limits: {rows: 2}}, {suffix: "#other", except: [web]}]
 tokens: {file: tokens.json}
+enable_token_auth: 1
+token_processors: {corp: {type: openid, configuration_endpoint: "https://idp.example.com/.well-known/openid-configuration"}}
+user_directories: {token: {processor: corp, common_roles: [reader], name: "ph_{user}", domains: [corp.com], local_users: {allow: [x]}}}
+remote_url_allow_hosts: {host: idp.example.com, host_regexp: ['.*\.a']}
+identity: {ca: idp.crt, proxy: "http://proxy:3128", timeout: 5s}
+resources: {mcp: {audiences: [api://ch]}}
+kv: {redis: {url: "redis://redis:6379/0", password: env:AUDIT_KEY, prefix: "p:", allow_plaintext: true}}
 limits: {rows: 10_000, bytes: 1 GB, time: 5m, memory: 8 GiB, concurrent_per_person: 2, queue: 0, queue_wait: 500ms}
 allow: {settings: [a], functions: [b], table_functions: [c]}
 audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sync: each}
@@ -102,12 +127,39 @@ audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sy
 			URL: "https://clickhouse:8443", User: "gw", Password: porterhouse.NewSecret("hunter2"),
 			TLS:            ClusterTLS{CA: filepath.Dir(dir) + "/ca.crt", Cert: dir + "/c.crt", Key: dir + "/c.key", ServerName: "ch"},
 			AllowPlainHTTP: true, MaxConnections: 7,
+			Provision: &ProvisionConfig{
+				User: "prov", Password: porterhouse.NewSecret("provides"), Prefix: "ph_", Marker: "m",
+				Mode: "http", HTTPServer: "p", GatewayHosts: []string{"10.0.0.1"}, OnCluster: "c",
+				Settings: values{"max_threads": "4"}, ReadOnly: true, Limits: AccountLimitsConfig{1, 1, time.Second, 1},
+				AllowUnboundedProvisioner: true, Lifetime: 5 * time.Second, DisableAfter: 90 * 24 * time.Hour, DropAfter: 180 * 24 * time.Hour,
+			},
+			Authenticator: &AuthenticatorConfig{
+				Listen: "10.0.0.1:8444", Path: porterhouse.NewSecret(auditKey), Name: "ph", Audiences: texts{"ch"},
+				TLS: &TLSPair{dir + "/a.crt", dir + "/a.key"}, AllowPlainHTTP: true,
+			},
 		}},
-		Users:  UsersConfig{"ph_{localpart}", []string{"example.com"}, true, []string{"admin"}, true, true},
-		Tokens: TokensConfig{dir + "/tokens.json"},
-		Limits: LimitsConfig{10000, 1e9, 5 * time.Minute, 8 << 30, 2, 0, time.Second / 2},
-		Allow:  AllowConfig{[]string{"a"}, []string{"b"}, []string{"c"}},
-		Audit:  AuditConfig{dir + "/audit.jsonl", porterhouse.NewSecret(auditKey), "r1", 1 << 40, "each"},
+		Users: UsersConfig{
+			Name: "ph_{localpart}", Domains: []string{"example.com"}, LowerCase: true,
+			Allow: []string{"ph_*"}, Deny: []string{"admin"}, DenyRoles: []string{"root"},
+			AllowUnicodeNames: true, AllowShared: true, LocalUsers: LocalUsersConfig{[]string{"*"}},
+			Personas: list[PersonaConfig]{
+				{Suffix: "#agent", Clients: []string{"claude"}, Roles: []string{"r_*"}, Profile: "p", AllowWrites: true, Limits: AccountLimitsConfig{Rows: 2}},
+				{Suffix: "#other", Except: []string{"web"}},
+			},
+		},
+		Tokens:          TokensConfig{dir + "/tokens.json"},
+		EnableTokenAuth: true,
+		TokenProcessors: map[string]ProcessorConfig{"corp": {Type: "openid", ConfigurationEndpoint: "https://idp.example.com/.well-known/openid-configuration"}},
+		UserDirectories: UserDirectoriesConfig{list[TokenDirectoryConfig]{{
+			Processor: "corp", CommonRoles: names{"reader"}, Name: "ph_{user}", Domains: []string{"corp.com"}, LocalUsers: &LocalUsersConfig{[]string{"x"}},
+		}}},
+		RemoteURLAllowHosts: AllowHostsConfig{texts{"idp.example.com"}, texts{`.*\.a`}},
+		Identity:            IdentityConfig{dir + "/idp.crt", proxyURL{porterhouse.NewSecret("http://proxy:3128")}, 5 * time.Second},
+		Resources:           ResourcesConfig{ResourceConfig{texts{"api://ch"}}},
+		KV:                  KVConfig{Redis: RedisConfig{URL: "redis://redis:6379/0", Password: porterhouse.NewSecret(auditKey), Prefix: "p:", AllowPlaintext: true}},
+		Limits:              LimitsConfig{10000, 1e9, 5 * time.Minute, 8 << 30, 2, 0, time.Second / 2},
+		Allow:               AllowConfig{[]string{"a"}, []string{"b"}, []string{"c"}},
+		Audit:               AuditConfig{dir + "/audit.jsonl", porterhouse.NewSecret(auditKey), "r1", 1 << 40, "each"},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("loaded %+v\nwant   %+v", c, want)
@@ -119,8 +171,8 @@ audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sy
 	if got := strings.Join(networks, " "); got != "10.0.0.0/8 2001:db8::/32 192.0.2.7/32" {
 		t.Errorf("trusted proxies %s", got)
 	}
-	if got := len(c.weakenings()); got != 9 {
-		t.Errorf("%d weakenings, want 9: %v", got, c.weakenings())
+	if got := len(c.weakenings()); got != 14 {
+		t.Errorf("%d weakenings, want 14: %v", got, c.weakenings())
 	}
 }
 
@@ -132,20 +184,20 @@ func TestMistakes(t *testing.T) {
 		{"a list", "- listen\n", ":1:1: the file: keys and their values are wanted"},
 		{"a text", "listen\n", ":1:1: the file: keys and their values are wanted"},
 		{"an unknown key", "lisen: 127.0.0.1:80\n" + least, ":1:1: lisen: there is no such key; did you mean listen?"},
-		{"an unknown key below", "users:\n  lowercase: true\n" + least, ":2:3: users.lowercase: there is no such key; did you mean lower_case?"},
-		{"an unknown key in another style", "users: {lowerCase: true}\n" + least, ":1:9: users.lowerCase: there is no such key; did you mean lower_case?"},
+		{"an unknown key below", "users:\n  lowercase: true\n" + leastApart, ":2:3: users.lowercase: there is no such key; did you mean lower_case?"},
+		{"an unknown key in another style", "users: {lowerCase: true}\n" + leastApart, ":1:9: users.lowerCase: there is no such key; did you mean lower_case?"},
 		{"an unknown key of a cluster", "clusters:\n  main:\n    pasword: x\n" + leastTokens + leastAudit, ":3:5: clusters.main.pasword: there is no such key; did you mean password?"},
 		{"an unknown key like none", "tokens: {file: x, lifetime: 1d}\n" + leastCluster + leastAudit, ":1:19: tokens.lifetime: there is no such key; there are file"},
-		{"a merge key", "users: {<<: {lower_case: true}}\n" + least, ":1:9: users: a key is wanted here"},
+		{"a merge key", "users: {<<: {lower_case: true}}\n" + leastApart, ":1:9: users: a key is wanted here"},
 		{"a key twice", "listen: 127.0.0.1:80\nlisten: 127.0.0.1:81\n" + least, ":2:1: listen: the key is there twice, first on line 1"},
-		{"a section twice", "users: {deny: [a]}\nusers: {deny: [b]}\n" + least, ":2:1: users: the key is there twice, first on line 1"},
-		{"a tab", "users:\n\tlower_case: true\n" + least, ":2:1: the line is indented by a tab"},
-		{"a second document", least + "---\nlisten: 127.0.0.1:80\n", ":4:1: a second document begins here"},
+		{"a section twice", "users: {deny: [a]}\nusers: {deny: [b]}\n" + leastApart, ":2:1: users: the key is there twice, first on line 1"},
+		{"a tab", "users:\n\tlower_case: true\n" + leastApart, ":2:1: the line is indented by a tab"},
+		{"a second document", least + "---\nlisten: 127.0.0.1:80\n", ":5:1: a second document begins here"},
 		{"a broken second document", least + "---\n{\n", "not YAML"},
-		{"not YAML", "users: {lower_case: true\n" + least, "not YAML"},
+		{"not YAML", "users: {lower_case: true\n" + leastApart, "not YAML"},
 		{"an anchor", "listen: &a 127.0.0.1:80\n" + least, ":1:9: listen: an anchor"},
-		{"an alias", "users: {deny: &d [a], domains: *d}\n" + least, ":1:15: users.deny: an anchor"},
-		{"an alias of it", "users: {deny: &d [a], domains: *d}\n" + least, ":1:32: users.domains: an alias"},
+		{"an alias", "users: {deny: &d [a], domains: *d}\n" + leastApart, ":1:15: users.deny: an anchor"},
+		{"an alias of it", "users: {deny: &d [a], domains: *d}\n" + leastApart, ":1:32: users.domains: an alias"},
 		{"a tag", "listen: !!str 127.0.0.1:80\n" + least, ":1:9: listen: a tag"},
 		{"a key that is a list", "[a, b]: 1\n" + least, ":1:1: the file: a key is wanted here"},
 		{"a number for an address", "listen: 8080\n" + least, ":1:9: listen: want a text: put it in quotes"},
@@ -155,11 +207,11 @@ func TestMistakes(t *testing.T) {
 		{"an empty text", "listen: ''\n" + least, ":1:9: listen: there is nothing between the quotes"},
 		{"nothing after the colon", "listen:\n" + least, ": listen: a text is wanted here"},
 		{"a section for a value", "listen: {host: a}\n" + least, ":1:9: listen: a text is wanted here"},
-		{"a value for a section", "users: alice\n" + least, ":1:8: users: keys and their values are wanted"},
-		{"a value for a list", "users: {deny: admin}\n" + least, ":1:15: users.deny: a list is wanted here"},
-		{"a number in a list", "users: {deny: [a, 5]}\n" + least, ":1:19: users.deny[1]: want a text"},
-		{"yes for true", "users: {lower_case: yes}\n" + least, ":1:21: users.lower_case: want true or false"},
-		{"a quoted true", "users: {lower_case: 'true'}\n" + least, ":1:21: users.lower_case: want true or false"},
+		{"a value for a section", "users: alice\n" + leastApart, ":1:8: users: keys and their values are wanted"},
+		{"a value for a list", "users: {deny: admin}\n" + leastApart, ":1:15: users.deny: a list is wanted here"},
+		{"a number in a list", "users: {deny: [a, 5]}\n" + leastApart, ":1:19: users.deny[1]: want a text"},
+		{"yes for true", "users: {lower_case: yes}\n" + leastApart, ":1:21: users.lower_case: want true or false"},
+		{"a quoted true", "users: {lower_case: 'true'}\n" + leastApart, ":1:21: users.lower_case: want true or false"},
 		{"an unknown word", "log: {level: verbose}\n" + least, ":1:14: log.level: want one of debug, info, warn, error"},
 		{"a word in capitals", "log: {level: INFO}\n" + least, ":1:14: log.level: want one of"},
 		{"a size without a unit", "limits: {bytes: 1000}\n" + least, ":1:17: limits.bytes: want a size with its unit"},
@@ -168,7 +220,7 @@ func TestMistakes(t *testing.T) {
 		{"a negative number", "limits: {queue: -1}\n" + least, ":1:17: limits.queue: want a whole number from 0"},
 		{"a network with bits beyond", "trusted_proxies: [10.0.0.1/8]\nbehind_tls_proxy: true\n" + least, ":1:19: trusted_proxies[0]: the address has bits beyond its network: 10.0.0.0/8 is meant, or /32"},
 		{"a network that is none", "trusted_proxies: [proxy]\nbehind_tls_proxy: true\n" + least, ":1:19: trusted_proxies[0]: want an address or a network"},
-		{"two mistakes", "users: {lowercase: true}\nlog: {level: loud}\n" + least, "log.level: want one of"},
+		{"two mistakes", "users: {lowercase: true}\nlog: {level: loud}\n" + leastApart, "log.level: want one of"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, _, err := load(t, test.text)
@@ -279,7 +331,7 @@ func TestSecrets(t *testing.T) {
 		{"another case", "ENV:CLICKHOUSE_PASSWORD", "", "does not stand in the file"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, _, err := load(t, "clusters: {main: {url: 'http://127.0.0.1:8123', user: gw, password: '"+test.secret+"'}}\n"+leastTokens+leastAudit)
+			c, _, err := load(t, "clusters: {main: {url: 'http://127.0.0.1:8123', user: gw, password: '"+test.secret+"'}}\n"+leastTokens+leastUsers+leastAudit)
 			if got := c.Clusters["main"].Password.Reveal(); got != test.want {
 				t.Errorf("the secret is %q, want %q", got, test.want)
 			}
@@ -297,7 +349,7 @@ func TestConfigRefusals(t *testing.T) {
 		return "clusters: {main: {user: gw, password: 'env:CLICKHOUSE_PASSWORD', " + text + "}}\n" + leastTokens + leastAudit
 	}
 	for _, test := range []struct{ name, text, want string }{
-		{"no authentication", leastCluster + leastAudit, "tokens.file: without a token file"},
+		{"no authentication", leastCluster + leastAudit, "tokens.file: without token processors or a token file"},
 		{"no record", leastCluster + leastTokens, "audit.file: say where"},
 		{"no key of the record", leastCluster + leastTokens + "audit: {file: a}\n", "audit.key: the record's chain needs a key"},
 		{"a short key of the record", leastCluster + leastTokens + "audit: {file: a, key: 'env:SHORT'}\n", "audit.key: the key has 31 bytes"},
@@ -355,10 +407,10 @@ func TestConfigRefusals(t *testing.T) {
 		{"the other half of a client certificate", url("url: 'https://ch:8443', tls: {key: a}"), "clusters.main.tls.cert: the certificate"},
 		{"no connections", url("url: 'https://ch:8443', max_connections: 0"), "clusters.main.max_connections: want more than 0"},
 
-		{"a template with an unknown placeholder", "users: {name: '{usr}'}\n" + least, "users: the template \"{usr}\" has the placeholder {usr}, and there are only {user} and {localpart}"},
-		{"the local part of any domain", "users: {name: '{localpart}'}\n" + least, "users: {localpart} needs the domains"},
-		{"one account for all", "users: {name: analyst}\n" + least, "users: by the template"},
-		{"one account, the gateway's", "users: {name: GW, allow_shared: true}\n" + least, "users: the template \"GW\" is an account that nobody may act as"},
+		{"a template with an unknown placeholder", "users: {name: '{usr}'}\n" + leastApart, "users: the template \"{usr}\" has the placeholder {usr}, and there are only {user} and {localpart}"},
+		{"the local part of any domain", "users: {name: '{localpart}'}\n" + leastApart, "users: {localpart} needs the domains"},
+		{"one account for all", "users: {name: analyst}\n" + leastApart, "users: by the template"},
+		{"one account, the gateway's", "users: {name: GW, allow_shared: true}\n" + leastApart, "users: the template \"GW\" is an account that nobody may act as"},
 
 		{"no rows", "limits: {rows: 0}\n" + least, ":1:16: limits.rows: want more than 0"},
 		{"no time", "limits: {time: 0s}\n" + least, "limits.time: want more than 0"},
@@ -388,9 +440,9 @@ func TestAccepted(t *testing.T) {
 		"a proxy elsewhere":           "listen: 10.0.0.1:80\nbehind_tls_proxy: true\npublic_url: https://ch.example.com\ntrusted_proxies: [10.0.0.0/8]\n" + least,
 		"a public URL on loopback":    "public_url: http://localhost:8080\n" + least,
 		"a public URL of IPv6":        "public_url: 'http://[::1]:8080/'\n" + least,
-		"plain HTTP that is allowed":  "clusters: {main: {url: 'http://ch:8123', user: gw, password: 'env:AUDIT_KEY', allow_plain_http: true}}\n" + leastTokens + leastAudit,
-		"sections without keys":       "users:\nlimits:\ntls:\nlog: {}\n" + least,
-		"a list without items":        "users: {deny: []}\norigins:\n" + least,
+		"plain HTTP that is allowed":  "clusters: {main: {url: 'http://ch:8123', user: gw, password: 'env:AUDIT_KEY', allow_plain_http: true}}\n" + leastTokens + leastUsers + leastAudit,
+		"sections without keys":       "origins:\nlimits:\ntls:\nlog: {}\n" + least,
+		"a list without items":        "users: {deny: [], local_users: {allow: [a]}}\norigins:\n" + leastApart,
 		"comments and a document end": "# x\n---\n" + least + "...\n",
 	} {
 		t.Run(name, func(t *testing.T) { mustLoad(t, text) })

@@ -67,10 +67,7 @@ func (d *decoder) scalar(node *yaml.Node, v reflect.Value, path string, tag refl
 	case *netip.Prefix:
 		*into, err = parseNetwork(node.Value)
 	case *porterhouse.Secret:
-		*into, err = unneeded, nil
-		if d.needed == nil || d.needed(path) {
-			*into, err = d.secret(node.Value)
-		}
+		*into, err = d.secretAt(node, path, tag)
 	}
 	if err != nil {
 		d.fail(placeOf(node), "%s: %v", path, err)
@@ -171,6 +168,32 @@ func parseNetwork(text string) (netip.Prefix, error) {
 // unneeded stands for a secret that was not looked for. It is random, so that it
 // opens nothing by mistake.
 var unneeded = porterhouse.NewSecret(rand.Text() + rand.Text())
+
+// secretAt reads a secret, if it is needed. Where its key is ClickHouse's own it
+// may stand in the file itself, as there.
+func (d *decoder) secretAt(node *yaml.Node, path string, tag reflect.StructTag) (porterhouse.Secret, error) {
+	if d.needed != nil && !d.needed(path) {
+		return unneeded, nil
+	}
+	secret, err := d.secret(node.Value)
+	if tag.Get("kind") != "inline" || !errors.Is(err, errSecretInFile) || node.Value == "" {
+		return secret, err
+	}
+	if err := d.isPrivate(); err != nil {
+		return porterhouse.Secret{}, fmt.Errorf("a secret stands in the file itself, and %w; or write env:NAME or file:PATH", err)
+	}
+	d.inline = append(d.inline, path)
+	return porterhouse.NewSecret(node.Value), nil
+}
+
+// isPrivate refuses a configuration file that others can read: it holds a secret.
+func (d *decoder) isPrivate() error {
+	file, err := openPrivate(d.file)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
 
 // secret finds what env:NAME or file:PATH stands for.
 func (d *decoder) secret(text string) (porterhouse.Secret, error) {

@@ -139,6 +139,9 @@ func (d *demo) config(port uint, key porterhouse.Secret) Config {
 		URL: d.sandbox.HTTP, User: d.gateway.User, Password: porterhouse.NewSecret(d.gateway.Password),
 	}}
 	c.Users = UsersConfig{Name: "{localpart}", Domains: []string{"example.com"}}
+	for _, person := range sandbox.People() {
+		c.Users.LocalUsers.Allow = append(c.Users.LocalUsers.Allow, person.Account)
+	}
 	c.Tokens.File = d.tokenFile()
 	c.Audit.File, c.Audit.Key = d.auditFile(), key
 	return c

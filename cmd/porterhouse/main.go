@@ -5,6 +5,9 @@
 //	porterhouse demo                              a ClickHouse with sample data, and the server in front of it
 //	porterhouse stdio --config porterhouse.yaml   MCP over standard input and output, for one person
 //	porterhouse token create|list|revoke          API tokens
+//	porterhouse whoami --config F --token -       whom a token proves, and why, and which account follows
+//	porterhouse check idp|grants                  what would go wrong, and what to do
+//	porterhouse users …                           whose the accounts are, and accounts of people who are gone
 //	porterhouse audit verify FILE…                whether an audit record is whole
 //	porterhouse version
 //
@@ -52,6 +55,9 @@ func commands() []command {
 		{"demo", "[--json] [--port N] [--dir DIR]", "a real ClickHouse with real data, and the server in front of it", demoCommand},
 		{"stdio", "--config FILE", "MCP on standard input and output, as the person of $PORTERHOUSE_TOKEN", stdioCommand},
 		{"token", "create|list|revoke …", "make, list and revoke API tokens", tokenCommand},
+		{"whoami", whoamiUsage, "whom a token proves, which account follows, and why; changes nothing", whoamiCommand},
+		{"check", "idp|grants …", "what each identity provider says of itself; the grants that are needed", checkCommand},
+		{"users", "list|plan|absent|disable|drop|release …", "whose the accounts are; accounts of people who are gone", usersCommand},
 		{"audit", auditUsage, "tell whether an audit record is whole and unchanged", auditCommand},
 		{"version", "", "print the version", versionCommand},
 	}
@@ -88,7 +94,7 @@ func main() {
 var errUsage = errors.New("usage")
 
 // run carries out one command line and returns its exit code: 0 well, 1 failed,
-// 2 not understood.
+// 2 not understood, 3 somebody else could not be asked.
 func run(ctx context.Context, t terminal, args []string) int {
 	if len(args) == 0 {
 		printUsage(t.stderr)
@@ -109,6 +115,9 @@ func run(ctx context.Context, t terminal, args []string) int {
 			return 2
 		default:
 			fmt.Fprintf(t.stderr, "porterhouse %s: %v\n", c.name, err)
+			if errors.Is(err, errCannotTell) {
+				return 3
+			}
 			return 1
 		}
 	}

@@ -5,26 +5,63 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 )
 
 // resourceMetadata answers with the protected resource metadata of RFC 9728,
-// section 2: which resource this is, and how a token is brought. It names no
-// authorization server, because API tokens are handed out by the operator.
-func resourceMetadata(resource string) http.Handler {
+// section 2: which resource the MCP door is, who gives out tokens for it, and how
+// one is brought. API tokens are handed out by the operator, so nobody is named
+// for them.
+func resourceMetadata(c Config) http.Handler {
 	body, err := json.Marshal(struct {
 		Resource string   `json:"resource"`
+		Servers  []string `json:"authorization_servers,omitempty"`
 		Methods  []string `json:"bearer_methods_supported"`
-		Scopes   []string `json:"scopes_supported"`
+		Scopes   []string `json:"scopes_supported,omitempty"`
 		Name     string   `json:"resource_name"`
-	}{resource, []string{"header"}, []string{"clickhouse:read"}, "Porterhouse: ClickHouse as yourself"})
+	}{c.publicURL() + mcpPath, c.issuers(), []string{"header"}, c.scopes(), "Porterhouse: ClickHouse as yourself"})
 	if err != nil {
 		panic(err) // strings only
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Access-Control-Allow-Origin", "*") // public by design: clients in browsers begin here
-		_, _ = w.Write(body)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*") // public by design: clients in browsers begin here
+		switch r.Method {
+		case http.MethodGet, http.MethodHead:
+			h.Set("Content-Type", "application/json")
+			_, _ = w.Write(body)
+		case http.MethodOptions: // MCP clients name their version, so browsers ask first
+			h.Set("Access-Control-Allow-Methods", "GET")
+			h.Set("Access-Control-Allow-Headers", "MCP-Protocol-Version")
+			h.Set("Access-Control-Max-Age", "600")
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			h.Set("Allow", "GET, HEAD, OPTIONS")
+			http.Error(w, "this document is only read", http.StatusMethodNotAllowed)
+		}
 	})
+}
+
+// scopes are what tokens of the processors need, and so what a client asks for.
+func (c Config) scopes() []string {
+	var all []string
+	for _, p := range c.processors() {
+		all = append(all, p.RequiredScopes...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// issuers are the providers where a client gets itself a token, as far as the
+// configuration names them.
+func (c Config) issuers() []string {
+	var all []string
+	for _, s := range c.processors() {
+		if issuer := s.Issuer(); issuer != "" && !slices.Contains(all, issuer) {
+			all = append(all, issuer)
+		}
+	}
+	return all
 }
 
 // fromThisMachine hides what is only for the operator from everybody whose

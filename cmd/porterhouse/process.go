@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -12,28 +13,38 @@ import (
 
 	"porterhouse/audit"
 	"porterhouse/clickhouse"
+	"porterhouse/directory"
 	"porterhouse/gate"
 	"porterhouse/identity"
+	"porterhouse/kv"
 )
 
 // process is what lives as long as the process: it outlives every generation
 // of rules.
 type process struct {
-	log     *slog.Logger
-	audit   *audit.Log
-	people  *gate.People
-	tokens  *identity.Tokens
-	clients map[string]*clickhouse.Client // by cluster
-	metrics *metrics
+	log       *slog.Logger
+	audit     *audit.Log
+	people    *gate.People
+	tokens    *identity.Tokens // nil: there are no API tokens
+	providers *identity.Providers
+	store     kv.Store
+	accounts  *directory.State
+
+	clients      map[string]*clickhouse.Client     // by cluster
+	provisioners map[string]*directory.Provisioner // by cluster; none where accounts are made by hand
+	metrics      *metrics
 
 	generation atomic.Pointer[generation] // the current one; nil before the first
 }
 
-// openProcess opens the audit record, the token store and the pools of clients.
-// It asks ClickHouse nothing yet. The record is opened last: what fails before it
-// leaves nothing that would have to be closed.
+// openProcess opens the audit record, the store, the tokens and the pools of
+// clients. It asks nobody anything yet. The record is opened last, and the store
+// before it: what fails before them leaves nothing that would have to be closed.
 func openProcess(c Config, log *slog.Logger) (*process, error) {
-	p := &process{log: log, people: &gate.People{}, clients: make(map[string]*clickhouse.Client)}
+	p := &process{
+		log: log, people: &gate.People{}, accounts: directory.NewState(0),
+		clients: make(map[string]*clickhouse.Client), provisioners: make(map[string]*directory.Provisioner),
+	}
 	var err error
 	for name, cluster := range c.Clusters {
 		config, err := cluster.client(log)
@@ -44,11 +55,24 @@ func openProcess(c Config, log *slog.Logger) (*process, error) {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
 	}
-	if p.tokens, err = identity.NewTokens(c.Tokens.identity(log)); err != nil {
+	if c.Tokens.File != "" {
+		if p.tokens, err = identity.NewTokens(c.Tokens.identity(log)); err != nil {
+			return nil, err
+		}
+	}
+	if p.providers, err = c.providers(log); err != nil {
+		return nil, err
+	}
+	if p.store, err = c.KV.open(c.Audit); err != nil {
 		return nil, err
 	}
 	if p.audit, err = audit.Open(c.Audit.log(log)); err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.store.Close())
+	}
+	for name := range c.Clusters {
+		if p.provisioners[name], err = c.provisioner(name, p); err != nil {
+			return nil, errors.Join(fmt.Errorf("cluster %s: %w", name, err), p.audit.Close(), p.store.Close())
+		}
 	}
 	p.metrics = newMetrics(p)
 	return p, nil
@@ -63,7 +87,7 @@ func (p *process) close(ctx context.Context) error {
 			p.log.Warn("ClickHouse was not let go of in order", "cluster", name, "error", err)
 		}
 	}
-	return p.audit.Close()
+	return errors.Join(p.audit.Close(), p.store.Close())
 }
 
 // run does the audit record's regular work until ctx ends.

@@ -19,6 +19,7 @@ func nowhere(t *testing.T) Config {
 	c.Listen = "127.0.0.1:0"
 	c.Clusters = map[string]ClusterConfig{"main": {URL: "http://127.0.0.1:1", User: "porterhouse", Password: porterhouse.NewSecret("x")}}
 	c.Tokens.File = filepath.Join(dir, "tokens.json")
+	c.Users.LocalUsers.Allow = []string{"alice", "bob"}
 	c.Audit.File, c.Audit.Key = filepath.Join(dir, "audit.jsonl"), porterhouse.NewSecret(strings.Repeat("k", 32))
 	return c
 }
@@ -142,7 +143,7 @@ func TestMetricsAreNotPublic(t *testing.T) {
 
 // A process beside the server never writes into the server's record.
 func TestOwnRecord(t *testing.T) {
-	if got := ownRecord("/var/log/audit.jsonl", 12); got != "/var/log/audit-stdio-12.jsonl" {
+	if got := ownRecord("/var/log/audit.jsonl", "stdio-12"); got != "/var/log/audit-stdio-12.jsonl" {
 		t.Error(got)
 	}
 }

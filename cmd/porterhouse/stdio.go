@@ -34,7 +34,10 @@ func stdioCommand(ctx context.Context, t terminal, args []string) error {
 	if !ok || token == "" {
 		return errors.New("there is no $" + stdioToken + ": set it to the API token of the person who asks (porterhouse token create)")
 	}
-	c.Audit.File = ownRecord(c.Audit.File, os.Getpid())
+	if c.KV.file(c.Audit) != "" {
+		c.KV = KVConfig{Memory: true} // the file is the server's
+	}
+	c.Audit.File = ownRecord(c.Audit.File, fmt.Sprintf("stdio-%d", os.Getpid()))
 	log, err := c.Log.logger(t.stderr)
 	if err != nil {
 		return err
@@ -52,9 +55,9 @@ func stdioCommand(ctx context.Context, t terminal, args []string) error {
 // ownRecord is where a process beside the server keeps its record: a file has
 // one writer, and every client starts a process of its own. One that gets the
 // number of an earlier process goes on with the record of that one.
-func ownRecord(file string, process int) string {
+func ownRecord(file, process string) string {
 	extension := filepath.Ext(file)
-	return fmt.Sprintf("%s-stdio-%d%s", strings.TrimSuffix(file, extension), process, extension)
+	return strings.TrimSuffix(file, extension) + "-" + process + extension
 }
 
 func serveStdio(ctx context.Context, c Config, p *process, token string, transport mcp.Transport) error {

@@ -11,6 +11,7 @@ import (
 	"porterhouse"
 	"porterhouse/directory"
 	"porterhouse/identity"
+	"porterhouse/kv"
 )
 
 const tokenUsage = `create --user NAME --expires 90d [--client NAME]
@@ -62,13 +63,17 @@ func (s tokenStore) warn(t terminal, user string) error {
 	if s.config == nil {
 		return nil
 	}
-	who := porterhouse.Principal{Issuer: identity.Issuer, Subject: user, User: user}
+	store, err := kv.OpenMemory(kv.MemoryConfig{}) // whose accounts are, is not asked
+	if err != nil {
+		return err
+	}
+	who := porterhouse.Principal{Issuer: identity.Issuer, Subject: user, User: user, Proof: apiTokens}
 	for _, name := range s.config.clusterNames() {
-		rules, err := directory.New(s.config.Users.directory(s.config.Clusters[name].User))
+		rules, err := directory.New(s.config.directory(name, &process{store: store}))
 		if err != nil {
 			return err
 		}
-		if _, err := rules.Account(context.Background(), who, porterhouse.Entry{Cluster: name}); err != nil {
+		if _, _, err := rules.Explain(context.Background(), who, porterhouse.Entry{Cluster: name}); err != nil {
 			var cause *porterhouse.Error
 			if errors.As(err, &cause) && cause.Err != nil {
 				err = cause.Err
@@ -76,7 +81,7 @@ func (s tokenStore) warn(t terminal, user string) error {
 			fmt.Fprintf(t.stderr, "warning: by the rules under users in the configuration this person has no account at cluster %s: %v\n", name, err)
 		}
 	}
-	return nil
+	return store.Close()
 }
 
 func createToken(t terminal, args []string) error {

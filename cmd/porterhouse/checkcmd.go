@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"porterhouse/clickhouse"
+	"porterhouse/identity"
+)
+
+const checkUsage = `idp --config FILE [--token -|env:NAME]
+       porterhouse check grants --config FILE
+
+check idp asks each identity provider what it says of itself, and tells what does
+not fit; with a token it also says what whoami says. check grants prints the SQL
+that gives the gateway and the provisioner what they need, and nothing else.`
+
+// checkCommand tells what would go wrong before somebody meets it.
+func checkCommand(ctx context.Context, t terminal, args []string) error {
+	verbs := map[string]func(context.Context, terminal, []string) error{"idp": checkProviders, "grants": checkGrants}
+	if len(args) > 0 && verbs[args[0]] != nil {
+		return verbs[args[0]](ctx, t, args[1:])
+	}
+	fmt.Fprintf(t.stderr, "usage: porterhouse check %s\n", checkUsage)
+	return errUsage
+}
+
+// errFindings is the end of a check that found something to do; it has said what.
+var errFindings = errors.New("something is to be done, see above")
+
+func checkProviders(ctx context.Context, t terminal, args []string) error {
+	f := t.flags("check idp", "[flags]")
+	config := f.String("config", "porterhouse.yaml", "the configuration `file`")
+	source := f.String("token", "", "a token to try: - for standard input, or env:NAME")
+	if _, err := parse(f, args, 0, 0); err != nil {
+		return err
+	}
+	token := ""
+	if *source != "" {
+		var err error
+		if token, err = t.token(*source); err != nil {
+			return err
+		}
+	}
+	c, p, err := t.look(*config)
+	if err != nil {
+		return err
+	}
+	err = c.tellProviders(ctx, t.stdout)
+	if token == "" {
+		return errors.Join(err, p.store.Close())
+	}
+	answer, failed := whois(ctx, c, p, token)
+	if failed == nil {
+		fmt.Fprintln(t.stdout)
+		answer.print(t.stdout)
+		failed = answer.verdict()
+	}
+	return errors.Join(err, failed, p.store.Close())
+}
+
+// tellProviders says of each processor what its provider says of itself.
+func (c Config) tellProviders(ctx context.Context, w io.Writer) error {
+	if len(c.processors()) == 0 {
+		fmt.Fprintln(w, "There are no token processors (token_processors, enable_token_auth): people have API tokens only.")
+		return nil
+	}
+	outbound, err := identity.NewOutbound(c.outbound())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "Tokens for the MCP door must be for one of %q (aud).\n", []string(c.mcpResource().Audiences))
+	fmt.Fprintf(w, "The redirect URI to register for signing in at this server: %s\n", c.publicURL()+callbackPath)
+	worst := fine
+	for _, s := range c.processors() {
+		fmt.Fprintf(w, "\n%s (%s)\n", s.Name, s.Type)
+		for _, found := range (visit{outbound, s}).findings(ctx) {
+			fmt.Fprintf(w, "  %-7s %s\n", found.level, found.text)
+			worst = max(worst, found.level)
+		}
+	}
+	if worst >= wrong {
+		return errFindings
+	}
+	return nil
+}
+
+// checkGrants prints the statements for an administrator of each cluster. Where
+// the provisioner can log in already, it says what does not fit.
+func checkGrants(ctx context.Context, t terminal, args []string) error {
+	f := t.flags("check grants", "[flags]")
+	config := f.String("config", "porterhouse.yaml", "the configuration `file`")
+	if _, err := parse(f, args, 0, 0); err != nil {
+		return err
+	}
+	c, p, err := t.look(*config)
+	if err != nil {
+		return err
+	}
+	for _, name := range c.clusterNames() {
+		fmt.Fprintf(t.stdout, "-- Cluster %s: run this as an administrator of it.\n", name)
+		for _, statement := range c.grants(name, p) {
+			fmt.Fprintf(t.stdout, "%s;\n", statement)
+		}
+		if provisioner := p.provisioners[name]; provisioner != nil {
+			if found := provisioner.Check(ctx); found != nil {
+				fmt.Fprintf(t.stderr, "cluster %s, as it is now:\n%v\n", name, found)
+				err = errFindings
+			}
+		}
+	}
+	return errors.Join(err, p.store.Close())
+}
+
+// grants are the statements that the gateway, and the provisioner if there is one,
+// need. Accounts that are made by hand are named one by one.
+func (c Config) grants(cluster string, p *process) []string {
+	if provisioner := p.provisioners[cluster]; provisioner != nil {
+		return provisioner.Grants(c.roles()...)
+	}
+	gateway := clickhouse.QuoteName(c.Clusters[cluster].User)
+	statements := []string{
+		"CREATE USER IF NOT EXISTS " + gateway + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE",
+		"GRANT SELECT(query, query_id, user) ON system.processes TO " + gateway,
+	}
+	for _, name := range c.localUsers() {
+		prefix, isPrefix := strings.CutSuffix(name, "*")
+		user := clickhouse.QuoteName(name)
+		if isPrefix {
+			user = prefix + "*" // ClickHouse reads a prefix without quotes only
+		}
+		if name != "*" { // that would let the gateway become an administrator
+			statements = append(statements, "GRANT IMPERSONATE ON "+user+" TO "+gateway)
+		}
+	}
+	return statements
+}
+
+// roles are those that the rules name; by roles_filter and roles_transform alone
+// there can be more.
+func (c Config) roles() []string {
+	var all []string
+	for _, r := range c.rules() {
+		all = append(all, r.CommonRoles...)
+		for _, m := range r.RolesMapping {
+			all = append(all, m.To)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// localUsers are those that any of the rules may lead to.
+func (c Config) localUsers() []string {
+	var all []string
+	for _, r := range c.rules() {
+		all = append(all, r.LocalUsers...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

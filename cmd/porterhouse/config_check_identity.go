@@ -1,0 +1,188 @@
+package main
+
+import (
+	"maps"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"porterhouse/audit"
+	"porterhouse/clickhouse"
+	"porterhouse/directory"
+	"porterhouse/identity"
+)
+
+// What is checked of the keys that say who is asking. The rooms check their own
+// settings; here each of their complaints gets its place in the file.
+
+// apiTokens is the processor of API tokens, in rules and records.
+const apiTokens = "tokens"
+
+func (c check) tokenProcessors() {
+	with := c.outbound()
+	with.CAFile = "" // files are read when we start
+	outbound, err := identity.NewOutbound(with)
+	if err != nil {
+		c.refuse("identity", "%s", strings.TrimPrefix(err.Error(), "identity: "))
+		return
+	}
+	providers, err := identity.NewProviders(identity.ProvidersConfig{Outbound: outbound})
+	if err != nil {
+		c.refuse("token_processors", "%v", err)
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.TokenProcessors)) {
+		path := "token_processors." + name
+		if name == apiTokens {
+			c.refuse(path, "this name stands for the API tokens: choose another")
+		}
+		p := c.TokenProcessors[name]
+		c.processorKeys(path, p)
+		c.processorHosts(path, p)
+		if _, err := identity.NewProcessors([]identity.Settings{p.settings(name)}, c.mcpResource(), providers); err != nil {
+			c.refuse(path, "%s", strings.TrimPrefix(err.Error(), "identity: "))
+		}
+	}
+}
+
+// processorKeys refuses what of a processor's keys only the file can tell.
+func (c check) processorKeys(path string, p ProcessorConfig) {
+	if p.Type == "" {
+		c.refuse(path+".type", "say what kind of processor this is, such as openid")
+	}
+	if p.JWKSCacheLifetime != nil && *p.JWKSCacheLifetime == 0 {
+		c.refuse(path+".jwks_cache_lifetime", "want more than 0; leave the key out for its default")
+	}
+	if !p.PrivateKey.IsZero() && p.PublicKey == "" {
+		c.refuse(path+".private_key", "tokens are only checked here, and for that the public_key is needed: openssl pkey -in key.pem -pubout")
+	}
+}
+
+// processorHosts refuses URLs that remote_url_allow_hosts does not name.
+func (c check) processorHosts(path string, p ProcessorConfig) {
+	if c.RemoteURLAllowHosts.isEmpty() {
+		return
+	}
+	for key, address := range p.urls() {
+		u, err := url.Parse(address)
+		if err != nil {
+			continue // the processor itself says so
+		}
+		if !c.RemoteURLAllowHosts.allows(u) {
+			c.refuse(path+"."+key, "remote_url_allow_hosts does not name this host, %s", u.Host)
+		}
+	}
+}
+
+func (c check) allowedHosts() {
+	for _, expression := range c.RemoteURLAllowHosts.HostRegexp {
+		if _, err := regexp.Compile(expression); err != nil {
+			c.refuse("remote_url_allow_hosts.host_regexp", "%v", err)
+		}
+	}
+}
+
+func (c check) userDirectories() {
+	seen := map[string]bool{}
+	for _, d := range c.UserDirectories.Token {
+		const path = "user_directories.token"
+		_, known := c.TokenProcessors[d.Processor]
+		switch {
+		case d.Processor == "":
+			c.refuse(path+".processor", "name the token processor whose people these are")
+		case !known && d.Processor != apiTokens:
+			c.refuse(path+".processor", "there is no token processor %q", d.Processor)
+		case seen[d.Processor]:
+			c.refuse(path+".processor", "there are two directories for the processor %q", d.Processor)
+		}
+		seen[d.Processor] = true
+	}
+}
+
+// known refuses a configuration by which nobody could be told from anybody.
+func (c check) known() {
+	if c.Tokens.File == "" && len(c.processors()) == 0 {
+		c.refuse("tokens.file", "without token processors or a token file nobody can be told from anybody, and nothing is served without that: add token_processors, or name the file (porterhouse token create makes it)")
+	}
+}
+
+func (c check) kv() {
+	var given []string
+	for name, is := range map[string]bool{"file": c.KV.File != "", "redis": c.KV.Redis != (RedisConfig{}), "memory": c.KV.Memory} {
+		if is {
+			given = append(given, name)
+		}
+	}
+	if slices.Sort(given); len(given) > 1 {
+		c.refuse("kv", "want one of these: %s", strings.Join(given, ", "))
+		return
+	}
+	if c.KV.Redis == (RedisConfig{}) {
+		return
+	}
+	if c.KV.Redis.URL == "" {
+		c.refuse("kv.redis.url", "say where Redis is, such as rediss://redis.internal:6379/0")
+		return
+	}
+	with := c.KV.Redis
+	with.CA = "" // files are read when we start
+	store, err := with.open()
+	if err != nil {
+		c.refuse("kv.redis", "%s", strings.TrimPrefix(err.Error(), "kv: redis: "))
+		return
+	}
+	_ = store.Close() // it was not used
+}
+
+// minPath is the shortest path of an authenticator, in bytes.
+const minPath = 16
+
+func (c check) authenticator(path string, a *AuthenticatorConfig) {
+	if a == nil {
+		return
+	}
+	c.address(path+".listen", a.Listen)
+	if slices.Contains([]string{c.Listen, c.Metrics.Listen}, a.Listen) {
+		c.refuse(path+".listen", "this address is taken by listen or metrics.listen: the authenticator has one of its own")
+	}
+	switch n := len(a.Path.Reveal()); {
+	case n == 0:
+		c.refuse(path+".path", "the path is a secret between ClickHouse and us: env:NAME or file:PATH (openssl rand -hex 16)")
+	case n < minPath:
+		c.refuse(path+".path", "the path has %d bytes, and at least %d are needed: openssl rand -hex 16", n, minPath)
+	}
+	if a.TLS != nil {
+		c.pair(path+".tls", a.TLS.Cert, a.TLS.Key, true)
+	} else if _, _, err := net.SplitHostPort(a.Listen); err == nil && !onLoopback(a.Listen) && !a.AllowPlainHTTP {
+		c.refuse(path+".listen", "%s is reached from other machines, so people's tokens would travel unencrypted: give tls a certificate, listen on 127.0.0.1, or say allow_plain_http: true", a.Listen)
+	}
+}
+
+func (c check) provision(name string, cluster ClusterConfig) {
+	o, path := cluster.Provision, "clusters."+name+".provision"
+	if o == nil {
+		return
+	}
+	if o.User == "" {
+		c.refuse(path+".user", "name the ClickHouse user that makes the accounts; porterhouse check grants prints what it needs")
+	}
+	if o.Password.IsZero() {
+		c.refuse(path+".password", "the provisioner's password is missing: env:NAME or file:PATH")
+	}
+	if o.Mode == string(directory.HTTP) && cluster.Authenticator == nil && o.HTTPServer == "" {
+		c.refuse(path+".mode", "with http ClickHouse asks an authenticator: say clusters.%s.authenticator, or the http_server of another", name)
+	}
+	if o.User == "" || o.Password.IsZero() || cluster.URL == "" {
+		return
+	}
+	admin, err := clickhouse.NewAdmin(clickhouse.Config{URL: cluster.URL, User: o.User, Password: o.Password, AllowPlainHTTP: true})
+	if err == nil {
+		// Nothing is written to this record: it only has to be there.
+		_, err = directory.NewProvisioner(cluster.provisioner(name, admin, &process{audit: &audit.Log{}}))
+	}
+	if err != nil {
+		c.refuse(path, "%s", trimPrefixes(err.Error(), "directory: ", "provisioner: "))
+	}
+}

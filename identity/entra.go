@@ -6,15 +6,17 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"porterhouse"
 )
 
+// Where Entra and Microsoft Graph are, and Graph's id as an audience.
 const (
-	entraLogin = "https://login.microsoftonline.com/"
-	graphHost  = "https://graph.microsoft.com"
-	graphID    = "00000003-0000-0000-c000-000000000000" // of Graph, as an audience
+	entraHost = "https://login.microsoftonline.com"
+	graphHost = "https://graph.microsoft.com"
+	graphID   = "00000003-0000-0000-c000-000000000000"
 )
 
 // entra is a processor for access tokens of one tenant of Entra ID, of version 1
@@ -33,11 +35,11 @@ type entra struct {
 }
 
 // guid is how Microsoft writes ids.
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 func newEntra(s Settings, r Resource, p *Providers) (Processor, error) {
 	if !guid.MatchString(s.TenantID) {
-		return nil, errors.New("tenant_id must be the tenant's GUID: tokens name it so, and those of other tenants are refused")
+		return nil, errors.New("tenant_id must be the GUID of one tenant, in lower case (not common or organizations, where anybody may open one): tokens of others are refused")
 	}
 	rules, err := newRules(s, r, p)
 	if err != nil {
@@ -49,12 +51,16 @@ func newEntra(s Settings, r Resource, p *Providers) (Processor, error) {
 	}
 	proof := *rules
 	proof.settings.AllowedGroups = nil
-	keys := p.keysAt(orText(s.JWKSURI, entraLogin+s.TenantID+"/discovery/v2.0/keys"), s.JWKSCacheLifetime)
-	return entra{
+	login := entraHost + "/" + s.TenantID
+	e := entra{
 		rules: rules, proof: &proof, tenant: s.TenantID,
-		signatures: signatures{algorithms, ringOf(keys)},
-		graph:      graph{p.outbound, s.TenantID, s.IntrospectionClientID, s.IntrospectionClientSecret, s.groupLimit()},
-	}.verify, nil
+		signatures: signatures{algorithms, ringOf(p.keysAt(orText(s.JWKSURI, login+"/discovery/v2.0/keys"), s.JWKSCacheLifetime))},
+		graph:      graph{outbound: p.outbound, tokens: login + "/oauth2/v2.0/token", clientID: s.IntrospectionClientID, secret: s.IntrospectionClientSecret, limit: s.groupLimit()},
+	}
+	if i := slices.IndexFunc(rules.audiences, guid.MatchString); i >= 0 && s.IntrospectionClientID == "" {
+		e.graph.clientID = rules.audiences[i]
+	}
+	return e.verify, nil
 }
 
 func (e entra) verify(ctx context.Context, token string) (porterhouse.Principal, error) {
@@ -122,8 +128,8 @@ func (e entra) hasOverage(c claims) bool {
 // graph asks Microsoft Graph on behalf of a person.
 type graph struct {
 	outbound *Outbound
-	tenant   string
-	clientID string // of the API that the tokens are for
+	tokens   string // the tenant's token endpoint
+	clientID string // of the API that the tokens are for: its GUID, as an audience
 	secret   porterhouse.Secret
 	limit    int
 }
@@ -132,7 +138,7 @@ type graph struct {
 func (g graph) groups(ctx context.Context, token string) ([]any, error) {
 	if g.clientID == "" || g.secret.IsZero() {
 		return nil, notAllowed("you are in more groups than fit into your token, and this server has no means to ask for them; ask its operator",
-			"the token has a hint in place of its groups (overage), and introspection_client_id and introspection_client_secret of the API, to ask Graph, are not configured (app roles, groups_claim: roles, have no such limit)")
+			"the token has a hint in place of its groups (overage): to ask Graph, configure the API's GUID as introspection_client_id (or expected_audience), and its introspection_client_secret (app roles, groups_claim: roles, have no such limit)")
 	}
 	key, err := g.onBehalf(ctx, token)
 	if err != nil {
@@ -194,7 +200,7 @@ func (g graph) onBehalf(ctx context.Context, token string) (string, error) {
 		"assertion":           {token},
 		"scope":               {graphHost + "/.default"},
 	}
-	reply, err := g.outbound.Post(ctx, entraLogin+g.tenant+"/oauth2/v2.0/token", nil, formType, form.Encode())
+	reply, err := g.outbound.Post(ctx, g.tokens, nil, formType, form.Encode())
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -32,12 +33,22 @@ type google struct {
 }
 
 func newGoogle(s Settings, r Resource, p *Providers) (Processor, error) {
+	if len(s.ClientIDs) == 0 {
+		return nil, errors.New("client_ids is missing: Google issues tokens to the clients of any site, and only those of yours may pass")
+	}
 	rules, err := newRules(s, r, p)
 	if err != nil {
 		return nil, err
 	}
+	if s.Algorithms == nil {
+		s.Algorithms = []string{"RS256"}
+	}
+	algorithms, err := algorithmsOf(s)
+	if err != nil {
+		return nil, err
+	}
 	g := google{rules: rules, outbound: p.outbound}
-	g.signed = signedBy{rules: rules, signatures: signatures{[]string{"RS256"}, ringOf(p.keysAt(orText(s.JWKSURI, googleKeys), s.JWKSCacheLifetime))}}
+	g.signed = signedBy{rules: rules, signatures: signatures{algorithms, ringOf(p.keysAt(orText(s.JWKSURI, googleKeys), s.JWKSCacheLifetime))}}
 	return g.verify, nil
 }
 

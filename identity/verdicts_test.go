@@ -16,9 +16,9 @@ import (
 )
 
 var (
-	alice = porterhouse.Principal{Issuer: "idp", Subject: "1", User: "alice", Groups: []string{"a", "b"}}
-	bad   = refuse("a test refuses it")
-	gone  = away("a test says that the provider is away")
+	somebody = porterhouse.Principal{Issuer: "idp", Subject: "1", User: "alice", Groups: []string{"a", "b"}}
+	bad      = refuse("a test refuses it")
+	gone     = away("a test says that the provider is away")
 )
 
 // counted answers with who and err, and counts how often.
@@ -33,9 +33,9 @@ var waysToAnswer = map[string]func(*verdicts, context.Context, question, time.Du
 }
 
 func TestVerdictsEnd(t *testing.T) {
-	soon := alice
+	soon := somebody
 	soon.Expires = time.Date(2000, 1, 1, 0, 0, 10, 0, time.UTC) // synctest begins 10 s before
-	ended := alice
+	ended := somebody
 	ended.Expires = time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC)
 	for name, c := range map[string]struct {
 		who  porterhouse.Principal
@@ -43,9 +43,9 @@ func TestVerdictsEnd(t *testing.T) {
 		life time.Duration
 		want time.Duration // until the end; 0: not remembered
 	}{
-		"proved":              {who: alice, want: time.Minute},
-		"proved, own life":    {who: alice, life: time.Hour, want: time.Hour},
-		"proved, no cache":    {who: alice, life: -1},
+		"proved":              {who: somebody, want: time.Minute},
+		"proved, own life":    {who: somebody, life: time.Hour, want: time.Hour},
+		"proved, no cache":    {who: somebody, life: -1},
 		"proved, ends sooner": {who: soon, life: time.Hour, want: 10 * time.Second},
 		"proved, just ended":  {who: ended},
 		"refused":             {err: bad, want: refusalLife},
@@ -76,7 +76,7 @@ func TestVerdictsEnd(t *testing.T) {
 				}
 				time.Sleep(c.want - 1)
 				again(1)
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				again(2)
 			})
 		}
@@ -87,7 +87,7 @@ func TestVerdictsEnd(t *testing.T) {
 func TestVerdictsChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVerdicts(nil)
-		proves, _ := counted(alice, nil)
+		proves, _ := counted(somebody, nil)
 		refuses, n := counted(porterhouse.Principal{}, bad)
 		q := question{token: "T"}
 		for range 3 {
@@ -111,7 +111,7 @@ func TestVerdictsChange(t *testing.T) {
 
 func TestVerdictsAreOfOneQuestion(t *testing.T) {
 	v := newVerdicts(nil)
-	ask, n := counted(alice, nil)
+	ask, n := counted(somebody, nil)
 	questions := []question{
 		{"T", "p", "r"}, {"U", "p", "r"}, {"T", "q", "r"}, {"T", "p", "s"}, {"rT", "p", ""}, {"T", "pr", ""}, {"T", "", "pr"},
 		{"T", "p", Resource{Door: "d", Cluster: "c"}.key()}, {"T", "p", Resource{Door: "dc"}.key()},
@@ -137,7 +137,7 @@ func TestCallersShareOneFlight(t *testing.T) {
 		v := newVerdicts(nil)
 		land := make(chan struct{})
 		var n atomic.Int32
-		ask := func(context.Context) (porterhouse.Principal, error) { n.Add(1); <-land; return alice, nil }
+		ask := func(context.Context) (porterhouse.Principal, error) { n.Add(1); <-land; return somebody, nil }
 		var callers sync.WaitGroup
 		for range 1000 {
 			callers.Go(func() {
@@ -164,7 +164,7 @@ func TestCallersShareOneFlight(t *testing.T) {
 func TestNoFlightAfterLanding(t *testing.T) {
 	for range 20 {
 		v := newVerdicts(nil)
-		ask, n := counted(alice, nil)
+		ask, n := counted(somebody, nil)
 		var callers sync.WaitGroup
 		for range 1000 {
 			callers.Go(func() { _, _ = v.answer(t.Context(), question{token: "T"}, 0, ask) })
@@ -182,7 +182,7 @@ func TestCallerThatLeavesEndsNoFlight(t *testing.T) {
 		ask := func(ctx context.Context) (porterhouse.Principal, error) {
 			select {
 			case <-time.After(time.Second):
-				return alice, nil
+				return somebody, nil
 			case <-ctx.Done():
 				return porterhouse.Principal{}, ctx.Err()
 			}
@@ -213,10 +213,10 @@ func TestFlightsEnd(t *testing.T) {
 		for name, ask := range map[string]asker{
 			"hangs": func(ctx context.Context) (porterhouse.Principal, error) {
 				<-ctx.Done()
-				return alice, away("%w", ctx.Err())
+				return somebody, away("%w", ctx.Err())
 			},
 			"panics":   func(context.Context) (porterhouse.Principal, error) { panic("a fault") },
-			"vanishes": func(context.Context) (porterhouse.Principal, error) { runtime.Goexit(); return alice, nil },
+			"vanishes": func(context.Context) (porterhouse.Principal, error) { runtime.Goexit(); return somebody, nil },
 		} {
 			who, err := v.answer(t.Context(), question{token: name}, 0, ask)
 			if kind, _ := porterhouse.Explain(err); who.User != "" || kind != porterhouse.Unavailable && kind != porterhouse.Internal {
@@ -233,7 +233,7 @@ func TestFlightsEnd(t *testing.T) {
 func TestVerdictsAreBounded(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	v := newVerdicts(func() time.Time { return now })
-	proves, n := counted(alice, nil)
+	proves, n := counted(somebody, nil)
 	refuses, _ := counted(porterhouse.Principal{}, bad)
 	q := question{token: "alice's"}
 	_, _ = v.answerHere(t.Context(), q, time.Hour, proves)
@@ -260,7 +260,7 @@ func TestVerdictsAreBounded(t *testing.T) {
 // BenchmarkVerdictHit is a verification that is remembered, of a token of 1 kB.
 func BenchmarkVerdictHit(b *testing.B) {
 	v := newVerdicts(nil)
-	ask, _ := counted(alice, nil)
+	ask, _ := counted(somebody, nil)
 	q := question{token: strings.Repeat("x", 1024), processor: "keycloak", resource: Resource{Door: "mcp", Cluster: "main", Audiences: []string{"https://mcp.example.com"}}.key()}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"porterhouse"
+	"porterhouse/authenticator"
 	"porterhouse/directory"
 	"porterhouse/gate"
 	"porterhouse/identity"
@@ -19,6 +20,8 @@ type generation struct {
 	verifier *identity.Verifier
 	mcp      *mcpserver.Server
 	handler  http.Handler
+
+	authenticators map[string]*authenticator.Authenticator // by cluster
 }
 
 // build makes the generation of c. It is the one place where rooms meet.
@@ -28,7 +31,14 @@ func build(c Config, p *process) (*generation, error) {
 	if g.verifier, err = buildVerifier(c, p, c.mcpResource()); err != nil {
 		return nil, err
 	}
-	if g.gate, err = buildGate(c, p); err != nil {
+	people, err := buildDirectories(c, p)
+	if err != nil {
+		return nil, err
+	}
+	if g.gate, err = buildGate(c, p, people); err != nil {
+		return nil, err
+	}
+	if g.authenticators, err = buildAuthenticators(c, p, people); err != nil {
 		return nil, err
 	}
 	g.mcp, err = mcpserver.New(mcpserver.Config{
@@ -72,14 +82,22 @@ func (p *process) verifyAPIToken(ctx context.Context, token string) (porterhouse
 	return who, err
 }
 
-func buildGate(c Config, p *process) (*gate.Gate, error) {
-	clusters := make(map[string]gate.Cluster, len(c.Clusters))
+// buildDirectories makes the rules of each cluster.
+func buildDirectories(c Config, p *process) (map[string]*directory.Directory, error) {
+	people := make(map[string]*directory.Directory, len(c.Clusters))
 	for name := range c.Clusters {
-		people, err := directory.New(c.directory(name, p))
-		if err != nil {
+		var err error
+		if people[name], err = directory.New(c.directory(name, p)); err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
-		clusters[name] = gate.Cluster{Client: p.clients[name], Directory: people}
+	}
+	return people, nil
+}
+
+func buildGate(c Config, p *process, people map[string]*directory.Directory) (*gate.Gate, error) {
+	clusters := make(map[string]gate.Cluster, len(c.Clusters))
+	for name := range c.Clusters {
+		clusters[name] = gate.Cluster{Client: p.clients[name], Directory: people[name]}
 	}
 	return gate.New(gate.Config{
 		Clusters: clusters,

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"porterhouse/audit"
 	"porterhouse/clickhouse"
@@ -173,6 +174,13 @@ func (c check) provision(name string, cluster ClusterConfig) {
 	}
 	if o.Mode == string(directory.HTTP) && cluster.Authenticator == nil && o.HTTPServer == "" {
 		c.refuse(path+".mode", "with http ClickHouse asks an authenticator: say clusters.%s.authenticator, or the http_server of another", name)
+	}
+	const day = 24 * time.Hour
+	if o.DisableAfter > 0 && o.DisableAfter < day {
+		c.refuse(path+".disable_after", "want a day or more, such as 90d")
+	}
+	if o.DropAfter > 0 && (o.DisableAfter == 0 || o.DropAfter < o.DisableAfter+day) {
+		c.refuse(path+".drop_after", "an account is disabled first, and can be missed: want disable_after, and here a day more than there")
 	}
 	if o.User == "" || o.Password.IsZero() || cluster.URL == "" {
 		return

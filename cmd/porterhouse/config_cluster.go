@@ -43,6 +43,7 @@ type AuthenticatorConfig struct {
 	Audiences      texts              `yaml:"audiences"`
 	TLS            *TLSPair           `yaml:"tls"`
 	AllowPlainHTTP bool               `yaml:"allow_plain_http"`
+	Settings       values             `yaml:"settings"` // of every session that it lets in
 }
 
 // authenticatorName is how ClickHouse calls us unless it is told otherwise.

@@ -91,7 +91,7 @@ clusters:
     provision: {user: prov, password: env:PROVISIONER, prefix: ph_, marker: m, mode: http, http_server: p, gateway_hosts: [10.0.0.1], on_cluster: c,
       settings: {max_threads: 4}, readonly: true, limits: {rows: 1, bytes: 1 B, time: 1s, memory: 1 B}, allow_unbounded_provisioner: true, lifetime: 5s,
       disable_after: 90d, drop_after: 180d}
-    authenticator: {listen: 10.0.0.1:8444, path: env:KNOCK, name: ph, audiences: ch, tls: {cert: a.crt, key: a.key}, allow_plain_http: true}
+    authenticator: {listen: 10.0.0.1:8444, path: env:KNOCK, name: ph, audiences: ch, settings: {a: b}, tls: {cert: a.crt, key: a.key}, allow_plain_http: true}
 users:
   name: "ph_{localpart}"
   domains: [example.com]
@@ -134,7 +134,7 @@ audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sy
 				AllowUnboundedProvisioner: true, Lifetime: 5 * time.Second, DisableAfter: 90 * 24 * time.Hour, DropAfter: 180 * 24 * time.Hour,
 			},
 			Authenticator: &AuthenticatorConfig{
-				Listen: "10.0.0.1:8444", Path: porterhouse.NewSecret(auditKey), Name: "ph", Audiences: texts{"ch"},
+				Listen: "10.0.0.1:8444", Path: porterhouse.NewSecret(auditKey), Name: "ph", Audiences: texts{"ch"}, Settings: values{"a": "b"},
 				TLS: &TLSPair{dir + "/a.crt", dir + "/a.key"}, AllowPlainHTTP: true,
 			},
 		}},

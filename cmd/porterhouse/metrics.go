@@ -67,6 +67,11 @@ func methodLabel(method string) string {
 	return "other"
 }
 
+const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+
+// report tells one number; labels is the cluster, if there is one.
+type report func(kind prometheus.ValueType, name, help string, value float64, labels ...string)
+
 // stats is a prometheus.Collector of the rooms' own counts.
 type stats struct{ p *process }
 
@@ -75,15 +80,13 @@ func (s stats) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByColl
 
 // Collect implements prometheus.Collector.
 func (s stats) Collect(out chan<- prometheus.Metric) {
-	send := func(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
+	var send report = func(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
 		var names []string
 		if len(labels) > 0 {
 			names = []string{"cluster"}
 		}
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_"+name, help, names, nil), kind, value, labels...)
 	}
-	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
-
 	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_build_info", "1, labelled with the version.", []string{"version"}, nil), gauge, 1, version)
 
 	people := s.p.people.Stats()
@@ -98,17 +101,14 @@ func (s stats) Collect(out chan<- prometheus.Metric) {
 	send(counter, "audit_unauthenticated_total", "Requests that no token proved.", float64(record.Unauthenticated))
 	send(counter, "audit_failures_total", "Audit lines that could not be written when they were due.", float64(record.Failures))
 
-	if g := s.p.generation.Load(); g != nil {
-		tokens := g.verifier.Stats()
-		send(counter, "tokens_accepted_total", "Tokens that proved somebody.", float64(tokens.Accepted))
-		send(counter, "tokens_refused_total", "Tokens that proved nobody.", float64(tokens.Refused))
-		send(counter, "tokens_failed_total", "Tokens that could not be checked.", float64(tokens.Failed))
+	accounts := s.p.accounts.Stats()
+	send(counter, "accounts_known_total", "Questions whose account was known.", float64(accounts.Hits))
+	send(counter, "accounts_looked_for_total", "Questions whose account had to be looked for.", float64(accounts.Misses))
+	send(counter, "accounts_refused_total", "Of these, people whom the rules give no account.", float64(accounts.Refused))
+	send(gauge, "accounts_remembered", "Accounts of people that are remembered.", float64(accounts.Answers))
 
-		door := g.mcp.Stats()
-		send(counter, "mcp_tool_calls_total", "Calls of tools.", float64(door.Calls))
-		send(counter, "mcp_tool_failures_total", "Calls of tools that ended in an error.", float64(door.Failures))
-		send(counter, "mcp_denied_total", "Requests that did not come in at the MCP door.", float64(door.Denied))
-		send(gauge, "mcp_sessions", "Sessions of clients before 2026-07-28 that are open.", float64(door.Sessions))
+	if g := s.p.generation.Load(); g != nil {
+		g.collect(send)
 	}
 	for name, client := range s.p.clients {
 		c := client.Stats()
@@ -117,5 +117,26 @@ func (s stats) Collect(out chan<- prometheus.Metric) {
 		send(counter, "clickhouse_kills_total", "Statements stopped because nobody waited for them, or a limit was reached.", float64(c.Kills), name)
 		send(counter, "clickhouse_kill_failures_total", "Statements that could not be stopped; they end by max_execution_time.", float64(c.KillFailures), name)
 		send(counter, "clickhouse_connections_opened_total", "Connections opened.", float64(c.ConnectionsOpened), name)
+	}
+}
+
+// collect tells the counts of the rooms that a generation has made.
+func (g *generation) collect(send report) {
+	tokens := g.verifier.Stats()
+	send(counter, "tokens_accepted_total", "Tokens that proved somebody.", float64(tokens.Accepted))
+	send(counter, "tokens_refused_total", "Tokens that proved nobody.", float64(tokens.Refused))
+	send(counter, "tokens_failed_total", "Tokens that could not be checked.", float64(tokens.Failed))
+
+	door := g.mcp.Stats()
+	send(counter, "mcp_tool_calls_total", "Calls of tools.", float64(door.Calls))
+	send(counter, "mcp_tool_failures_total", "Calls of tools that ended in an error.", float64(door.Failures))
+	send(counter, "mcp_denied_total", "Requests that did not come in at the MCP door.", float64(door.Denied))
+	send(gauge, "mcp_sessions", "Sessions of clients before 2026-07-28 that are open.", float64(door.Sessions))
+
+	for name, door := range g.authenticators {
+		a := door.Stats()
+		send(counter, "authenticator_admitted_total", "Logins to ClickHouse that were right.", float64(a.Tokens+a.Tickets), name)
+		send(counter, "authenticator_refused_total", "Logins to ClickHouse that were wrong.", float64(a.Refused), name)
+		send(counter, "authenticator_failed_total", "Logins to ClickHouse of which nobody could tell.", float64(a.Failed), name)
 	}
 }

@@ -79,6 +79,9 @@ func (s *server) prepare(c Config) error {
 			return err
 		}
 	}
+	if err := s.openAuthenticators(c); err != nil {
+		return err
+	}
 	g, err := build(c, p)
 	if err != nil {
 		return err
@@ -136,6 +139,8 @@ func (s *server) run(ctx context.Context) error {
 	wait := s.process.run(background)
 	var work sync.WaitGroup
 	work.Go(func() { s.lookAtClusters(background) })
+	work.Go(func() { s.lookAtProvisioners(background) })
+	work.Go(func() { s.process.chores(background, s.config) })
 
 	failed := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {

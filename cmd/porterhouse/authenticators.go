@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"porterhouse"
+	"porterhouse/audit"
+	"porterhouse/authenticator"
+	"porterhouse/directory"
+	"porterhouse/identity"
+)
+
+// buildAuthenticators makes the door of each cluster that has one, by cluster.
+func buildAuthenticators(c Config, p *process, people map[string]*directory.Directory) (map[string]*authenticator.Authenticator, error) {
+	doors := map[string]*authenticator.Authenticator{}
+	for name, cluster := range c.Clusters {
+		a := cluster.Authenticator
+		if a == nil {
+			continue
+		}
+		audiences := a.Audiences
+		if len(audiences) == 0 {
+			audiences = texts{cluster.URL}
+		}
+		verifier, err := buildVerifier(c, p, identity.Resource{Door: authenticator.Door, Cluster: name, Audiences: audiences})
+		if err != nil {
+			return nil, fmt.Errorf("authenticator of cluster %s: %w", name, err)
+		}
+		doors[name], err = authenticator.New(authenticator.Config{
+			Name: a.name(), Cluster: name, Path: a.path(), Settings: a.Settings,
+			Verify: verifier.Verify, Account: people[name].Account,
+			Admitted: func(a authenticator.Admission, times uint64) { p.admitted(name, a, times) },
+			Rejected: p.rejected,
+			Log:      p.log,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", name, err)
+		}
+	}
+	return doors, nil
+}
+
+// path is the secret with the slash that a path begins with.
+func (a *AuthenticatorConfig) path() porterhouse.Secret {
+	return porterhouse.NewSecret("/" + strings.TrimPrefix(a.Path.Reveal(), "/"))
+}
+
+// admitted records somebody whom ClickHouse lets in by our word. That the record
+// cannot be written keeps nobody out: ClickHouse has its answer already, and its own
+// session_log.
+func (p *process) admitted(cluster string, a authenticator.Admission, times uint64) {
+	err := p.audit.Account(audit.AccountEvent{
+		Action: "admit", Who: a.Who, At: porterhouse.Entry{Door: authenticator.Door, Cluster: cluster},
+		Account: a.Account.User.String(), Roles: a.Account.Roles,
+		Reason: fmt.Sprintf("ClickHouse at %s asked %d times whether the token is right", a.Remote, times),
+	})
+	if err != nil {
+		p.log.Error("an admission could not be recorded", "account", a.Account.User.String(), "cluster", cluster, "error", err)
+	}
+}
+
+// rejected records somebody whom ClickHouse does not let in.
+func (p *process) rejected(r authenticator.Rejection, times uint64) {
+	for range times { // the record folds them
+		p.audit.Unauthenticated(audit.Attempt{Door: authenticator.Door, Remote: r.Remote, Err: r.Err})
+	}
+}
+
+// openAuthenticators adds the addresses where the clusters' own servers knock.
+func (s *server) openAuthenticators(c Config) error {
+	var errs []error
+	for _, name := range c.clusterNames() {
+		a := c.Clusters[name].Authenticator
+		if a == nil {
+			continue
+		}
+		current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.process.generation.Load().authenticators[name].ServeHTTP(w, r)
+		})
+		errs = append(errs, s.open(c, a.Listen, current, a.TLS))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// How often the regular work is done.
+const (
+	flushEvery  = time.Minute
+	retireEvery = time.Hour
+)
+
+// chores does what is due now and then, until ctx ends.
+func (p *process) chores(ctx context.Context, c Config) {
+	flush, retire := time.NewTicker(flushEvery), time.NewTicker(retireEvery)
+	defer flush.Stop()
+	defer retire.Stop()
+	p.retireAll(ctx, c)
+	for {
+		select {
+		case <-ctx.Done():
+			p.flush()
+			return
+		case <-flush.C:
+			p.flush()
+		case <-retire.C:
+			p.retireAll(ctx, c)
+		}
+	}
+}
+
+// flush records the logins that were counted and not told yet.
+func (p *process) flush() {
+	if g := p.generation.Load(); g != nil {
+		for _, door := range g.authenticators {
+			door.Flush()
+		}
+	}
+}
+
+// retireAll retires the accounts of people who are gone, where that is configured.
+func (p *process) retireAll(ctx context.Context, c Config) {
+	for _, name := range c.clusterNames() {
+		provision := c.Clusters[name].Provision
+		if provision == nil || provision.DisableAfter == 0 {
+			continue
+		}
+		if err := p.retire(ctx, name, provision); err != nil && ctx.Err() == nil {
+			p.log.Warn("accounts of people who are gone could not be looked for; it is tried again in an hour", "cluster", name, "error", err)
+		}
+	}
+}
+
+// retire disables what nobody has wanted for long, and drops what nobody has wanted
+// for longer: each was reported, and could not be used, for the time in between.
+func (p *process) retire(ctx context.Context, cluster string, o *ProvisionConfig) error {
+	provisioner := p.provisioners[cluster]
+	absent, err := provisioner.Absent(ctx, days(o.DisableAfter))
+	if err != nil {
+		return err
+	}
+	for _, a := range absent {
+		do, done := provisioner.Disable, "disabled"
+		if o.DropAfter > 0 && time.Since(a.Seen) >= o.DropAfter {
+			do, done = provisioner.Drop, "dropped"
+		}
+		if err := do(ctx, a.Account); err != nil {
+			return err
+		}
+		p.log.Warn("nobody has wanted this account for long", "account", a.Account.String(), "cluster", cluster, "seen", a.Seen, "done", done)
+	}
+	return nil
+}
+
+// days is a time in whole days; at least one.
+func days(d time.Duration) int { return max(1, int(d/(24*time.Hour))) }
+
+// lookAtProvisioners says in the log of the start what would keep accounts from
+// being made, or more from being kept safe.
+func (s *server) lookAtProvisioners(ctx context.Context) {
+	for name, provisioner := range s.process.provisioners {
+		if provisioner == nil {
+			continue
+		}
+		if err := provisioner.Check(ctx); err != nil && ctx.Err() == nil {
+			s.process.log.Warn("the provisioner is not as it should be; porterhouse check grants prints what it needs", "cluster", name, "findings", err)
+		}
+	}
+}

@@ -59,9 +59,11 @@ func (r *rules) place(who porterhouse.Principal, name string, because *trail) (p
 	}
 	because.say("the name %q gives the account %q", who.User, name)
 	p.user, p.persona = p.base, r.personaOf(who.Client, because)
-	if p.persona != nil {
-		p.user, err = r.account(name + p.persona.suffix)
+	if p.persona == nil {
+		return p, nil
 	}
+	p.user, err = r.account(name + p.persona.suffix)
+	because.say("to ClickHouse %q is another user: row policies and quotas that ask currentUser() do not see %q", p.user, name)
 	return p, err
 }
 

@@ -110,9 +110,13 @@ func TestALocalUserHasNoRolesOfOurs(t *testing.T) {
 	rules.CommonRoles, rules.DefaultProfile, rules.GroupRoles = []string{"reader"}, "strict", true
 	who := known("a", "1")
 	who.Groups = []string{"admin"}
-	account, err := directory(t, cluster(t, nil, rules)).Account(t.Context(), who, here)
+	c := cluster(t, nil, rules)
+	account, err := directory(t, c).Account(t.Context(), who, here)
 	if err != nil || account.Roles != nil || account.Profile != "" {
 		t.Errorf("the account is %+v, %v", account, err)
+	}
+	if kept, err := (&Bindings{Store: c.Store}).List(t.Context(), "main"); err != nil || len(kept) != 1 || kept[0].Told {
+		t.Errorf("kept are %+v, %v", kept, err)
 	}
 }
 

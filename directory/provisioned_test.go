@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -159,8 +160,8 @@ func TestNamesBeyondThePrefix(t *testing.T) {
 	h.config.Directories[0].UserName = "{user}"
 	h.Directory = h.neighbour(t, h.Provisioner)
 	h.refuses(t, token("alice", 1), `does not begin with "ph_"`)
-	h.refuses(t, token(provisionerUser, 1), "nobody may act as")
-	h.refuses(t, token(gatewayUser, 1), "nobody may act as")
+	h.refuses(t, token(provisionerUser, 1), "is one that nobody may act as")
+	h.refuses(t, token(gatewayUser, 1), "is one that nobody may act as")
 	if keys, err := h.config.Store.Keys(t.Context(), ""); err != nil || len(keys) != 0 {
 		t.Errorf("kept are %q, %v", keys, err)
 	}
@@ -220,5 +221,35 @@ func TestTokensAtOnce(t *testing.T) {
 		if got := h.roles(t, "ph_alice"); got != "a'b,porterhouse_account,support" {
 			t.Errorf("in round %d, ClickHouse has %s", round, got)
 		}
+	}
+}
+
+// interrupted is a store of a process that is held up just after it wrote.
+type interrupted struct {
+	kv.Store
+	once sync.Once
+	then func()
+}
+
+func (s *interrupted) Swap(ctx context.Context, key string, old, new []byte, life time.Duration) (bool, error) {
+	done, err := s.Store.Swap(ctx, key, old, new, life)
+	s.once.Do(s.then)
+	return done, err
+}
+
+// A process that was held up with the roles of an older token notices that another
+// one has had a newer one since.
+func TestAProcessThatWasHeldUp(t *testing.T) {
+	h := newHouse(t)
+	other := h.neighbour(t, h.another(t, filepath.Join(t.TempDir(), "audit")))
+	h.config.Store = &interrupted{Store: h.config.Store, then: func() {
+		if _, err := other.Account(t.Context(), token("alice", 2), door); err != nil {
+			t.Error(err)
+		}
+	}}
+	h.Directory = h.neighbour(t, h.Provisioner)
+	h.acts(t, token("alice", 1, "ch-analyst"), "ph_alice", "support")
+	if got := h.roles(t, "ph_alice"); got != "porterhouse_account,support" {
+		t.Errorf("ClickHouse has %s", got)
 	}
 }

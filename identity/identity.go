@@ -1,18 +1,3 @@
-// Package identity turns a token into a verified Principal, and knows nothing
-// else: not ClickHouse, not which door asks, no cookies.
-//
-//	token ─▶ Verifier ─▶ processor ─▶ processor ─▶ …
-//	                        │ ErrNotMine: ask the next
-//	                        │ any other error: refused, nobody else is asked
-//	                        ▼
-//	                    Principal
-//
-// There is one processor, one file, for each way to prove a person. In this
-// version that is [Tokens]: API tokens that the operator hands out.
-//
-// The rule of the package: every token that is refused looks the same from
-// outside. Why it was refused (mistyped, expired, revoked, never issued) is in
-// the private half of the error, for the operator's log.
 package identity
 
 import (
@@ -89,14 +74,14 @@ func (v *Verifier) ask(ctx context.Context, token string) (porterhouse.Principal
 	for i, process := range v.processors {
 		who, err := process(ctx, token)
 		if errors.Is(err, ErrNotMine) {
-			traceOf(ctx).note("processor %d of %d: %v", i+1, len(v.processors), err)
+			traceOf(ctx).note("asked, %d of %d: %v", i+1, len(v.processors), err)
 			passed = append(passed, err.Error())
 			continue
 		}
 		if err != nil {
 			return porterhouse.Principal{}, err
 		}
-		traceOf(ctx).note("processor %d of %d proved %q", i+1, len(v.processors), who.User)
+		traceOf(ctx).note("asked, %d of %d: processor %s: it is %q", i+1, len(v.processors), who.Proof, who.User)
 		return who, complete(who)
 	}
 	return porterhouse.Principal{}, refuse("no processor knows this kind of token: %s", strings.Join(passed, "; "))

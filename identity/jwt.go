@@ -85,16 +85,18 @@ func parseHeader(text []byte) (header, error) {
 	if err != nil {
 		return header{}, err
 	}
-	for name, why := range refusedHeaders {
-		if _, there := c[name]; there {
+	for name := range c {
+		if why, refused := refusedHeaders[name]; refused {
 			return header{}, fmt.Errorf("%s: %s", name, why)
 		}
 	}
 	var h header
-	for name, into := range map[string]*string{"alg": &h.algorithm, "kid": &h.keyID, "typ": &h.typ} {
-		if *into, err = c.text(name); err != nil {
-			return header{}, err
-		}
+	var algorithm, keyID, typ error
+	h.algorithm, algorithm = c.text("alg")
+	h.keyID, keyID = c.text("kid")
+	h.typ, typ = c.text("typ")
+	if err := errors.Join(algorithm, keyID, typ); err != nil {
+		return header{}, err
 	}
 	if h.algorithm == "" {
 		return header{}, errors.New("it names no algorithm (alg)")

@@ -56,7 +56,7 @@ func (r *rules) checkScopes(c claims, _ claimSource, who *porterhouse.Principal,
 				"%w: that of %q lacks the scope %q; it has %s", errLacksScope, who.User, scope, quoted(granted))
 		}
 	}
-	t.note("scopes: %s", quoted(r.settings.RequiredScopes))
+	t.note("scopes: %s", shown(r.settings.RequiredScopes))
 	return nil
 }
 

@@ -34,7 +34,7 @@ func (r *rules) readSubject(c claims, _ claimSource, who *porterhouse.Principal,
 			return refuse("its subject %q has characters that cannot be seen, or more than %d bytes", abridged(subject), maxSubject)
 		}
 		who.Subject = subject
-		t.note("subject: %s is %q", strings.Join(together, " and "), subject)
+		t.note("subject: %s is %q", shown(together), subject)
 		return r.readTokenID(c, who)
 	}
 	return refuse("it does not say who it is about (%s)", strings.Join(missing, ", or "))
@@ -169,7 +169,7 @@ func (r *rules) readGroups(c claims, _ claimSource, who *porterhouse.Principal, 
 				who.Groups = append(who.Groups, group)
 			}
 		}
-		t.note("groups: %s has %d: %s", from.whole, len(list), quoted(list))
+		t.note("groups: %s has %d: %s", from.whole, len(list), shown(list))
 	}
 	if dropped > 0 {
 		r.log.Warn("groups left out: their names are empty, too long, or have characters that cannot be seen", "processor", r.settings.Name, "user", who.User, "groups", dropped)

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,17 +73,20 @@ func (r *rules) useOf(c claims, from claimSource) (string, error) {
 	if from.header == nil {
 		return accessUse, nil // a provider answers about access tokens; typ, nonce … are of the answer
 	}
+	declared := ""
 	for _, name := range []string{"token_use", "typ"} { // Cognito's and Keycloak's
 		value, err := c.text(name)
 		if err != nil {
 			return "", err
 		}
-		if use, declared := declaredUses[strings.ToLower(value)]; declared {
-			return use, nil
-		}
-		if value != "" && name == "token_use" || slices.Contains(otherUses, strings.ToLower(value)) {
+		use, known := declaredUses[strings.ToLower(value)]
+		if !known && value != "" && name == "token_use" || slices.Contains(otherUses, strings.ToLower(value)) || known && declared != "" && declared != use {
 			return "", fmt.Errorf("its claim %s is %q: it is no token for access", name, abridged(value))
 		}
+		declared = cmp.Or(use, declared)
+	}
+	if declared != "" {
+		return declared, nil
 	}
 	if r.trait.payloadTyp {
 		return "", errors.New("its claim typ does not say Bearer, as that of every access token of this provider does")
@@ -169,7 +173,7 @@ func (r *rules) checkTimes(c claims, from claimSource, who *porterhouse.Principa
 	if from.header == nil {
 		who.Issued = now // an answer tells the groups of this moment, whenever the token was issued
 	}
-	t.note("times: issued %s, expires %s, leeway %s", who.Issued.UTC().Format(time.RFC3339), expires.UTC().Format(time.RFC3339), r.leeway)
+	t.note("times: issued %v, expires %v, leeway %v", who.Issued, expires, r.leeway)
 	return nil
 }
 
@@ -233,7 +237,7 @@ func (r *rules) checkAudience(c claims, from claimSource, who *porterhouse.Princ
 	if err != nil {
 		return refuse("%w", err)
 	}
-	t.note("audience: aud is %s", quoted(named))
+	t.note("audience: aud is %s", shown(named))
 	if r.isID(c, from) {
 		return r.checkIDAudience(named, who)
 	}
@@ -279,18 +283,24 @@ func sharesOne(a, b []string) bool {
 	return slices.ContainsFunc(a, func(text string) bool { return slices.Contains(b, text) })
 }
 
+// shown is a list in a note, which is written only where somebody reads it.
+type shown []string
+
+// String implements fmt.Stringer.
+func (s shown) String() string { return quoted(s) }
+
 // quoted shows the first of several texts, whatever is in them.
 func quoted(texts []string) string {
 	const most = 5
 	if len(texts) == 0 {
 		return "nothing"
 	}
-	var shown []string
+	var all []string
 	for _, text := range texts[:min(len(texts), most)] {
-		shown = append(shown, strconv.Quote(abridged(text)))
+		all = append(all, strconv.Quote(abridged(text)))
 	}
 	if len(texts) > most {
-		shown = append(shown, fmt.Sprintf("%d more", len(texts)-most))
+		all = append(all, fmt.Sprintf("%d more", len(texts)-most))
 	}
-	return strings.Join(shown, ", ")
+	return strings.Join(all, ", ")
 }

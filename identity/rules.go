@@ -103,17 +103,20 @@ func (r *rules) claimsMine(issuer string) bool {
 	return len(r.issuers) == 0 || slices.Contains(r.issuers, issuer)
 }
 
+// steps are all checks, in order. Each may look at what those before it found.
+var steps = []func(*rules, claims, claimSource, *porterhouse.Principal, *trace) error{
+	(*rules).checkKind, (*rules).checkIssuer, (*rules).checkTimes, (*rules).checkClient, (*rules).checkAudience, // proof.go
+	(*rules).readSubject, (*rules).readName, (*rules).readGroups, // person.go
+	(*rules).checkClaims, (*rules).checkScopes, (*rules).checkEmail, (*rules).checkDomain, (*rules).checkGroups, // permit.go
+}
+
 // judge makes a Principal of claims that the provider signed or answered. It has
 // neither Token nor, when the claims name none, TokenID.
 func (r *rules) judge(ctx context.Context, c claims, from claimSource) (porterhouse.Principal, error) {
 	who := porterhouse.Principal{Proof: r.settings.Name}
 	seen := traceOf(ctx)
-	for _, step := range []func(claims, claimSource, *porterhouse.Principal, *trace) error{
-		r.checkKind, r.checkIssuer, r.checkTimes, r.checkClient, r.checkAudience, // proof.go
-		r.readSubject, r.readName, r.readGroups, // person.go
-		r.checkClaims, r.checkScopes, r.checkEmail, r.checkDomain, r.checkGroups, // permit.go
-	} {
-		if err := step(c, from, &who, seen); err != nil {
+	for _, step := range steps {
+		if err := step(r, c, from, &who, seen); err != nil {
 			return porterhouse.Principal{}, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"runtime/debug"
@@ -44,7 +45,7 @@ func (r Resource) key() string {
 // at every request. It is safe for concurrent use.
 //
 //	proved    until the processor's lifetime or the token's own end, whichever is first
-//	refused   a few seconds, in a room of its own: no flood of wrong tokens can
+//	refused   (or not mine) a few seconds, in a room of its own: no flood of wrong tokens can
 //	          push out what is known of people
 //	away      not at all
 //
@@ -53,7 +54,7 @@ func (r Resource) key() string {
 // the cache holds no token and nobody can aim at an entry.
 type verdicts struct {
 	now    func() time.Time
-	hashes sync.Pool // of hash.Hash
+	hashes sync.Pool // of *hasher
 
 	mu      sync.RWMutex
 	proved  map[verdictKey]verdict
@@ -68,6 +69,13 @@ type verdict struct {
 	who porterhouse.Principal // without Token
 	err error                 // why it proves nobody
 	end time.Time
+}
+
+// isRefusal reports whether the answer is a no that would be one again: to the
+// token, to the person, or to the question whose it is.
+func (v verdict) isRefusal() bool {
+	kind, _ := porterhouse.Explain(v.err)
+	return kind == porterhouse.Unauthenticated || kind == porterhouse.Refused || errors.Is(v.err, ErrNotMine)
 }
 
 // flight is an answer that is being found.
@@ -88,7 +96,7 @@ func newVerdicts(now func() time.Time) *verdicts {
 	_, _ = rand.Read(key) // never fails: it ends the process instead
 	return &verdicts{
 		now:     now,
-		hashes:  sync.Pool{New: func() any { return hmac.New(sha256.New, key) }},
+		hashes:  sync.Pool{New: func() any { return &hasher{Hash: hmac.New(sha256.New, key)} }},
 		proved:  map[verdictKey]verdict{},
 		refused: map[verdictKey]verdict{},
 		flights: map[verdictKey]*flight{},
@@ -127,18 +135,25 @@ func (v *verdicts) answerHere(ctx context.Context, q question, life time.Duratio
 	return q.reply(found)
 }
 
+// hasher is a hash with room for what goes into it, so that a hit allocates nothing.
+type hasher struct {
+	hash.Hash
+	text []byte
+}
+
 // key is the place of q's verdict. The lengths keep apart what the parts could blur.
 func (v *verdicts) key(q question) verdictKey {
-	h := v.hashes.Get().(hash.Hash)
+	h := v.hashes.Get().(*hasher)
 	defer v.hashes.Put(h)
 	h.Reset()
-	head := make([]byte, 0, 256)
+	h.text = h.text[:0]
 	for _, part := range [...]string{q.processor, q.resource} {
-		head = binary.AppendUvarint(head, uint64(len(part)))
-		head = append(head, part...)
+		h.text = binary.AppendUvarint(h.text, uint64(len(part)))
+		h.text = append(h.text, part...)
 	}
-	h.Write(head)
-	h.Write([]byte(q.token))
+	h.text = append(h.text, q.token...)
+	h.Write(h.text)
+	clear(h.text) // no token stays behind
 	var key verdictKey
 	h.Sum(key[:0])
 	return key
@@ -222,7 +237,7 @@ func (v *verdicts) remember(key verdictKey, found verdict, life time.Duration) {
 	delete(v.proved, key)
 	delete(v.refused, key)
 	if found.err != nil {
-		if kind, _ := porterhouse.Explain(found.err); kind == porterhouse.Unauthenticated || kind == porterhouse.Refused {
+		if found.isRefusal() {
 			put(v.refused, maxRefusals, key, verdict{err: found.err, end: now.Add(refusalLife)})
 		}
 		return

@@ -52,7 +52,7 @@ func TestVerdictsEnd(t *testing.T) {
 		"refused, no cache":   {err: bad, life: -1, want: refusalLife},
 		"not allowed":         {err: porterhouse.Errorf(porterhouse.Refused, "no"), want: refusalLife},
 		"away":                {err: gone},
-		"not mine":            {err: ErrNotMine},
+		"not mine":            {err: ErrNotMine, want: refusalLife},
 		"internal":            {err: errors.New("a fault")},
 	} {
 		for way, answer := range waysToAnswer {

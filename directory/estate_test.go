@@ -83,6 +83,7 @@ func withPasswords(sql string) string {
 // have one.
 func (e *estate) another(t testing.TB, record string, changes ...func(*directory.ProvisionerConfig)) *directory.Provisioner {
 	t.Helper()
+	c := e.config(t)
 	log, err := audit.Open(audit.Config{Path: record, Key: auditKey, Replica: "test"})
 	if err != nil {
 		t.Fatal(err)
@@ -99,10 +100,7 @@ func (e *estate) another(t testing.TB, record string, changes ...func(*directory
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := directory.ProvisionerConfig{
-		Admin: admin, Audit: log, Store: store, Cluster: "main", Gateway: gatewayUser, Prefix: "ph_",
-		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), Now: e.clock.now,
-	}
+	c.Admin, c.Audit, c.Store = admin, log, store
 	for _, change := range changes {
 		change(&c)
 	}
@@ -111,6 +109,14 @@ func (e *estate) another(t testing.TB, record string, changes ...func(*directory
 		t.Fatal(err)
 	}
 	return p
+}
+
+// config is that of a Provisioner without connections that work.
+func (e *estate) config(t testing.TB) directory.ProvisionerConfig {
+	return directory.ProvisionerConfig{
+		Admin: login(t, e, provisionerUser, "").Admin, Audit: e.recorder, Cluster: "main", Gateway: gatewayUser, Prefix: "ph_",
+		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), Now: e.clock.now,
+	}
 }
 
 var auditKey = porterhouse.NewSecret(strings.Repeat("k", 32))

@@ -26,6 +26,9 @@ func (p *Provisioner) Grants(roles ...string) []string {
 	}
 	// Where SELECT on these tables needs no grant, seeing their rows does.
 	statements = append(statements, "GRANT"+p.on+" SHOW USERS, SHOW ROLES, SHOW SETTINGS PROFILES ON *.* TO "+provisioner)
+	if p.on != "" {
+		statements = append(statements, "GRANT"+p.on+" CLUSTER ON *.* TO "+provisioner)
+	}
 	handed := slices.Sorted(slices.Values(append([]string{p.config.Marker}, roles...)))
 	return append(statements, "GRANT"+p.on+" "+quotedNames(slices.Compact(handed))+" TO "+provisioner+" WITH ADMIN OPTION")
 }

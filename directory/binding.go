@@ -43,6 +43,7 @@ const bindingPrefix = "account\x00"
 func bindingKey(cluster, account string) string { return bindingPrefix + cluster + "\x00" + account }
 
 // List returns the bindings of a cluster, by account; of all clusters when it is "".
+// The error tells those that cannot be read; the others are there nevertheless.
 func (b *Bindings) List(ctx context.Context, cluster string) ([]Binding, error) {
 	prefix := bindingPrefix
 	if cluster != "" {
@@ -53,28 +54,32 @@ func (b *Bindings) List(ctx context.Context, cluster string) ([]Binding, error) 
 		return nil, err
 	}
 	var all []Binding
+	var failed []error
 	for _, key := range keys {
 		one, _, err := b.read(ctx, key)
-		if errors.Is(err, kv.ErrNotFound) {
-			continue // released since
+		switch {
+		case err == nil:
+			all = append(all, one)
+		case !errors.Is(err, kv.ErrNotFound): // else released since it was found
+			failed = append(failed, err)
 		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
 	}
-	return all, nil
+	return all, errors.Join(failed...)
 }
 
 // Release ends the binding of an account, so that the next person whom the rules
 // lead there has it, with all that is granted to it and all that it owns. It
-// returns what the binding was, or kv.ErrNotFound.
+// returns what the binding was, or kv.ErrNotFound. One that cannot be read is
+// released too.
 func (b *Bindings) Release(ctx context.Context, cluster, account string) (Binding, error) {
 	key := bindingKey(cluster, account)
 	for {
 		was, raw, err := b.read(ctx, key)
-		if err != nil {
+		if raw == nil {
 			return Binding{}, err
+		}
+		if err != nil {
+			was = Binding{Cluster: cluster, Account: account}
 		}
 		if err := b.record(was.event("release")); err != nil {
 			return Binding{}, err
@@ -86,15 +91,20 @@ func (b *Bindings) Release(ctx context.Context, cluster, account string) (Bindin
 	}
 }
 
-// read returns a binding and the bytes that it is stored as.
+// read returns a binding and the bytes that it is stored as; these also when they
+// cannot be understood.
 func (b *Bindings) read(ctx context.Context, key string) (Binding, []byte, error) {
 	raw, err := b.Store.Get(ctx, key)
 	if err != nil {
 		return Binding{}, nil, err
 	}
 	var one Binding
-	if err := json.Unmarshal(raw, &one); err != nil {
-		return Binding{}, nil, fmt.Errorf("the binding under %q cannot be read, release it: %w", key, err)
+	if err := json.Unmarshal(raw, &one); err != nil || bindingKey(one.Cluster, one.Account) != key {
+		return Binding{}, raw, &porterhouse.Error{
+			Kind:   porterhouse.Internal,
+			Public: "what is kept of your account cannot be read; tell the operator of this server",
+			Err:    fmt.Errorf("the binding under %q is no binding of it (%v): release it", key, err),
+		}
 	}
 	return one, raw, nil
 }
@@ -165,10 +175,13 @@ func (b *Bindings) stands(ctx context.Context, was Binding) (bool, error) {
 		return true, nil
 	}
 	is, _, err := b.read(ctx, bindingKey(was.Cluster, was.Account))
-	if errors.Is(err, kv.ErrNotFound) {
+	switch {
+	case errors.Is(err, kv.ErrNotFound):
 		return false, nil
+	case err != nil:
+		return false, err
 	}
-	return is.Issuer == was.Issuer && is.Subject == was.Subject && sameGroups(is.Groups, was.Groups), err
+	return is.Issuer == was.Issuer && is.Subject == was.Subject && sameGroups(is.Groups, was.Groups), nil
 }
 
 // after is what b becomes by a claim. The zero Binding is nobody's.

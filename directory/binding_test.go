@@ -265,13 +265,26 @@ func TestProofsAtOnce(t *testing.T) {
 }
 
 func TestABindingThatCannotBeReadIsNobodys(t *testing.T) {
-	c := cluster(t, nil, whole)
-	if err := c.Store.Put(t.Context(), bindingKey("main", "alice"), []byte("{"), 0); err != nil {
-		t.Fatal(err)
-	}
-	account, err := directory(t, c).Account(t.Context(), known("a", "1"), here)
-	if err == nil {
-		t.Errorf("acts as %q", account.User)
+	for _, text := range []string{"{", "{}", "null", "[]", `{"Cluster":"main","Account":"bob"}`, ""} {
+		c := cluster(t, nil, whole)
+		if err := c.Store.Put(t.Context(), bindingKey("main", "alice"), []byte(text), 0); err != nil {
+			t.Fatal(err)
+		}
+		d := directory(t, c)
+		account, err := d.Account(t.Context(), known("a", "1"), here)
+		if kind, _ := porterhouse.Explain(err); kind != porterhouse.Internal {
+			t.Errorf("%s: acts as %q, %v", text, account.User, err)
+		}
+		bindings := &Bindings{Store: c.Store}
+		if _, err := bindings.List(t.Context(), "main"); err == nil {
+			t.Errorf("%s is listed", text)
+		}
+		if _, err := bindings.Release(t.Context(), "main", "alice"); err != nil {
+			t.Errorf("%s is not released: %v", text, err)
+		}
+		if _, err := d.Account(t.Context(), known("a", "1"), here); err != nil {
+			t.Errorf("%s, after the release: %v", text, err)
+		}
 	}
 }
 

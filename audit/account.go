@@ -29,12 +29,7 @@ func (l *Log) Account(e AccountEvent) error {
 			return unchanged(err)
 		}
 	}
-	body := l.bodies.Get().(*fields)
-	defer l.bodies.Put(body)
-	*body = (*body)[:0]
-	e.write(body)
-
-	seq, err := l.account(line{kind: kindAccount, body: *body})
+	seq, err := e.record(l)
 	if err == nil && l.syncEach {
 		err = l.syncTo(seq)
 	}
@@ -44,11 +39,16 @@ func (l *Log) Account(e AccountEvent) error {
 	return nil
 }
 
-// account writes the line and returns its number.
-func (l *Log) account(what line) (seq uint64, err error) {
+// record writes the line and returns its number.
+func (e *AccountEvent) record(l *Log) (seq uint64, err error) {
+	body := l.bodies.Get().(*fields)
+	defer l.bodies.Put(body)
+	*body = (*body)[:0]
+	e.write(body)
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.put(what); err != nil {
+	if err := l.put(line{kind: kindAccount, body: *body}); err != nil {
 		return 0, err
 	}
 	return l.w.chain.seq, nil

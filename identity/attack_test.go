@@ -455,7 +455,7 @@ func TestForgedTokens(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			h := kinds[kind](t)
-			site := idp.StartIssuer(t, idp.Options{})
+			site := idp.StartIssuer(t, options(t))
 			w := &workshop{house: h, key: h.signer.Key(), own: idp.NewKey(t, "ES256"), site: site}
 			w.header = idp.Claims{"alg": w.key.Algorithm, "kid": w.key.ID, "typ": "JWT"}
 			w.claims = h.claims(h.person)

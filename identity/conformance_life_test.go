@@ -169,6 +169,7 @@ func TestOthersTokens(t *testing.T) {
 func TestProcessorsTogether(t *testing.T) {
 	h, i := signing(t, identity.Settings{})
 	second, j := signing(t, identity.Settings{})
+	j.Rotate(t, "ES256") // to a key of its own
 	h.outbound.AllowHosts = append(h.outbound.AllowHosts, second.outbound.AllowHosts...)
 	p := h.providers(t)
 	all := []identity.Settings{

@@ -144,10 +144,22 @@ var kinds = map[string]func(testing.TB) *house{
 
 const everyClaim = "iss aud exp nbf iat sub scope groups email typ"
 
+// issuersKey is the first key of all houses' issuers: to make one for RSA takes long.
+var issuersKey struct {
+	sync.Once
+	*idp.Key
+}
+
+func options(t testing.TB, people ...idp.Person) idp.Options {
+	t.Helper()
+	issuersKey.Do(func() { issuersKey.Key = idp.NewKey(t, "RS256") })
+	return idp.Options{People: people, Key: issuersKey.Key}
+}
+
 // signing is what houses of signed tokens have in common.
 func signing(t testing.TB, s identity.Settings) (*house, *idp.Issuer) {
 	t.Helper()
-	i, c := idp.StartIssuer(t, idp.Options{}), newClock()
+	i, c := idp.StartIssuer(t, options(t)), newClock()
 	i.Now = c.Now
 	h := &house{settings: s, wire: i.Wire, signer: i, clock: c, person: idp.Alice, issuer: i.Name, tells: everyClaim, fits: true}
 	h.settings.Name = "the-processor"
@@ -267,7 +279,7 @@ func cognito(t testing.TB) *house {
 }
 
 func entra(t testing.TB, kind string, claims func(*idp.Entra, idp.Person) idp.Claims) *house {
-	e, c := idp.StartEntra(t, idp.Options{}), newClock()
+	e, c := idp.StartEntra(t, options(t)), newClock()
 	e.Now = c.Now
 	h := &house{wire: e.Wire, signer: e.Issuer, clock: c, person: idp.Alice, tells: "iss aud exp nbf iat groups scp typ", fits: true}
 	h.settings = identity.Settings{Name: "the-processor", Type: kind, TenantID: idp.Tenant, ExpectedAudience: []string{idp.API, "api://" + idp.API},
@@ -295,7 +307,7 @@ func entraV1(t testing.TB) *house {
 }
 
 func google(t testing.TB) (*house, *idp.Google) {
-	g, c := idp.StartGoogle(t, idp.Options{}), newClock()
+	g, c := idp.StartGoogle(t, options(t)), newClock()
 	g.Now = c.Now
 	h := &house{wire: g.Wire, signer: g.Issuer, clock: c, person: idp.Alice, issuer: g.Name}
 	h.settings = identity.Settings{Name: "the-processor", Type: "google", ClientIDs: []string{client}}
@@ -346,7 +358,7 @@ func gitHub(t testing.TB) *house {
 var octo = idp.Person{Subject: "4711", Name: "octo", Email: "octo@example.com", Groups: []string{"acme", "acme/analysts"}}
 
 func gitLabs(t testing.TB) (*house, *idp.GitLab) {
-	g, c := idp.StartGitLab(t, idp.Options{People: []idp.Person{octo}}), newClock()
+	g, c := idp.StartGitLab(t, options(t, octo)), newClock()
 	g.Now = c.Now
 	h := &house{wire: g.Wire, signer: g.Issuer, clock: c, person: octo, issuer: g.Name}
 	h.settings = identity.Settings{Name: "the-processor", Type: "gitlab", BaseURL: g.URL, ClientIDs: []string{client}}

@@ -36,6 +36,7 @@ type Options struct {
 	People   []Person
 	Clients  []Client
 	Lifetime time.Duration // of a token; 0: ten minutes
+	Key      *Key          // a stand-in's first; nil: a new one for RS256, which takes a while to make
 }
 
 // The people and the client of zero Options.

@@ -29,13 +29,16 @@ type Issuer struct {
 	people    []Person
 }
 
-// StartIssuer starts an issuer with one key for RS256.
+// StartIssuer starts an issuer with one key.
 func StartIssuer(t testing.TB, o Options) *Issuer {
 	t.Helper()
 	wire := startWire(t)
 	o = o.withDefaults()
 	i := &Issuer{Wire: wire, Name: wire.URL, Options: o, Now: time.Now, opaque: map[string]Claims{}, people: o.People}
-	i.AddKey(NewKey(t, "RS256"))
+	if o.Key == nil {
+		o.Key = NewKey(t, "RS256")
+	}
+	i.AddKey(o.Key)
 	i.Answer("/.well-known/openid-configuration", func(out http.ResponseWriter, _ *http.Request) { reply(out, http.StatusOK, i.Discovery()) })
 	i.Answer("/jwks", func(out http.ResponseWriter, _ *http.Request) { reply(out, http.StatusOK, i.KeySet()) })
 	i.Answer("/userinfo", i.userinfo)

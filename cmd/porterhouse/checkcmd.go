@@ -13,11 +13,12 @@ import (
 )
 
 const checkUsage = `idp --config FILE [--token -|env:NAME]
-       porterhouse check grants --config FILE
+       porterhouse check grants --config FILE [ROLE…]
 
 check idp asks each identity provider what it says of itself, and tells what does
 not fit; with a token it also says what whoami says. check grants prints the SQL
-that gives the gateway and the provisioner what they need, and nothing else.`
+that gives the gateway and the provisioner what they need, and nothing else. The
+roles are those that groups give beside the ones that the configuration names.`
 
 // checkCommand tells what would go wrong before somebody meets it.
 func checkCommand(ctx context.Context, t terminal, args []string) error {
@@ -92,9 +93,10 @@ func (c Config) tellProviders(ctx context.Context, w io.Writer) error {
 // checkGrants prints the statements for an administrator of each cluster. Where
 // the provisioner can log in already, it says what does not fit.
 func checkGrants(ctx context.Context, t terminal, args []string) error {
-	f := t.flags("check grants", "[flags]")
+	f := t.flags("check grants", "[flags] [ROLE…]")
 	config := f.String("config", "porterhouse.yaml", "the configuration `file`")
-	if _, err := parse(f, args, 0, 0); err != nil {
+	roles, err := parse(f, args, 0, 1000)
+	if err != nil {
 		return err
 	}
 	c, p, err := t.look(*config)
@@ -103,7 +105,7 @@ func checkGrants(ctx context.Context, t terminal, args []string) error {
 	}
 	for _, name := range c.clusterNames() {
 		fmt.Fprintf(t.stdout, "-- Cluster %s: run this as an administrator of it.\n", name)
-		for _, statement := range c.grants(name, p) {
+		for _, statement := range c.grants(name, p, roles...) {
 			fmt.Fprintf(t.stdout, "%s;\n", statement)
 		}
 		if provisioner := p.provisioners[name]; provisioner != nil {
@@ -118,9 +120,9 @@ func checkGrants(ctx context.Context, t terminal, args []string) error {
 
 // grants are the statements that the gateway, and the provisioner if there is one,
 // need. Accounts that are made by hand are named one by one.
-func (c Config) grants(cluster string, p *process) []string {
+func (c Config) grants(cluster string, p *process, roles ...string) []string {
 	if provisioner := p.provisioners[cluster]; provisioner != nil {
-		return provisioner.Grants(c.roles()...)
+		return provisioner.Grants(append(c.roles(), roles...)...)
 	}
 	gateway := clickhouse.QuoteName(c.Clusters[cluster].User)
 	statements := []string{

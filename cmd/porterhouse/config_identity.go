@@ -109,7 +109,7 @@ func (c Config) processors() []identity.Settings {
 }
 
 // AllowHostsConfig is ClickHouse's remote_url_allow_hosts: the hosts that
-// processors may name. Those, and no others, may be at addresses of private use.
+// processors may name. Those by name, and no others, may be at private addresses.
 type AllowHostsConfig struct {
 	Host       texts `yaml:"host"`        // host or host:port
 	HostRegexp texts `yaml:"host_regexp"` // of the whole of it
@@ -137,17 +137,8 @@ type IdentityConfig struct {
 
 // outbound bounds what we ask of identity providers.
 func (c Config) outbound() identity.OutboundConfig {
-	hosts := slices.Clone(c.RemoteURLAllowHosts.Host)
-	for _, p := range c.TokenProcessors {
-		for _, address := range p.urls() {
-			if u, err := url.Parse(address); err == nil && !c.RemoteURLAllowHosts.isEmpty() && c.RemoteURLAllowHosts.allows(u) {
-				hosts = append(hosts, u.Host)
-			}
-		}
-	}
-	slices.Sort(hosts)
 	return identity.OutboundConfig{
-		AllowHosts: slices.Compact(hosts), CAFile: c.Identity.CA, Proxy: c.Identity.Proxy.Reveal(), Timeout: c.Identity.Timeout,
+		AllowHosts: c.RemoteURLAllowHosts.Host, CAFile: c.Identity.CA, Proxy: c.Identity.Proxy.Reveal(), Timeout: c.Identity.Timeout,
 	}
 }
 

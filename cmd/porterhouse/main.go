@@ -57,7 +57,7 @@ func commands() []command {
 		{"token", "create|list|revoke …", "make, list and revoke API tokens", tokenCommand},
 		{"whoami", whoamiUsage, "whom a token proves, which account follows, and why; changes nothing", whoamiCommand},
 		{"check", "idp|grants …", "what each identity provider says of itself; the grants that are needed", checkCommand},
-		{"users", "list|plan|absent|disable|drop|release …", "whose the accounts are; accounts of people who are gone", usersCommand},
+		{"users", "list|release|absent|disable|drop …", "whose the accounts are; accounts of people who are gone", usersCommand},
 		{"audit", auditUsage, "tell whether an audit record is whole and unchanged", auditCommand},
 		{"version", "", "print the version", versionCommand},
 	}

@@ -126,7 +126,8 @@ type placing struct {
 	User    string   `json:"user,omitempty"`
 	Roles   []string `json:"roles,omitempty"`
 	Profile string   `json:"profile,omitempty"`
-	Rules   []string `json:"rules"` // that fired, in their order
+	Rules   []string `json:"rules"`          // that fired, in their order
+	Plan    []string `json:"plan,omitempty"` // SQL by which it would be made or mended
 	Refusal *refused `json:"refusal,omitempty"`
 }
 
@@ -175,10 +176,15 @@ func whois(ctx context.Context, c Config, p *process, token string) (*identified
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
-		account, rules, err := people.Explain(ctx, who, porterhouse.Entry{Cluster: name, Door: "mcp"})
+		at := porterhouse.Entry{Cluster: name, Door: "mcp"}
+		account, rules, err := people.Explain(ctx, who, at)
+		var plan []string
+		if err == nil {
+			plan, err = people.Plan(ctx, who, at)
+		}
 		answer.Accounts = append(answer.Accounts, placing{
 			Cluster: name, User: account.User.String(), Roles: account.Roles, Profile: account.Profile,
-			Rules: rules, Refusal: explained(err),
+			Rules: rules, Plan: plan, Refusal: explained(err),
 		})
 	}
 	return answer, nil
@@ -228,6 +234,12 @@ func (i *identified) print(w io.Writer) {
 		fmt.Fprintf(w, "  user     %q\n  roles    %q\n", a.User, a.Roles)
 		if a.Profile != "" {
 			fmt.Fprintf(w, "  profile  %q\n", a.Profile)
+		}
+		if len(a.Plan) > 0 {
+			fmt.Fprintln(w, "  what would be done for it in ClickHouse, and was not:")
+		}
+		for _, statement := range a.Plan {
+			fmt.Fprintf(w, "    %s;\n", statement)
 		}
 	}
 }

@@ -155,6 +155,10 @@ func header(name string, values ...string) func(*http.Request) {
 
 // Who is let in, and who is not.
 func TestDecisions(t *testing.T) {
+	synctest.Test(t, testDecisions) // where it takes no time that failures are slow
+}
+
+func testDecisions(t *testing.T) {
 	h := newHall(t)
 	aliceTicket, long := h.mint(t, "alice", "q1"), strings.Repeat("x", 16<<10)
 	for name, test := range map[string]struct {
@@ -188,18 +192,27 @@ func TestDecisions(t *testing.T) {
 		"ticket, two queries":           {"alice", aliceTicket, query("q1", "q1"), 401},
 		"ticket, query in other header": {"alice", aliceTicket, header("X-Clickhouse-Query-Id", "q1"), 401},
 	} {
-		t.Run(name, func(t *testing.T) {
-			if test.change == nil {
-				test.change = func(*http.Request) {}
-			}
-			if got := h.knock(t, test.user, test.secret, test.change); got != test.want {
-				t.Errorf("%d, want %d", got, test.want)
-			}
-		})
+		if test.change == nil {
+			test.change = func(*http.Request) {}
+		}
+		if got := h.knock(t, test.user, test.secret, test.change); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
 	}
 	for _, reason := range h.reasons {
 		if strings.Contains(reason, tokenOf) || strings.Contains(reason, aliceTicket) {
 			t.Errorf("a secret is in the record: %s", reason)
+		}
+	}
+}
+
+// What could be read in two ways, or is too long, is not verified at all.
+func TestNotVerified(t *testing.T) {
+	h := newHall(t)
+	h.verify = func(ctx context.Context, _ string) (porterhouse.Principal, error) { return verify(ctx, tokenOf+"alice") }
+	for _, secret := range []string{"x:token", "token:", strings.Repeat("x", maxAuthorization)} {
+		if got := h.knock(t, "alice", secret); got != http.StatusUnauthorized {
+			t.Errorf("%.20q: %d", secret, got)
 		}
 	}
 }

@@ -269,8 +269,8 @@ func (r *Redis) run(ctx context.Context, operation func(context.Context) error) 
 		return nil
 	case errors.Is(err, redis.Nil):
 		return ErrNotFound
-	case ctx.Err() != nil:
-		return ctx.Err()
+	case gone(ctx) != nil:
+		return gone(ctx)
 	case errors.Is(err, redis.ErrClosed):
 		return away(errClosed)
 	case redis.HasErrorPrefix(err, "OOM"):
@@ -283,4 +283,13 @@ func (r *Redis) run(ctx context.Context, operation func(context.Context) error) 
 		return away(fmt.Errorf("kv: redis did not answer in %v: %w", r.timeout, err))
 	}
 	return away(fmt.Errorf("kv: redis: %w", err))
+}
+
+// gone reports a caller who does not wait any more; a socket may notice the
+// caller's deadline a little before ctx does.
+func gone(ctx context.Context) error {
+	if deadline, has := ctx.Deadline(); has && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }

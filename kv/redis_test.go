@@ -2,10 +2,17 @@ package kv
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -244,4 +251,69 @@ func TestRedisConfig(t *testing.T) {
 		}
 		closed(t, r)
 	}
+}
+
+// Over TLS the server must prove who it is.
+func TestRedisTLS(t *testing.T) {
+	dir, port := t.TempDir(), freePort(t)
+	authority := certificate(t, dir)
+	startRedis(t, "--tls-port", port, "--bind", "127.0.0.1", "--tls-cert-file", dir+"/cert.pem", "--tls-key-file", dir+"/key.pem",
+		"--tls-ca-cert-file", dir+"/cert.pem", "--tls-auth-clients", "no")
+	for name, trusted := range map[string]*tls.Config{"trusted": {RootCAs: authority}, "stranger": nil} {
+		r, err := OpenRedis(RedisConfig{URL: "rediss://127.0.0.1:" + port, Password: porterhouse.NewSecret(testPassword), TLS: trusted, Timeout: 20 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closed(t, r)
+		err = r.Put(t.Context(), "k", []byte("v"), 0)
+		if trusted == nil {
+			isKind(t, name, err, porterhouse.Unavailable)
+			if !strings.Contains(fmt.Sprint(err), "x509") {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// certificate writes one of 127.0.0.1 and its key into dir, and returns who vouches for it.
+func certificate(t *testing.T, dir string) *x509.CertPool {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})
+	if err := errors.Join(os.WriteFile(dir+"/cert.pem", public, 0o600),
+		os.WriteFile(dir+"/key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(public)
+	return pool
 }

@@ -264,7 +264,8 @@ func TestMint(t *testing.T) {
 		}
 		seen[secret] = true
 	}
-	for _, c := range []Claim{{}, {User: claim(t, "a").User}, {QueryID: "q", Authenticator: "a"}, {User: claim(t, "a").User, QueryID: "q"}} {
+	for _, c := range []Claim{{}, {User: claim(t, "a").User}, {QueryID: "q", Authenticator: "a"}, {User: claim(t, "a").User, QueryID: "q"},
+		{User: claim(t, "a").User, Authenticator: "a"}} {
 		if _, err := d.Mint(t.Context(), c); err == nil {
 			t.Errorf("minted for %+v", c)
 		}
@@ -285,6 +286,7 @@ func TestStoreAway(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	isRefused(t, d, secret+"x", alice) // what is no ticket costs no look
 }
 
 func TestConfig(t *testing.T) {

@@ -3,7 +3,6 @@ package identity
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -68,39 +67,64 @@ const (
 )
 
 // useOf tells tokens for access from ID tokens: by what they say they are, else by
-// claims that only an ID token has.
+// claims that only one of the two has.
 func (r *rules) useOf(c claims, from claimSource) (string, error) {
-	if from.header == nil {
-		return accessUse, nil // a provider answers about access tokens; typ, nonce … are of the answer
+	use, err := declaredUse(c)
+	switch {
+	case err != nil:
+		return "", err
+	case from.header == nil:
+		return accessUse, answersForAccess(c, use)
+	case use != "":
+		return use, nil
+	case r.trait.use != "":
+		return "", fmt.Errorf("its claim %s does not say that it is for access, as that of every access token of this provider does", r.trait.use)
+	case r.trait.isID != nil && r.trait.isID(c):
+		return idUse, nil
+	case strings.HasSuffix(strings.ToLower(from.header.typ), "at+jwt"):
+		return accessUse, nil
+	case slices.ContainsFunc([]string{"nonce", "at_hash", "c_hash", "s_hash"}, c.has):
+		return idUse, nil
 	}
+	return accessUse, nil
+}
+
+// declaredUse reads token_use, which is Cognito's, and typ, which is Keycloak's and
+// may be anything elsewhere; "" when they do not say. Both must say the same.
+func declaredUse(c claims) (string, error) {
 	declared := ""
-	for _, name := range []string{"token_use", "typ"} { // Cognito's and Keycloak's
+	for _, name := range []string{"token_use", "typ"} {
 		value, err := c.text(name)
 		if err != nil {
 			return "", err
 		}
-		use, known := declaredUses[strings.ToLower(value)]
-		if !known && value != "" && name == "token_use" || slices.Contains(otherUses, strings.ToLower(value)) || known && declared != "" && declared != use {
+		value = strings.ToLower(value)
+		use, known := declaredUses[value]
+		isOther := !known && value != "" && name == "token_use" || slices.Contains(otherUses, value)
+		if isOther || known && declared != "" && declared != use {
 			return "", fmt.Errorf("its claim %s is %q: it is no token for access", name, abridged(value))
 		}
 		declared = cmp.Or(use, declared)
 	}
-	if declared != "" {
-		return declared, nil
-	}
-	if r.trait.payloadTyp {
-		return "", errors.New("its claim typ does not say Bearer, as that of every access token of this provider does")
-	}
-	if strings.HasSuffix(strings.ToLower(from.header.typ), "at+jwt") {
-		return accessUse, nil
-	}
-	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash"} {
-		if c.has(name) {
-			return idUse, nil
-		}
-	}
-	return accessUse, nil
+	return declared, nil
 }
+
+// answersForAccess refuses what a provider knows and is no token for access: at
+// introspection, refresh and ID tokens are active too.
+func answersForAccess(c claims, use string) error {
+	kind, err := c.text("token_type")
+	if err != nil {
+		return err
+	}
+	if use == idUse || !slices.Contains(accessTokenTypes, strings.ToLower(kind)) {
+		return fmt.Errorf("the provider knows it as %q (token_type, typ): it is no token for access", abridged(cmp.Or(kind, use)))
+	}
+	return nil
+}
+
+// accessTokenTypes are what introspection may call them, in lower case: with the
+// word of RFC 6749, or, by mistake, with that of RFC 7009.
+var accessTokenTypes = []string{"", "bearer", "access_token"}
 
 // declaredUses and otherUses are what token_use and typ may say, in lower case.
 var (
@@ -241,7 +265,10 @@ func (r *rules) checkAudience(c claims, from claimSource, who *porterhouse.Princ
 	if r.isID(c, from) {
 		return r.checkIDAudience(named, who)
 	}
-	if len(r.settings.ClientIDs) > 0 && who.Client == "" && !sharesOne(named, r.settings.ClientIDs) {
+	if who.Client == "" && len(named) == 1 && slices.Contains(r.settings.ClientIDs, named[0]) {
+		who.Client = named[0] // the audience alone is a client, and so its client
+	}
+	if len(r.settings.ClientIDs) > 0 && who.Client == "" {
 		return refuse("it names no client (azp, client_id …), and client_ids wants %s", quoted(r.settings.ClientIDs))
 	}
 	switch {

@@ -30,37 +30,37 @@ type presence struct {
 // noteEvery is how often Store is told that an account is wanted.
 const noteEvery = 24 * time.Hour
 
-func (p *Provisioner) presenceKey(name string) string {
+// presences are what Store knows of accounts.
+type presences struct{ *policy }
+
+func (p *presences) key(name string) string {
 	return "presence/" + p.config.Cluster + "/" + name
 }
 
-// note keeps that an account was wanted, once a day, and returns when it did. That
-// Store is away keeps nobody out.
-func (p *Provisioner) note(ctx context.Context, e *errand) time.Time {
-	p.mu.RLock()
-	noted := p.made[e.wanted.Account.User].noted
-	p.mu.RUnlock()
+// note keeps that an account was wanted, once a day, and returns when it did; last
+// is when it did before. That Store is away keeps nobody out.
+func (p *presences) note(ctx context.Context, name string, last time.Time) time.Time {
 	now := p.config.Now()
-	if p.config.Store == nil || e.err != nil || now.Sub(noted) < noteEvery {
-		return noted
+	if p.config.Store == nil || now.Sub(last) < noteEvery {
+		return last
 	}
-	if err := p.keep(ctx, e.wanted.Account.User.String(), presence{Seen: now}); err != nil {
-		p.config.Log.Warn("nobody will remember that an account was wanted", "account", e.wanted.Account.User.String(), "error", err)
-		return noted
+	if err := p.keep(ctx, name, presence{Seen: now}); err != nil {
+		p.config.Log.Warn("nobody will remember that an account was wanted", "account", name, "error", err)
+		return last
 	}
 	return now
 }
 
-func (p *Provisioner) keep(ctx context.Context, name string, is presence) error {
+func (p *presences) keep(ctx context.Context, name string, is presence) error {
 	text, err := json.Marshal(is)
 	if err != nil {
 		return err
 	}
-	return p.config.Store.Put(ctx, p.presenceKey(name), text, 0)
+	return p.config.Store.Put(ctx, p.key(name), text, 0)
 }
 
-func (p *Provisioner) presence(ctx context.Context, name string) (is presence, err error) {
-	text, err := p.config.Store.Get(ctx, p.presenceKey(name))
+func (p *presences) read(ctx context.Context, name string) (is presence, err error) {
+	text, err := p.config.Store.Get(ctx, p.key(name))
 	if err != nil {
 		return is, err
 	}
@@ -89,7 +89,7 @@ func (p *Provisioner) Absent(ctx context.Context, days int) (list []Absence, err
 		if err != nil || p.origin(name, c) != Ours {
 			continue
 		}
-		is, err := p.presence(ctx, name)
+		is, err := p.presences.read(ctx, name)
 		if errors.Is(err, kv.ErrNotFound) {
 			is, err = presence{Seen: now}, nil
 		}
@@ -112,16 +112,16 @@ func (p *Provisioner) Absent(ctx context.Context, days int) (list []Absence, err
 // take, and keeps the gateway from acting as it. When the person comes back, Ensure
 // restores it.
 func (p *Provisioner) Disable(ctx context.Context, name porterhouse.UserName) error {
-	return p.retire(ctx, name, func(r *resident, c *census) []step {
+	return p.retire(ctx, name, func(d draft, why string) []step {
 		var take []string
-		for _, role := range r.roles {
-			if c.handed[role] {
+		for _, role := range d.census.users[d.name].roles {
+			if d.census.handed[role] {
 				take = append(take, role)
 			}
 		}
-		steps := p.estrange(name.String(), c)
+		steps := d.estrange(why)
 		if len(take) > 0 {
-			steps = append(steps, step{"revoke", "REVOKE" + p.on + " " + quotedNames(take) + " FROM " + clickhouse.QuoteName(name.String()), take, ""})
+			steps = append(steps, d.revoke(take, why))
 		}
 		return steps
 	})
@@ -130,24 +130,14 @@ func (p *Provisioner) Disable(ctx context.Context, name porterhouse.UserName) er
 // Drop drops an account that Absent reported. When the person comes back, Ensure
 // makes another one.
 func (p *Provisioner) Drop(ctx context.Context, name porterhouse.UserName) error {
-	return p.retire(ctx, name, func(_ *resident, c *census) []step {
-		drop := step{"drop", "DROP USER IF EXISTS " + clickhouse.QuoteName(name.String()) + p.on, nil, ""}
-		return append(p.estrange(name.String(), c), drop)
+	return p.retire(ctx, name, func(d draft, why string) []step {
+		drop := step{"drop", "DROP USER IF EXISTS " + clickhouse.QuoteName(d.name) + d.on, nil, why}
+		return append(d.estrange(why), drop)
 	})
 }
 
-// estrange keeps the gateway from acting as a user: also as one of that name whom
-// somebody else makes later.
-func (p *Provisioner) estrange(name string, c *census) []step {
-	if !c.gateway.covers(name) {
-		return nil
-	}
-	sql := "REVOKE" + p.on + " IMPERSONATE ON " + clickhouse.QuoteName(name) + " FROM " + clickhouse.QuoteName(p.config.Gateway)
-	return []step{{"revoke", sql, nil, ""}}
-}
-
 // retire does the steps, if the account is ours, was reported, and was not wanted since.
-func (p *Provisioner) retire(ctx context.Context, name porterhouse.UserName, steps func(*resident, *census) []step) error {
+func (p *Provisioner) retire(ctx context.Context, name porterhouse.UserName, steps func(d draft, why string) []step) error {
 	if err := p.within(name); err != nil {
 		return err
 	}
@@ -161,7 +151,7 @@ func (p *Provisioner) retire(ctx context.Context, name porterhouse.UserName, ste
 	if origin := p.origin(name.String(), c); origin != Ours {
 		return p.refuse(name, fmt.Errorf("it is %s, not ours to retire", origin))
 	}
-	is, err := p.presence(ctx, name.String())
+	is, err := p.presences.read(ctx, name.String())
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return err
 	}
@@ -169,13 +159,8 @@ func (p *Provisioner) retire(ctx context.Context, name porterhouse.UserName, ste
 		return porterhouse.Errorf(porterhouse.Refused, "the account %q was not reported as absent, or was wanted since", name)
 	}
 	w := Wanted{Account: porterhouse.Account{User: name}, At: porterhouse.Entry{Cluster: p.config.Cluster}}
-	why := "nobody has wanted it since " + is.Seen.UTC().Format(time.DateOnly)
-	var list []step
-	for _, s := range steps(c.users[name.String()], c) {
-		s.reason = why
-		list = append(list, s)
-	}
-	err = explain(p.carryOut(ctx, w, rand.Text(), list))
+	d := draft{policy: p.policy, name: name.String(), census: c}
+	err = explain(p.carryOut(ctx, w, rand.Text(), steps(d, "nobody has wanted it since "+is.Seen.UTC().Format(time.DateOnly))))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.made, name)

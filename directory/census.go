@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"porterhouse"
@@ -44,6 +45,21 @@ func (r *resident) has(role string) bool {
 	return false
 }
 
+// registry takes censuses, and knows the server.
+type registry struct {
+	*policy
+	ticks atomic.Uint64 // orders censuses and errands
+
+	mu      sync.Mutex
+	last    *census  // the newest that is complete
+	reading *reading // under way; nil: none
+
+	noLogin struct { // whether the server knows no_authentication
+		sync.Mutex
+		asked, known bool
+	}
+}
+
 // reading is a census that is being taken.
 type reading struct {
 	census *census
@@ -57,9 +73,9 @@ const readTime = 30 * time.Second
 // census returns one that is at most half a Lifetime old, that began after a tick,
 // and that knows of our own changes to name. Whoever waits for the same one shares
 // it.
-func (p *Provisioner) census(ctx context.Context, name porterhouse.UserName, after uint64) (*census, error) {
+func (g *registry) census(ctx context.Context, name porterhouse.UserName, after uint64) (*census, error) {
 	for {
-		r, c := p.attend(name, after)
+		r, c := g.attend(name, after)
 		if c != nil {
 			return c, nil
 		}
@@ -77,53 +93,53 @@ func (p *Provisioner) census(ctx context.Context, name porterhouse.UserName, aft
 
 // attend returns a census that will do, or one that is being taken: maybe one that
 // will not do, but then the next one will.
-func (p *Provisioner) attend(name porterhouse.UserName, after uint64) (*reading, *census) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if c := p.last; c != nil && c.tick > after {
-		age := p.config.Now().Sub(c.taken)
-		if _, changed := c.outdated.Load(name); !changed && age < p.config.Lifetime/2 {
-			if age > p.config.Lifetime*3/8 {
-				p.begin() // before somebody has to wait for it
+func (g *registry) attend(name porterhouse.UserName, after uint64) (*reading, *census) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c := g.last; c != nil && c.tick > after {
+		age := g.config.Now().Sub(c.taken)
+		if _, changed := c.outdated.Load(name); !changed && age < g.config.Lifetime/2 {
+			if age > g.config.Lifetime*3/8 {
+				g.begin() // before somebody has to wait for it
 			}
 			return nil, c
 		}
 	}
-	return p.begin(), nil
+	return g.begin(), nil
 }
 
 // begin begins a census, unless one is being taken. The caller holds the lock.
-func (p *Provisioner) begin() *reading {
-	if p.reading == nil {
-		p.reading = &reading{census: &census{tick: p.ticks.Add(1), taken: p.config.Now()}, done: make(chan struct{})}
-		go p.read(p.reading)
+func (g *registry) begin() *reading {
+	if g.reading == nil {
+		g.reading = &reading{census: &census{tick: g.ticks.Add(1), taken: g.config.Now()}, done: make(chan struct{})}
+		go g.read(g.reading)
 	}
-	return p.reading
+	return g.reading
 }
 
 // read takes a census. It ends by itself, whoever still waits for it.
-func (p *Provisioner) read(r *reading) {
+func (g *registry) read(r *reading) {
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
-	r.err = p.fill(ctx, r.census)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	r.err = g.fill(ctx, r.census)
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if r.err == nil {
-		p.last = r.census
+		g.last = r.census
 	}
-	p.reading = nil
+	g.reading = nil
 	close(r.done)
 }
 
 // changed says that what any census knows of an account is outdated.
-func (p *Provisioner) changed(name porterhouse.UserName) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.last != nil {
-		p.last.outdated.Store(name, true)
+func (g *registry) changed(name porterhouse.UserName) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.last != nil {
+		g.last.outdated.Store(name, true)
 	}
-	if p.reading != nil {
-		p.reading.census.outdated.Store(name, true)
+	if g.reading != nil {
+		g.reading.census.outdated.Store(name, true)
 	}
 }
 
@@ -139,17 +155,17 @@ const (
  ifNull(toString(writability), '') FROM system.settings_profile_elements WHERE user_name IS NOT NULL ORDER BY user_name, index`
 )
 
-func (p *Provisioner) fill(ctx context.Context, c *census) error {
+func (g *registry) fill(ctx context.Context, c *census) error {
 	for _, part := range []struct {
 		sql  string
 		take func(*census, [][]string)
 	}{
 		{readUsers, (*census).takeUsers},
-		{readRoles, p.takeRoles},
-		{readGrants, p.takeGrants},
+		{readRoles, g.takeRoles},
+		{readGrants, g.takeGrants},
 		{readSettings, (*census).takeSettings},
 	} {
-		rows, err := p.config.Admin.Rows(ctx, part.sql, p.comment("", "census"))
+		rows, err := g.config.Admin.Rows(ctx, part.sql, g.comment("", "census"))
 		if err != nil {
 			return err
 		}
@@ -171,12 +187,4 @@ func (c *census) takeSettings(rows [][]string) {
 			r.settings = append(r.settings, settingText(row[1], row[2], row[3], row[4], row[5], row[6]))
 		}
 	}
-}
-
-// settingText writes one element of an account's settings.
-func settingText(profile, name, value, lowest, highest, writability string) string {
-	if profile != "" {
-		return "profile " + profile
-	}
-	return strings.Join([]string{name, value, lowest, highest, writability}, "\x00")
 }

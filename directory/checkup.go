@@ -39,7 +39,7 @@ func (p *Provisioner) Check(ctx context.Context) error {
 
 // holdings reads all grants of the provisioner, the gateway and the marker role,
 // by "user " or "role " and the name.
-func (p *Provisioner) holdings(ctx context.Context) (map[string][]right, error) {
+func (p *policy) holdings(ctx context.Context) (map[string][]right, error) {
 	sql := "SELECT if(user_name IS NULL, concat('role ', ifNull(role_name, '')), concat('user ', user_name)), toString(access_type)," +
 		" ifNull(access_object, ''), is_wildcard, is_partial_revoke FROM system.grants WHERE user_name IN (" +
 		literals([]string{p.config.Admin.User(), p.config.Gateway}) + ") OR role_name = " + clickhouse.QuoteString(p.config.Marker)
@@ -55,7 +55,7 @@ func (p *Provisioner) holdings(ctx context.Context) (map[string][]right, error) 
 }
 
 // overUsers are the rights that a provisioner needs over the users of its prefix.
-func (p *Provisioner) overUsers() []string {
+func (p *policy) overUsers() []string {
 	rights := []string{"CREATE USER", "ALTER USER", "DROP USER"}
 	if p.config.Mode == ExecuteAs {
 		rights = append(rights, "IMPERSONATE")
@@ -63,7 +63,7 @@ func (p *Provisioner) overUsers() []string {
 	return rights
 }
 
-func (p *Provisioner) checkProvisioner(c *census, holds []right) error {
+func (p *policy) checkProvisioner(c *census, holds []right) error {
 	var findings []error
 	find := func(format string, args ...any) {
 		findings = append(findings, fmt.Errorf("the provisioner %q "+format, append([]any{p.config.Admin.User()}, args...)...))
@@ -96,7 +96,7 @@ func (p *Provisioner) checkProvisioner(c *census, holds []right) error {
 	return errors.Join(findings...)
 }
 
-func (p *Provisioner) checkGateway(c *census, holds []right) error {
+func (p *policy) checkGateway(c *census, holds []right) error {
 	var findings []error
 	find := func(format string, args ...any) {
 		findings = append(findings, fmt.Errorf("the gateway %q "+format, append([]any{p.config.Gateway}, args...)...))
@@ -123,7 +123,7 @@ func (p *Provisioner) checkGateway(c *census, holds []right) error {
 	return errors.Join(findings...)
 }
 
-func (p *Provisioner) checkMarker(c *census, holds []right) error {
+func (p *policy) checkMarker(c *census, holds []right) error {
 	if len(holds) > 0 {
 		return fmt.Errorf("the marker role %q carries rights (%s): everybody would have them", p.config.Marker, holds[0].name)
 	}

@@ -3,15 +3,12 @@ package directory
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"porterhouse"
-	"porterhouse/audit"
 )
 
 // errand sees to one account. Of each name there is one at a time, for everybody
@@ -54,7 +51,12 @@ func (p *Provisioner) run(e *errand) {
 	name := e.wanted.Account.User
 	begun := p.config.Now()
 	e.err = p.see(ctx, e.wanted)
-	noted := p.note(ctx, e)
+	p.mu.RLock()
+	noted := p.made[name].noted
+	p.mu.RUnlock()
+	if e.err == nil {
+		noted = p.note(ctx, name.String(), noted)
+	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -126,50 +128,6 @@ func (p *Provisioner) see(ctx context.Context, w Wanted) error {
 	}
 }
 
-// carryOut does the steps, one after the other.
-func (p *Provisioner) carryOut(ctx context.Context, w Wanted, id string, steps []step) error {
-	for _, s := range steps {
-		if err := p.do(ctx, w, id, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// do records a step, and then does it.
-func (p *Provisioner) do(ctx context.Context, w Wanted, id string, s step) error {
-	event := w.event(id, s)
-	if err := p.config.Audit.Account(event); err != nil {
-		return err
-	}
-	defer p.changed(w.Account.User)
-	event.Err = p.config.Admin.Exec(ctx, s.sql, p.comment(id, s.action))
-	if event.Err == nil {
-		p.config.Log.Info("account", "action", s.action, "account", event.Account, "roles", s.roles, "reason", s.reason, "id", id)
-		return nil
-	}
-	return errors.Join(event.Err, p.config.Audit.Account(event))
-}
-
-func (w Wanted) event(id string, s step) audit.AccountEvent {
-	return audit.AccountEvent{
-		ID: id, Action: s.action, Who: w.Who, At: w.At, Account: w.Account.User.String(),
-		Roles: s.roles, Reason: w.reasonFor(s), SQL: s.sql,
-	}
-}
-
-// warn says which roles the rules give in vain.
-func (p *Provisioner) warn(w Wanted, id string, roles []string) {
-	if len(roles) == 0 {
-		return
-	}
-	s := step{action: "warning", roles: roles, reason: "no such roles, or the provisioner does not hold them WITH ADMIN OPTION, or they carry access management"}
-	p.config.Log.Warn("roles cannot be given: "+s.reason, "account", w.Account.User.String(), "roles", roles, "id", id)
-	if err := p.config.Audit.Account(w.event(id, s)); err != nil {
-		p.config.Log.Error("the audit record lacks a warning", "account", w.Account.User.String(), "error", err)
-	}
-}
-
 // notMade is what a person is told when ClickHouse would not.
 const notMade = "your ClickHouse account could not be made or changed; try again in a moment, and tell the operator if it lasts"
 
@@ -186,44 +144,4 @@ func explain(err error) error {
 		}
 	}
 	return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: notMade, Err: err}
-}
-
-// comment is the log_comment of a statement: rid is the id of the audit record's lines.
-func (p *Provisioner) comment(id, action string) string {
-	text, err := json.Marshal(struct {
-		Record string `json:"rid,omitempty"`
-		Action string `json:"account"`
-	}{id, action})
-	if err != nil {
-		return ""
-	}
-	return string(text)
-}
-
-// Plan returns the statements that Ensure would run now, and runs none. A made-up
-// hash in one of them is another one each time.
-func (p *Provisioner) Plan(ctx context.Context, w Wanted) ([]string, error) {
-	if err := p.within(w.Account.User); err != nil {
-		return nil, err
-	}
-	l, err := p.login(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c, err := p.census(ctx, w.Account.User, p.ticks.Add(1))
-	if err != nil {
-		return nil, err
-	}
-	course, refused := p.plan(w, c, l)
-	if refused != nil {
-		return nil, p.refuse(w.Account.User, refused)
-	}
-	var statements []string
-	for _, s := range course.steps {
-		statements = append(statements, s.sql)
-	}
-	if len(course.lacking) > 0 {
-		statements = append(statements, "-- not to be given: "+strings.Join(course.lacking, ", "))
-	}
-	return statements, nil
 }

@@ -56,12 +56,12 @@ type login struct{ method, clause, hosts, hostClause string }
 // login returns the one of all our accounts. No account is ever without a method
 // with only its hosts in the way: where the server does not know no_authentication,
 // the password is a hash of which nobody knows what gives it.
-func (p *Provisioner) login(ctx context.Context) (login, error) {
-	if p.config.Mode == HTTP {
-		return login{"http", "http SERVER " + clickhouse.QuoteString(p.config.HTTPServer) + " SCHEME 'BASIC'", anyHost, "ANY"}, nil
+func (g *registry) login(ctx context.Context) (login, error) {
+	if g.config.Mode == HTTP {
+		return login{"http", "http SERVER " + clickhouse.QuoteString(g.config.HTTPServer) + " SCHEME 'BASIC'", anyHost, "ANY"}, nil
 	}
 	l := login{method: "no_authentication", clause: "no_authentication", hostClause: "NONE"}
-	known, err := p.knowsNoAuthentication(ctx)
+	known, err := g.knowsNoAuthentication(ctx)
 	if err != nil {
 		return l, err
 	}
@@ -70,8 +70,8 @@ func (p *Provisioner) login(ctx context.Context) (login, error) {
 		rand.Read(hash[:]) // never fails
 		l.method, l.clause = "sha256_password", "sha256_hash BY '"+hex.EncodeToString(hash[:])+"'"
 	}
-	if p.config.Mode == Interserver {
-		l.hosts, l.hostClause = hostsShown(p.config.GatewayHosts), hostClause(p.config.GatewayHosts)
+	if g.config.Mode == Interserver {
+		l.hosts, l.hostClause = hostsShown(g.config.GatewayHosts), hostClause(g.config.GatewayHosts)
 	}
 	return l, nil
 }
@@ -80,14 +80,14 @@ func (p *Provisioner) login(ctx context.Context) (login, error) {
 const anyHost = "::/0"
 
 // knowsNoAuthentication asks the server, once: the method is a value of the type of a column.
-func (p *Provisioner) knowsNoAuthentication(ctx context.Context) (bool, error) {
-	n := &p.noLogin
+func (g *registry) knowsNoAuthentication(ctx context.Context) (bool, error) {
+	n := &g.noLogin
 	n.Lock()
 	defer n.Unlock()
 	if n.asked {
 		return n.known, nil
 	}
-	rows, err := p.config.Admin.Rows(ctx, "SELECT DISTINCT toTypeName(auth_type) FROM system.users", p.comment("", "probe"))
+	rows, err := g.config.Admin.Rows(ctx, "SELECT DISTINCT toTypeName(auth_type) FROM system.users", g.comment("", "probe"))
 	if err != nil {
 		return false, err
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"porterhouse"
@@ -77,21 +76,13 @@ const (
 // work on one ClickHouse at once: CREATE USER has one winner, which gives the marker
 // role in the same statement.
 type Provisioner struct {
-	config ProvisionerConfig
-	on     string // the ON CLUSTER clause, with a space before it
-
-	noLogin struct { // whether the server knows no_authentication
-		sync.Mutex
-		asked, known bool
-	}
-
-	ticks atomic.Uint64 // orders censuses and errands
+	*policy
+	*registry
+	*presences
 
 	mu      sync.RWMutex
 	made    map[porterhouse.UserName]made
 	errands map[porterhouse.UserName]*errand
-	last    *census  // the newest that is complete
-	reading *reading // under way; nil: none
 }
 
 // made is what became of an account.
@@ -110,14 +101,17 @@ func NewProvisioner(c ProvisionerConfig) (*Provisioner, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("directory: provisioner: %w", err)
 	}
-	p := &Provisioner{config: c, made: map[porterhouse.UserName]made{}, errands: map[porterhouse.UserName]*errand{}}
+	ours := &policy{config: c}
 	if c.OnCluster != "" {
-		p.on = " ON CLUSTER " + clickhouse.QuoteString(c.OnCluster)
+		ours.on = " ON CLUSTER " + clickhouse.QuoteString(c.OnCluster)
 	}
 	if c.Prefix == "" {
 		c.Log.Warn("AllowUnbounded: ClickHouse lets the provisioner change any user; give it a prefix", "user", c.Admin.User())
 	}
-	return p, nil
+	return &Provisioner{
+		policy: ours, registry: &registry{policy: ours}, presences: &presences{ours},
+		made: map[porterhouse.UserName]made{}, errands: map[porterhouse.UserName]*errand{},
+	}, nil
 }
 
 func (c *ProvisionerConfig) fill() {
@@ -190,32 +184,6 @@ func (p *Provisioner) Ensure(ctx context.Context, w Wanted) error {
 	}
 }
 
-// within refuses names that are none of ours to make.
-func (p *Provisioner) within(name porterhouse.UserName) error {
-	switch text := name.String(); {
-	case name.IsZero():
-		return porterhouse.Errorf(porterhouse.Internal, "no account was named")
-	case p.isStaff(text):
-		return p.refuse(name, fmt.Errorf("%q is an account of Porterhouse or of the server itself", text))
-	case !strings.HasPrefix(text, p.config.Prefix):
-		return p.refuse(name, fmt.Errorf("it does not begin with %q", p.config.Prefix))
-	}
-	return nil
-}
-
-// isStaff reports whether a name is one that nobody acts as, whatever its grants.
-func (p *Provisioner) isStaff(name string) bool {
-	return name == alwaysDenied || name == p.config.Gateway || name == p.config.Admin.User()
-}
-
-func (p *Provisioner) refuse(name porterhouse.UserName, why error) error {
-	return &porterhouse.Error{
-		Kind:   porterhouse.Refused,
-		Public: "your ClickHouse account is not one that Porterhouse makes; ask the operator of this server",
-		Err:    fmt.Errorf("the account %q: %w", name, why),
-	}
-}
-
 // same reports whether two accounts of one name are wanted alike.
 func (w Wanted) same(other Wanted) bool {
 	return w.Account.User == other.Account.User && w.Account.Profile == other.Account.Profile &&
@@ -241,17 +209,30 @@ func (p *Provisioner) Origin(ctx context.Context, name porterhouse.UserName) (Or
 	return p.origin(name.String(), c), nil
 }
 
-// origin tells who made a user, by a census. Without the prefix the marker role
-// means nothing: whoever administers it could give it to others.
-func (p *Provisioner) origin(name string, c *census) Origin {
-	r, exists := c.users[name]
-	switch {
-	case c.privileged[name]:
-		return Privileged
-	case !exists:
-		return Missing
-	case r.has(p.config.Marker) && strings.HasPrefix(name, p.config.Prefix):
-		return Ours
+// Plan returns the statements that Ensure would run now, and runs none. A made-up
+// hash in one of them is another one each time.
+func (p *Provisioner) Plan(ctx context.Context, w Wanted) ([]string, error) {
+	if err := p.within(w.Account.User); err != nil {
+		return nil, err
 	}
-	return Local
+	l, err := p.login(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.census(ctx, w.Account.User, p.ticks.Add(1))
+	if err != nil {
+		return nil, err
+	}
+	course, refused := p.plan(w, c, l)
+	if refused != nil {
+		return nil, p.refuse(w.Account.User, refused)
+	}
+	var statements []string
+	for _, s := range course.steps {
+		statements = append(statements, s.sql)
+	}
+	if len(course.lacking) > 0 {
+		statements = append(statements, "-- not to be given: "+strings.Join(course.lacking, ", "))
+	}
+	return statements, nil
 }

@@ -57,7 +57,7 @@ func (r reach) covers(name string) bool {
 
 // takeRoles takes in who has which role. Holding one WITH ADMIN OPTION is access
 // management: it can be given to anybody.
-func (p *Provisioner) takeRoles(c *census, rows [][]string) {
+func (g *registry) takeRoles(c *census, rows [][]string) {
 	c.handed, c.powerful, c.privileged, c.inherited = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string][]string{}
 	for _, row := range rows {
 		user, role, granted, administers := row[0], row[1], row[2], row[3] == "1"
@@ -69,7 +69,7 @@ func (p *Provisioner) takeRoles(c *census, rows [][]string) {
 		if administers {
 			c.privileged[user] = true
 		}
-		if administers && user == p.config.Admin.User() && granted != p.config.Marker {
+		if administers && user == g.config.Admin.User() && granted != g.config.Marker {
 			c.handed[granted] = true
 		}
 		if r := c.users[user]; r != nil {
@@ -79,13 +79,13 @@ func (p *Provisioner) takeRoles(c *census, rows [][]string) {
 }
 
 // takeGrants takes in who holds access management, and draws the conclusions.
-func (p *Provisioner) takeGrants(c *census, rows [][]string) {
+func (g *registry) takeGrants(c *census, rows [][]string) {
 	for _, row := range rows {
 		user, role, right, on, revoked := row[0], row[1], row[2], newObject(row[3], row[4] == "1"), row[5] == "1"
 		switch {
-		case user == p.config.Gateway && right == "IMPERSONATE" && revoked:
+		case user == g.config.Gateway && right == "IMPERSONATE" && revoked:
 			c.gateway.taken = append(c.gateway.taken, on)
-		case user == p.config.Gateway && right == "IMPERSONATE":
+		case user == g.config.Gateway && right == "IMPERSONATE":
 			c.gateway.given = append(c.gateway.given, on)
 		case revoked:
 		case user != "":
@@ -97,7 +97,7 @@ func (p *Provisioner) takeGrants(c *census, rows [][]string) {
 	for c.spread() {
 	}
 	for name, r := range c.users {
-		if p.isStaff(name) || slices.ContainsFunc(r.roles, c.isPowerful) {
+		if g.isStaff(name) || slices.ContainsFunc(r.roles, c.isPowerful) {
 			c.privileged[name] = true
 		}
 	}

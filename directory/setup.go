@@ -35,7 +35,7 @@ func (p *Provisioner) Grants(roles ...string) []string {
 
 // rightsOverUsers are those to make and change users of the prefix, or, without
 // one, any but those that matter most.
-func (p *Provisioner) rightsOverUsers(provisioner string) []string {
+func (p *policy) rightsOverUsers(provisioner string) []string {
 	const over = " CREATE USER, ALTER USER, DROP USER ON "
 	on := p.config.Prefix + "*"
 	statements := []string{"GRANT" + p.on + over + on + " TO " + provisioner}

@@ -152,6 +152,9 @@ const maxGroup = 512 // bytes of a group's name
 func (r *rules) readGroups(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
 	dropped, seen := 0, map[string]bool{}
 	for _, from := range r.groups {
+		if r.trait.either && who.Groups != nil {
+			break
+		}
 		list, err := textsOf(from.find(c))
 		if err != nil {
 			return refuse("the groups (%s) are %w", from.whole, err)

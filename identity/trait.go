@@ -11,6 +11,7 @@ type trait struct {
 	names    []string   // paths of the name; the first that is there counts
 	subjects [][]string // claims that together are the person's id; the first that are all there count
 	groups   []string   // paths of the groups; all of them count
+	either   bool       // or rather: of groups, the first that is there counts
 	// The provider issues its tokens for clients, not for resources: a token for
 	// one of ClientIDs is a token for us.
 	clientAudience bool
@@ -39,7 +40,7 @@ var traits = map[string]trait{
 	"entra":  {names: []string{"preferred_username", "upn", "unique_name"}, subjects: [][]string{{"oid", "tid"}}, groups: []string{"groups", "roles"}, isID: hasNoClient},
 	"google": {names: []string{"email"}, subjects: plainSubject, groups: []string{"groups"}, clientAudience: true, hostedDomain: true, isID: always},
 	"github": {names: []string{"login"}, subjects: plainSubject, groups: []string{"groups"}, clientAudience: true},
-	"gitlab": {names: []string{"preferred_username", "nickname"}, subjects: plainSubject, groups: []string{"groups", "groups_direct"}, clientAudience: true, isID: always},
+	"gitlab": {names: []string{"preferred_username", "nickname"}, subjects: plainSubject, groups: []string{"groups", "groups_direct"}, either: true, clientAudience: true, isID: always},
 }
 
 var plainSubject = [][]string{{"sub"}}

@@ -26,6 +26,7 @@ type Binding struct {
 	Since   time.Time
 	Told    bool      `json:",omitempty"` // whether a proof has told the groups
 	Issued  time.Time `json:",omitzero"`  // the newest proof that did; zero: it had no date
+	Proof   string    `json:",omitempty"` // the processor that proved it, whose rules the groups are for
 	Groups  []string  `json:",omitempty"`
 }
 
@@ -181,7 +182,7 @@ func (b *Bindings) stands(ctx context.Context, was Binding) (bool, error) {
 	case err != nil:
 		return false, err
 	}
-	return is.Issuer == was.Issuer && is.Subject == was.Subject && sameGroups(is.Groups, was.Groups), nil
+	return is.Issuer == was.Issuer && is.Subject == was.Subject && is.Proof == was.Proof && sameGroups(is.Groups, was.Groups), nil
 }
 
 // after is what b becomes by a claim. The zero Binding is nobody's.
@@ -234,10 +235,25 @@ func countable(groups []string) []string {
 func (b *Binding) learn(who porterhouse.Principal) {
 	switch issued := who.Issued.UTC().Round(0); {
 	case !b.Told || issued.After(b.Issued):
-		b.Told, b.Issued, b.Groups = true, issued, countable(who.Groups)
+		b.Told, b.Issued, b.Proof, b.Groups = true, issued, who.Proof, countable(who.Groups)
 	case issued.Equal(b.Issued):
-		b.Groups = slices.DeleteFunc(slices.Clone(b.Groups), func(group string) bool { return !slices.Contains(who.Groups, group) })
+		b.Groups = both(b.Groups, who.Groups)
 	}
+}
+
+// groupsFor returns the groups that count for somebody who comes with another proof.
+// What another processor told was meant for other rules: of that only what this
+// proof tells as well.
+func (b Binding) groupsFor(who porterhouse.Principal) []string {
+	if b.Proof == who.Proof {
+		return b.Groups
+	}
+	return both(b.Groups, who.Groups)
+}
+
+// both returns what is in both lists.
+func both(one, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(one), func(group string) bool { return !slices.Contains(other, group) })
 }
 
 // sameGroups compares without regard to order.

@@ -38,6 +38,9 @@ func (t *trail) binding(b Binding, who porterhouse.Principal, c claim) {
 	} else {
 		t.say("the newest proof of this person is of %s and tells the groups %q", b.Issued.Format(time.RFC3339), b.Groups)
 	}
+	if b.Proof != who.Proof {
+		t.say("these the processor %q told: of them only what this token tells as well counts here", b.Proof)
+	}
 	if kept := countable(who.Groups); len(kept) < len(who.Groups) {
 		t.say("of %d groups %d count: there are too many, or names that are not UTF-8", len(who.Groups), len(kept))
 	}

@@ -113,7 +113,7 @@ func (d *Directory) want(ctx context.Context, m placed, in inquiry) (wish, error
 		in.because.say("the roles and the profile of a local user are left as they are")
 		return w, nil
 	}
-	w.Account.Roles, w.Account.Profile = m.rules.roles.of(w.binding.Groups, in.because), m.rules.profile
+	w.Account.Roles, w.Account.Profile = m.rules.roles.of(w.binding.groupsFor(in.who), in.because), m.rules.profile
 	if p := m.persona; p != nil {
 		w.Persona, w.Constraints = true, p.constraints
 		w.Account.Roles = p.narrow(w.Account.Roles, in.because)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -209,7 +210,9 @@ func testDecisions(t *testing.T) {
 // What could be read in two ways, or is too long, is not verified at all.
 func TestNotVerified(t *testing.T) {
 	h := newHall(t)
-	h.verify = func(ctx context.Context, _ string) (porterhouse.Principal, error) { return verify(ctx, tokenOf+"alice") }
+	h.verify = func(ctx context.Context, _ string) (porterhouse.Principal, error) {
+		return verify(ctx, tokenOf+"alice")
+	}
 	for _, secret := range []string{"x:token", "token:", strings.Repeat("x", maxAuthorization)} {
 		if got := h.knock(t, "alice", secret); got != http.StatusUnauthorized {
 			t.Errorf("%.20q: %d", secret, got)
@@ -435,6 +438,13 @@ func TestClickHouseConfig(t *testing.T) {
 	text, err := ClickHouseConfig("porterhouse", "https://host/0123456789abcdef?a&b</uri>")
 	if err != nil || strings.Count(text, "</uri>") != 1 || !strings.Contains(text, "?a&amp;b&lt;/uri&gt;") {
 		t.Errorf("%s, %v", text, err)
+	}
+	page, err := os.ReadFile("../doc/authenticator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err = ClickHouseConfig("porterhouse", "https://gateway.example.com:8444/THE-SECRET-PATH"); err != nil || !strings.Contains(string(page), text) {
+		t.Errorf("doc/authenticator.md has another file than\n%s, %v", text, err)
 	}
 }
 

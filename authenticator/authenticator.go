@@ -86,7 +86,7 @@ const QueryIDHeader = "X-Porterhouse-Query-Id"
 const (
 	minPath          = 16              // bytes
 	maxAuthorization = 32 << 10        // bytes of the header: a token of 16 KiB, in base64, and a name
-	timeout          = 4 * time.Second // for one decision: ClickHouse waits for receiveTimeout
+	timeout          = 4 * time.Second // for one decision: ClickHouse waits for receive_timeout_ms, 5 s
 )
 
 // Authenticator is the door. It is safe for concurrent use.

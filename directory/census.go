@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,7 @@ import (
 // and is taken two or three times in a Lifetime; asking for each account apart would
 // cost ClickHouse as much each time, for it goes through all users to answer.
 type census struct {
-	tick  uint64    // of Provisioner.ticks
+	tick  uint64    // of registry.ticks
 	taken time.Time // when its reading began
 
 	users      map[string]*resident
@@ -28,6 +29,11 @@ type census struct {
 	outdated sync.Map // of UserName: accounts that we have changed since
 }
 
+func (c *census) isOutdated(name porterhouse.UserName) bool {
+	_, changed := c.outdated.Load(name)
+	return changed
+}
+
 // resident is one user.
 type resident struct {
 	method, hosts string // as in login
@@ -36,14 +42,7 @@ type resident struct {
 	settings      []string // in order, as settingText writes them
 }
 
-func (r *resident) has(role string) bool {
-	for _, granted := range r.roles {
-		if granted == role {
-			return true
-		}
-	}
-	return false
-}
+func (r *resident) has(role string) bool { return slices.Contains(r.roles, role) }
 
 // registry takes censuses, and knows the server.
 type registry struct {
@@ -74,7 +73,7 @@ const readTime = 30 * time.Second
 // and that knows of our own changes to name. Whoever waits for the same one shares
 // it.
 func (g *registry) census(ctx context.Context, name porterhouse.UserName, after uint64) (*census, error) {
-	for {
+	for asked := g.ticks.Add(1); ; {
 		r, c := g.attend(name, after)
 		if c != nil {
 			return c, nil
@@ -88,6 +87,9 @@ func (g *registry) census(ctx context.Context, name porterhouse.UserName, after 
 		if r.err != nil && r.census.tick > after {
 			return nil, r.err
 		}
+		if r.err == nil && r.census.tick > max(asked, after) && !r.census.isOutdated(name) {
+			return r.census, nil // however short the Lifetime
+		}
 	}
 }
 
@@ -98,7 +100,7 @@ func (g *registry) attend(name porterhouse.UserName, after uint64) (*reading, *c
 	defer g.mu.Unlock()
 	if c := g.last; c != nil && c.tick > after {
 		age := g.config.Now().Sub(c.taken)
-		if _, changed := c.outdated.Load(name); !changed && age < g.config.Lifetime/2 {
+		if age < g.config.Lifetime/2 && !c.isOutdated(name) {
 			if age > g.config.Lifetime*3/8 {
 				g.begin() // before somebody has to wait for it
 			}

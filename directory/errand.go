@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"porterhouse"
@@ -14,9 +15,11 @@ import (
 // errand sees to one account. Of each name there is one at a time, for everybody
 // who waits; it goes on when they do not.
 type errand struct {
-	wanted Wanted
-	done   chan struct{}
-	err    error // once done
+	wanted  Wanted
+	before  made // what became of the account the last time
+	done    chan struct{}
+	lacking []string // wanted roles that could not be given
+	err     error    // once done
 }
 
 const (
@@ -38,7 +41,8 @@ func (p *Provisioner) board(w Wanted) *errand {
 	if e := p.errands[w.Account.User]; e != nil {
 		return e
 	}
-	e := &errand{wanted: w, done: make(chan struct{})}
+	w.Account.Roles = slices.Clone(w.Account.Roles) // it outlives the call
+	e := &errand{wanted: w, before: p.made[w.Account.User], done: make(chan struct{})}
 	p.errands[w.Account.User] = e
 	go p.run(e)
 	return e
@@ -50,10 +54,8 @@ func (p *Provisioner) run(e *errand) {
 	defer cancel()
 	name := e.wanted.Account.User
 	begun := p.config.Now()
-	e.err = p.see(ctx, e.wanted)
-	p.mu.RLock()
-	noted := p.made[name].noted
-	p.mu.RUnlock()
+	e.err = p.see(ctx, e)
+	noted := e.before.noted
 	if e.err == nil {
 		noted = p.note(ctx, name.String(), noted)
 	}
@@ -62,13 +64,14 @@ func (p *Provisioner) run(e *errand) {
 	defer p.mu.Unlock()
 	delete(p.errands, name)
 	delete(p.made, name)
-	m := made{wanted: e.wanted, until: begun.Add(p.config.Lifetime / 2), noted: noted, err: e.err}
+	m := made{wanted: e.wanted, until: begun.Add(p.config.Lifetime / 2), noted: noted, lacking: e.lacking, err: e.err}
 	if kind, _ := porterhouse.Explain(e.err); e.err != nil {
 		m.until = begun.Add(refusedTime)
 		if kind != porterhouse.Refused {
 			m.until = time.Time{} // asked again at once
 		}
 	}
+	m.wanted.Who = porterhouse.Principal{} // not to be kept, least of all the token
 	p.makeRoom()
 	p.made[name] = m
 	close(e.done)
@@ -93,7 +96,8 @@ func (p *Provisioner) makeRoom() {
 // see makes an account as it is wanted. What a census says is enough to leave an
 // account as it is, and to make one, because CREATE USER fails if there is one. To
 // change or refuse one, it must have been taken since.
-func (p *Provisioner) see(ctx context.Context, w Wanted) error {
+func (p *Provisioner) see(ctx context.Context, e *errand) error {
+	w := e.wanted
 	l, err := p.login(ctx)
 	if err != nil {
 		return err
@@ -113,7 +117,9 @@ func (p *Provisioner) see(ctx context.Context, w Wanted) error {
 		if refused != nil {
 			return p.refuse(w.Account.User, refused) // the Directory records it
 		}
-		p.warn(w, id, course.lacking)
+		if e.lacking = course.lacking; !slices.Equal(e.lacking, e.before.lacking) {
+			p.warn(w, id, e.lacking)
+		}
 		if err = p.carryOut(ctx, w, id, course.steps); !changedMeanwhile(err) {
 			return explain(err)
 		}

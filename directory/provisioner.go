@@ -87,10 +87,11 @@ type Provisioner struct {
 
 // made is what became of an account.
 type made struct {
-	wanted Wanted
-	until  time.Time
-	noted  time.Time // when Store was told that it is wanted
-	err    error     // refused, for a short while
+	wanted  Wanted
+	until   time.Time
+	noted   time.Time // when Store was told that it is wanted
+	lacking []string  // wanted roles that could not be given, of which the record knows
+	err     error     // refused, for a short while
 }
 
 var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

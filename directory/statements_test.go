@@ -121,3 +121,13 @@ func TestManyAccountsAreForgotten(t *testing.T) {
 		t.Errorf("the record has %q", got)
 	}
 }
+
+// However short the Lifetime, each call ends.
+func TestShortLifetime(t *testing.T) {
+	e := settle(t, func(c *directory.ProvisionerConfig) { c.Lifetime = 1 })
+	e.ensure(t, wanted(t, "ph_a", "analyst"))
+	e.ensure(t, wanted(t, "ph_a"))
+	if got, err := e.Origin(t.Context(), name(t, "ph_a")); err != nil || got != directory.Ours {
+		t.Error(got, err)
+	}
+}

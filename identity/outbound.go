@@ -111,6 +111,16 @@ func (o *Outbound) Post(ctx context.Context, address string, header http.Header,
 	return o.ask(ctx, http.MethodPost, address, header, body)
 }
 
+// Check refuses what could never be asked, as far as the address itself tells; its
+// error names no more of it than the host.
+func (o *Outbound) Check(address string) error {
+	to, err := o.target(nil, address)
+	if err == nil && specialLiteral(to.Hostname()) && !o.allowed.has(to) {
+		return fmt.Errorf("%s is a special-use address: allow it by name if it is yours", to.Host)
+	}
+	return err
+}
+
 func (o *Outbound) ask(caller context.Context, method, address string, header http.Header, body string) (Reply, error) {
 	ctx, cancel := context.WithTimeout(caller, 2*o.timeout)
 	defer cancel()

@@ -44,6 +44,12 @@ func (c check) tokenProcessors() {
 		c.processorHosts(path, p)
 		if _, err := identity.NewProcessors([]identity.Settings{p.settings(name)}, c.mcpResource(), providers); err != nil {
 			c.refuse(path, "%s", strings.TrimPrefix(err.Error(), "identity: "))
+			continue
+		}
+		for key, address := range p.urls() {
+			if err := outbound.Check(address); err != nil {
+				c.refuse(path+"."+key, "%v (remote_url_allow_hosts)", err)
+			}
 		}
 	}
 }
@@ -99,6 +105,17 @@ func (c check) userDirectories() {
 			c.refuse(path+".processor", "there are two directories for the processor %q", d.Processor)
 		}
 		seen[d.Processor] = true
+		c.openGroups(path, d)
+	}
+}
+
+// openGroups refuses roles by groups that anybody can found under any name: with an
+// organization called analyst, its founder would have the role analyst.
+func (c check) openGroups(path string, d TokenDirectoryConfig) {
+	p := c.TokenProcessors[d.Processor]
+	isOpen := slices.Contains([]string{"github", "gitlab"}, strings.ToLower(p.Type)) && p.Organization == ""
+	if isOpen && d.RolesFilter == "" && !c.Users.AllowShared {
+		c.refuse(path+".processor", "anybody can found a group at %s, and by its name each gives a role: name the organization of token_processors.%s whose groups count, or those that do in roles_filter", p.Type, d.Processor)
 	}
 }
 

@@ -86,6 +86,7 @@ func (c Config) weakenings() []string {
 	}
 	add(slices.Contains(c.localUsers(), "*"), "users.local_users.allow: * lets whoever can choose a name at an identity provider be any user of ClickHouse that is not denied")
 	add(c.KV.Redis.AllowPlaintext, "kv.redis.allow_plaintext")
+	add(c.KV.Memory, "kv.memory: whose each account is, is forgotten with the process; then whoever comes first under a name has its account, with all that it owns")
 	add(c.BehindTLSProxy, "behind_tls_proxy")
 	add(c.Metrics.Listen != "" && !onLoopback(c.Metrics.Listen), "metrics.listen: %s", c.Metrics.Listen)
 	add(c.Users.AllowUnicodeNames, "users.allow_unicode_names")

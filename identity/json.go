@@ -232,16 +232,16 @@ func (r *jsonReader) number() (any, error) {
 	start := r.at
 	r.skip("-")
 	leadingZero := strings.HasPrefix(r.text[r.at:], "0")
-	whole := r.digits()
+	whole := digits(r)
 	if whole == 0 || leadingZero && whole > 1 {
 		return nil, errors.New("no JSON value begins so")
 	}
-	if r.skip(".") && r.digits() == 0 {
+	if r.skip(".") && digits(r) == 0 {
 		return nil, errors.New("a number ends too early")
 	}
 	if r.skip("eE") {
 		r.skip("+-")
-		if r.digits() == 0 {
+		if digits(r) == 0 {
 			return nil, errors.New("a number ends too early")
 		}
 	}
@@ -257,8 +257,9 @@ func (r *jsonReader) skip(bytes string) bool {
 	return true
 }
 
-func (r *jsonReader) digits() (n int) {
-	for ; r.at < len(r.text) && '0' <= r.text[r.at] && r.text[r.at] <= '9'; r.at++ {
+// digits steps over digits, and counts them.
+func digits(r *jsonReader) (n int) {
+	for r.skip("0123456789") {
 		n++
 	}
 	return n

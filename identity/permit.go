@@ -26,68 +26,68 @@ var errLacksScope = errors.New("the token was not given enough")
 func LacksScope(err error) bool { return errors.Is(err, errLacksScope) }
 
 // checkClaims wants everything in Settings.Claims.
-func (r *rules) checkClaims(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
-	for name, want := range r.required {
-		if !contains(c[name], want) {
+func (h *hearing) checkClaims() error {
+	for name, want := range h.required {
+		if !contains(h.claims[name], want) {
 			return notAllowed("you are signed in, but not as somebody who is let in here; ask the operator of this server",
-				"the claim %s of %q is not what claims asks for", name, who.User)
+				"the claim %s of %q is not what claims asks for", name, h.who.User)
 		}
-		t.note("claims: %s is as asked for", name)
+		h.note("claims: %s is as asked for", name)
 	}
 	return nil
 }
 
 // checkScopes wants all RequiredScopes, in scope or scp.
-func (r *rules) checkScopes(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
-	if len(r.settings.RequiredScopes) == 0 {
+func (h *hearing) checkScopes() error {
+	if len(h.settings.RequiredScopes) == 0 {
 		return nil
 	}
 	var granted []string
 	for _, name := range []string{"scope", "scp"} {
-		words, err := c.words(name)
+		words, err := h.claims.words(name)
 		if err != nil {
 			return refuse("%w", err)
 		}
 		granted = append(granted, words...)
 	}
-	for _, scope := range r.settings.RequiredScopes {
+	for _, scope := range h.settings.RequiredScopes {
 		if !slices.Contains(granted, scope) {
 			return notAllowed(fmt.Sprintf("your token lacks the scope %q; sign in again and agree to it", scope),
-				"%w: that of %q lacks the scope %q; it has %s", errLacksScope, who.User, scope, quoted(granted))
+				"%w: that of %q lacks the scope %q; it has %s", errLacksScope, h.who.User, scope, quoted(granted))
 		}
 	}
-	t.note("scopes: %s", shown(r.settings.RequiredScopes))
+	h.note("scopes: %s", shown(h.settings.RequiredScopes))
 	return nil
 }
 
 // checkEmail wants a verified address where the settings do.
-func (r *rules) checkEmail(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
-	if !r.settings.EmailVerified {
+func (h *hearing) checkEmail() error {
+	if !h.settings.EmailVerified {
 		return nil
 	}
-	if email, ok := c["email"].(string); !ok || email == "" || !isVerified(c, from) {
+	if email, ok := h.claims["email"].(string); !ok || email == "" || !isVerified(h.claims, h.from) {
 		return notAllowed("your e-mail address is not verified at the identity provider; verify it there, then sign in again",
-			"the token of %q has no e-mail address with email_verified true", who.User)
+			"the token of %q has no e-mail address with email_verified true", h.who.User)
 	}
-	t.note("e-mail: email_verified is true")
+	h.note("e-mail: email_verified is true")
 	return nil
 }
 
 // checkDomain wants a domain of AllowedDomains: of a verified address, or one that
 // the provider itself vouches for.
-func (r *rules) checkDomain(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
-	if len(r.settings.AllowedDomains) == 0 {
+func (h *hearing) checkDomain() error {
+	if len(h.settings.AllowedDomains) == 0 {
 		return nil
 	}
-	domains := r.domainsOf(c, from)
-	for _, allowed := range r.settings.AllowedDomains {
+	domains := h.domainsOf(h.claims, h.from)
+	for _, allowed := range h.settings.AllowedDomains {
 		if slices.Contains(domains, lowerASCII(allowed)) {
-			t.note("domain: %q", allowed)
+			h.note("domain: %q", allowed)
 			return nil
 		}
 	}
 	return notAllowed("you are signed in, but people of your e-mail domain are not let in here; use your work account, or ask the operator of this server",
-		"%q has the verified domains %s, none of allowed_domains", who.User, quoted(domains))
+		"%q has the verified domains %s, none of allowed_domains", h.who.User, quoted(domains))
 }
 
 // domainsOf are the domains that a person was proved to be of, in lower case.
@@ -113,15 +113,15 @@ func lowerASCII(text string) string {
 }
 
 // checkGroups wants one of AllowedGroups.
-func (r *rules) checkGroups(_ claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
-	allowed := r.settings.AllowedGroups
+func (h *hearing) checkGroups() error {
+	allowed := h.settings.AllowedGroups
 	if len(allowed) == 0 {
 		return nil
 	}
-	if !sharesOne(who.Groups, allowed) {
+	if !sharesOne(h.who.Groups, allowed) {
 		return notAllowed("you are signed in, but in none of the groups that are let in here; ask the operator of this server",
-			"%q is in %s, none of allowed_groups", who.User, quoted(who.Groups))
+			"%q is in %s, none of allowed_groups", h.who.User, quoted(h.who.Groups))
 	}
-	t.note("groups: one of allowed_groups")
+	h.note("groups: one of allowed_groups")
 	return nil
 }

@@ -19,10 +19,10 @@ import (
 const maxSubject = 255 // bytes; OpenID Connect allows as many characters
 
 // readSubject finds the person's id. An empty one would make everybody the same.
-func (r *rules) readSubject(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
+func (h *hearing) readSubject() error {
 	var missing []string
-	for _, together := range r.trait.subjects {
-		subject, err := joined(c, together)
+	for _, together := range h.trait.subjects {
+		subject, err := joined(h.claims, together)
 		if err != nil {
 			return refuse("%w", err)
 		}
@@ -33,9 +33,10 @@ func (r *rules) readSubject(c claims, _ claimSource, who *porterhouse.Principal,
 		if !isPrintable(subject, maxSubject) {
 			return refuse("its subject %q has characters that cannot be seen, or more than %d bytes", abridged(subject), maxSubject)
 		}
-		who.Subject = subject
-		t.note("subject: %s is %q", shown(together), subject)
-		return r.readTokenID(c, who)
+		h.who.Subject = subject
+		h.note("subject: %s is %q", shown(together), subject)
+		h.who.TokenID, err = tokenIDOf(h.claims)
+		return err
 	}
 	return refuse("it does not say who it is about (%s)", strings.Join(missing, ", or "))
 }
@@ -54,23 +55,23 @@ func joined(c claims, several []string) (string, error) {
 
 const maxTokenID = 128 // bytes
 
-// readTokenID takes jti where it can stand in a record.
-func (r *rules) readTokenID(c claims, who *porterhouse.Principal) error {
+// tokenIDOf is jti where it can stand in a record.
+func tokenIDOf(c claims) (string, error) {
 	id, err := c.text("jti")
 	if err != nil {
-		return refuse("%w", err)
+		return "", refuse("%w", err)
 	}
-	if isPrintable(id, maxTokenID) {
-		who.TokenID = id
+	if !isPrintable(id, maxTokenID) {
+		return "", nil
 	}
-	return nil
+	return id, nil
 }
 
 // readName finds the person's name, which no token may be without.
-func (r *rules) readName(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
+func (h *hearing) readName() error {
 	var tried []string
-	for _, p := range r.names {
-		value := p.find(c)
+	for _, p := range h.names {
+		value := p.find(h.claims)
 		if value == nil {
 			tried = append(tried, p.whole)
 			continue
@@ -82,12 +83,12 @@ func (r *rules) readName(c claims, from claimSource, who *porterhouse.Principal,
 		if err := checkName(name); err != nil {
 			return refuse("the name %q (%s): %w", abridged(name), p.whole, err)
 		}
-		if isEmail(p) && !isVerified(c, from) {
+		if isEmail(p) && !isVerified(h.claims, h.from) {
 			return notAllowed("your e-mail address is not verified at the identity provider; verify it there, then sign in again",
 				"the name is the e-mail address %q (%s), and email_verified is not true", abridged(name), p.whole)
 		}
-		who.User = name
-		t.note("name: %s is %q", p.whole, name)
+		h.who.User = name
+		h.note("name: %s is %q", p.whole, name)
 		return nil
 	}
 	return refuse("it has no name: there is no claim %s", strings.Join(tried, " or "))
@@ -149,18 +150,18 @@ const maxGroup = 512 // bytes of a group's name
 
 // readGroups gathers the groups, up to the limit. What cannot be a group's name is
 // left out: fewer groups are fewer rights.
-func (r *rules) readGroups(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
+func (h *hearing) readGroups() error {
 	dropped, seen := 0, map[string]bool{}
-	for _, from := range r.groups {
-		if r.trait.either && who.Groups != nil {
+	for _, from := range h.groups {
+		if h.trait.either && h.who.Groups != nil {
 			break
 		}
-		list, err := textsOf(from.find(c))
+		list, err := textsOf(from.find(h.claims))
 		if err != nil {
 			return refuse("the groups (%s) are %w", from.whole, err)
 		}
-		if list != nil && who.Groups == nil {
-			who.Groups = []string{}
+		if list != nil && h.who.Groups == nil {
+			h.who.Groups = []string{}
 		}
 		for _, group := range list {
 			if !isPrintable(group, maxGroup) {
@@ -169,29 +170,26 @@ func (r *rules) readGroups(c claims, _ claimSource, who *porterhouse.Principal, 
 			}
 			if group = from.prefix + group; !seen[group] {
 				seen[group] = true
-				who.Groups = append(who.Groups, group)
+				h.who.Groups = append(h.who.Groups, group)
 			}
 		}
-		t.note("groups: %s has %d: %s", from.whole, len(list), shown(list))
+		h.note("groups: %s has %d: %s", from.whole, len(list), shown(list))
 	}
 	if dropped > 0 {
-		r.log.Warn("groups left out: their names are empty, too long, or have characters that cannot be seen", "processor", r.settings.Name, "user", who.User, "groups", dropped)
+		h.log.Warn("groups left out: their names are empty, too long, or have characters that cannot be seen", "processor", h.settings.Name, "user", h.who.User, "groups", dropped)
 	}
-	r.limitGroups(who, t)
+	h.limitGroups()
 	return nil
 }
 
-func (r *rules) limitGroups(who *porterhouse.Principal, t *trace) {
-	limit := r.settings.GroupLimit
-	if limit == 0 {
-		limit = defaultGroupLimit
-	}
-	if len(who.Groups) <= limit {
+func (h *hearing) limitGroups() {
+	limit := h.settings.groupLimit()
+	if len(h.who.Groups) <= limit {
 		return
 	}
-	r.log.Warn("groups left out: there are more than group_limit", "processor", r.settings.Name, "user", who.User, "groups", len(who.Groups), "limit", limit)
-	t.note("groups: only the first %d of %d count (group_limit)", limit, len(who.Groups))
-	who.Groups = slices.Clip(who.Groups[:limit])
+	h.log.Warn("groups left out: there are more than group_limit", "processor", h.settings.Name, "user", h.who.User, "groups", len(h.who.Groups), "limit", limit)
+	h.note("groups: only the first %d of %d count (group_limit)", limit, len(h.who.Groups))
+	h.who.Groups = slices.Clip(h.who.Groups[:limit])
 }
 
 // isPrintable reports whether text is there, at most that long, and shows every

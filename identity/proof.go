@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"porterhouse"
 )
 
 // Is this a token for access, is it alive, is it of our provider, is it for us?
@@ -22,26 +20,26 @@ import (
 var accessTypes = []string{"", "jwt", "at+jwt"}
 
 // checkKind refuses what is signed by the provider and yet no token to come in with.
-func (r *rules) checkKind(c claims, from claimSource, _ *porterhouse.Principal, t *trace) error {
-	if from.header != nil {
-		if err := r.checkTyp(from.header.typ); err != nil {
+func (h *hearing) checkKind() error {
+	if h.from.header != nil {
+		if err := h.checkTyp(h.from.header.typ); err != nil {
 			return err
 		}
 	}
-	if c.has("events") {
+	if h.claims.has("events") {
 		return refuse("it is a message about a person, such as a logout token (events)")
 	}
-	if c.has("cnf") {
+	if h.claims.has("cnf") {
 		return refuse("it is bound to a key of its client (cnf), which is not asked for here: whoever stole the token could come in with it")
 	}
-	use, err := r.useOf(c, from)
+	use, err := h.useOf(h.claims, h.from)
 	if err != nil {
 		return refuse("%w", err)
 	}
-	if use == idUse && !r.settings.AllowIDTokens {
+	if use == idUse && !h.settings.AllowIDTokens {
 		return refuse("it is an ID token, which is for the client that asked, not for us (allow_id_tokens would accept it)")
 	}
-	t.note("kind: %s", use)
+	h.note("kind: %s", use)
 	return nil
 }
 
@@ -139,65 +137,65 @@ func (r *rules) isID(c claims, from claimSource) bool {
 }
 
 // checkIssuer wants exactly an issuer of ours; not one letter may differ.
-func (r *rules) checkIssuer(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
-	issuer, err := c.text("iss")
+func (h *hearing) checkIssuer() error {
+	issuer, err := h.claims.text("iss")
 	if err != nil {
 		return refuse("%w", err)
 	}
-	if issuer == "" && from.header == nil {
-		issuer = from.issuer
+	if issuer == "" && h.from.header == nil {
+		issuer = h.from.issuer
 	}
-	wanted := r.issuers
-	if from.issuer != "" {
-		wanted = []string{from.issuer}
+	wanted := h.issuers
+	if h.from.issuer != "" {
+		wanted = []string{h.from.issuer}
 	}
 	switch {
 	case len(wanted) == 0:
 		// Nobody said which issuer it should be, so it must not be anybody else's.
-		who.Issuer = r.settings.Name + "|" + issuer
+		h.who.Issuer = h.settings.Name + "|" + issuer
 	case slices.Contains(wanted, issuer):
-		who.Issuer = wanted[0]
+		h.who.Issuer = wanted[0]
 	default:
 		return refuse("its issuer (iss) is %q, not %s", abridged(issuer), quoted(wanted))
 	}
-	if !isPrintable(who.Issuer, maxIssuer) {
+	if !isPrintable(h.who.Issuer, maxIssuer) {
 		return refuse("its issuer (iss) %q has characters that cannot be seen, or too many", abridged(issuer))
 	}
-	t.note("issuer: iss is %q", issuer)
+	h.note("issuer: iss is %q", issuer)
 	return nil
 }
 
 const maxIssuer = 512 // bytes
 
 // checkTimes wants a token that is alive now, give or take the leeway.
-func (r *rules) checkTimes(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
-	now := r.now()
-	expires, err := timeOf(c, "exp", from.textual)
+func (h *hearing) checkTimes() error {
+	now := h.now()
+	expires, err := timeOf(h.claims, "exp", h.from.textual)
 	if err != nil {
 		return refuse("%w", err)
 	}
-	if expires.IsZero() && !r.settings.AllowNoExpiration && !from.endless {
+	if expires.IsZero() && !h.settings.AllowNoExpiration && !h.from.endless {
 		return refuse("it has no end (exp)")
 	}
 	if !expires.IsZero() {
-		if who.Expires = expires.Add(r.leeway); !now.Before(who.Expires) {
+		if h.who.Expires = expires.Add(h.leeway); !now.Before(h.who.Expires) {
 			return refuse("it expired (exp) at %s", expires.UTC().Format(time.RFC3339))
 		}
 	}
 	for _, name := range []string{"nbf", "iat"} {
-		at, err := timeOf(c, name, from.textual)
+		at, err := timeOf(h.claims, name, h.from.textual)
 		if err != nil {
 			return refuse("%w", err)
 		}
-		if at.After(now.Add(r.leeway)) {
+		if at.After(now.Add(h.leeway)) {
 			return refuse("it is of the future: %s is %s (is a clock wrong?)", name, at.UTC().Format(time.RFC3339))
 		}
-		who.Issued = at // that of iat, the last
+		h.who.Issued = at // that of iat, the last
 	}
-	if from.header == nil {
-		who.Issued = now // an answer tells the groups of this moment, whenever the token was issued
+	if h.from.header == nil {
+		h.who.Issued = now // an answer tells the groups of this moment, whenever the token was issued
 	}
-	t.note("times: issued %v, expires %v, leeway %v", who.Issued, expires, r.leeway)
+	h.note("times: issued %v, expires %v, leeway %v", h.who.Issued, expires, h.leeway)
 	return nil
 }
 
@@ -231,9 +229,9 @@ func timeOf(c claims, name string, textual bool) (time.Time, error) {
 var clientClaims = []string{"azp", "client_id", "cid", "appid"}
 
 // checkClient reads the client, and holds it to ClientIDs.
-func (r *rules) checkClient(c claims, _ claimSource, who *porterhouse.Principal, t *trace) error {
+func (h *hearing) checkClient() error {
 	for _, name := range clientClaims {
-		client, err := c.text(name)
+		client, err := h.claims.text(name)
 		if err != nil {
 			return refuse("%w", err)
 		}
@@ -243,12 +241,12 @@ func (r *rules) checkClient(c claims, _ claimSource, who *porterhouse.Principal,
 		if !isPrintable(client, maxClientID) {
 			return refuse("the client %q (%s) has characters that cannot be seen, or more than %d bytes", abridged(client), name, maxClientID)
 		}
-		who.Client = client
-		t.note("client: %s is %q", name, client)
+		h.who.Client = client
+		h.note("client: %s is %q", name, client)
 		break
 	}
-	if allowed := r.settings.ClientIDs; len(allowed) > 0 && who.Client != "" && !slices.Contains(allowed, who.Client) {
-		return refuse("it was issued to the client %q, not to %s", who.Client, quoted(allowed))
+	if allowed := h.settings.ClientIDs; len(allowed) > 0 && h.who.Client != "" && !slices.Contains(allowed, h.who.Client) {
+		return refuse("it was issued to the client %q, not to %s", h.who.Client, quoted(allowed))
 	}
 	return nil
 }
@@ -256,31 +254,31 @@ func (r *rules) checkClient(c claims, _ claimSource, who *porterhouse.Principal,
 const maxClientID = 512 // bytes; the id may be a URL
 
 // checkAudience wants a token that is for us.
-func (r *rules) checkAudience(c claims, from claimSource, who *porterhouse.Principal, t *trace) error {
-	named, err := c.texts("aud")
+func (h *hearing) checkAudience() error {
+	named, err := h.claims.texts("aud")
 	if err != nil {
 		return refuse("%w", err)
 	}
-	t.note("audience: aud is %s", shown(named))
-	if r.isID(c, from) {
-		return r.checkIDAudience(named, who)
+	h.note("audience: aud is %s", shown(named))
+	if h.isID(h.claims, h.from) {
+		return h.checkIDAudience(named)
 	}
-	if who.Client == "" && len(named) == 1 && slices.Contains(r.settings.ClientIDs, named[0]) {
-		who.Client = named[0] // the audience alone is a client, and so its client
+	if h.who.Client == "" && len(named) == 1 && slices.Contains(h.settings.ClientIDs, named[0]) {
+		h.who.Client = named[0] // the audience alone is a client, and so its client
 	}
-	if len(r.settings.ClientIDs) > 0 && who.Client == "" {
-		return refuse("it names no client (azp, client_id …), and client_ids wants %s", quoted(r.settings.ClientIDs))
+	if len(h.settings.ClientIDs) > 0 && h.who.Client == "" {
+		return refuse("it names no client (azp, client_id …), and client_ids wants %s", quoted(h.settings.ClientIDs))
 	}
 	switch {
-	case r.settings.AllowAnyAudience, sharesOne(named, r.audiences):
+	case h.settings.AllowAnyAudience, sharesOne(named, h.audiences):
 		return nil
-	case len(named) == 0 && who.Client != "" && r.forClient(from, who.Client):
-		t.note("audience: it names none, and was issued to %q", who.Client)
+	case len(named) == 0 && h.who.Client != "" && h.forClient(h.from, h.who.Client):
+		h.note("audience: it names none, and was issued to %q", h.who.Client)
 		return nil
 	case len(named) == 0:
-		return refuse("it does not say for whom it is (aud); wanted is %s", quoted(r.audiences))
+		return refuse("it does not say for whom it is (aud); wanted is %s", quoted(h.audiences))
 	}
-	return refuse("it is for %s (aud), not for %s", quoted(named), quoted(r.audiences))
+	return refuse("it is for %s (aud), not for %s", quoted(named), quoted(h.audiences))
 }
 
 // forClient reports whether a token without aud is for us because of its client.
@@ -292,15 +290,15 @@ func (r *rules) forClient(from claimSource, client string) bool {
 }
 
 // checkIDAudience: an ID token is for a client of ours, and was issued to it.
-func (r *rules) checkIDAudience(named []string, who *porterhouse.Principal) error {
-	if !sharesOne(named, r.settings.ClientIDs) {
-		return refuse("the ID token is for %s (aud), not for one of the client_ids %s", quoted(named), quoted(r.settings.ClientIDs))
+func (h *hearing) checkIDAudience(named []string) error {
+	if !sharesOne(named, h.settings.ClientIDs) {
+		return refuse("the ID token is for %s (aud), not for one of the client_ids %s", quoted(named), quoted(h.settings.ClientIDs))
 	}
-	if len(named) > 1 && who.Client == "" {
+	if len(named) > 1 && h.who.Client == "" {
 		return refuse("the ID token is for %s (aud), and azp does not say for which of them it was issued", quoted(named))
 	}
-	if who.Client == "" {
-		who.Client = named[0]
+	if h.who.Client == "" {
+		h.who.Client = named[0]
 	}
 	return nil
 }

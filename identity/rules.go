@@ -103,22 +103,30 @@ func (r *rules) claimsMine(issuer string) bool {
 	return len(r.issuers) == 0 || slices.Contains(r.issuers, issuer)
 }
 
+// hearing is one judgement: what is said, and what was found of it so far.
+type hearing struct {
+	*rules
+	*trace // nil, mostly
+	claims claims
+	from   claimSource
+	who    porterhouse.Principal
+}
+
 // steps are all checks, in order. Each may look at what those before it found.
-var steps = []func(*rules, claims, claimSource, *porterhouse.Principal, *trace) error{
-	(*rules).checkKind, (*rules).checkIssuer, (*rules).checkTimes, (*rules).checkClient, (*rules).checkAudience, // proof.go
-	(*rules).readSubject, (*rules).readName, (*rules).readGroups, // person.go
-	(*rules).checkClaims, (*rules).checkScopes, (*rules).checkEmail, (*rules).checkDomain, (*rules).checkGroups, // permit.go
+var steps = []func(*hearing) error{
+	(*hearing).checkKind, (*hearing).checkIssuer, (*hearing).checkTimes, (*hearing).checkClient, (*hearing).checkAudience, // proof.go
+	(*hearing).readSubject, (*hearing).readName, (*hearing).readGroups, // person.go
+	(*hearing).checkClaims, (*hearing).checkScopes, (*hearing).checkEmail, (*hearing).checkDomain, (*hearing).checkGroups, // permit.go
 }
 
 // judge makes a Principal of claims that the provider signed or answered. It has
 // neither Token nor, when the claims name none, TokenID.
 func (r *rules) judge(ctx context.Context, c claims, from claimSource) (porterhouse.Principal, error) {
-	who := porterhouse.Principal{Proof: r.settings.Name}
-	seen := traceOf(ctx)
+	h := hearing{rules: r, trace: traceOf(ctx), claims: c, from: from, who: porterhouse.Principal{Proof: r.settings.Name}}
 	for _, step := range steps {
-		if err := step(r, c, from, &who, seen); err != nil {
+		if err := step(&h); err != nil {
 			return porterhouse.Principal{}, err
 		}
 	}
-	return who, nil
+	return h.who, nil
 }

@@ -56,6 +56,9 @@ func (o opaque) ask(ctx context.Context, token string, at places) (claims, error
 	traceOf(ctx).note("userinfo is asked for what introspection did not tell")
 	person, err := userinfo(ctx, o.providers.outbound, at.userinfo, token)
 	if kind, _ := porterhouse.Explain(err); err != nil && kind == porterhouse.Unauthenticated {
+		if !about.has("token_type") {
+			return nil, refuse("introspection does not say that it is a token for access (token_type), and userinfo refuses it: a refresh token is active, too")
+		}
 		return about, nil // it is alive, and of nobody whom userinfo knows: a program, mostly
 	}
 	if err != nil {
@@ -64,10 +67,11 @@ func (o opaque) ask(ctx context.Context, token string, at places) (claims, error
 	return joinClaims(about, person)
 }
 
-// suffices reports whether nothing that the rules want to know is left to ask.
+// suffices reports whether nothing that the rules want to know is left to ask. An
+// answer without token_type may be about a refresh token: userinfo tells it apart.
 func (o opaque) suffices(about claims) bool {
 	named := slices.ContainsFunc(o.rules.names, func(p path) bool { return p.find(about) != nil })
 	grouped := slices.ContainsFunc(o.rules.groups, func(p groupPath) bool { return p.find(about) != nil })
 	mail := about.has("email") || !o.rules.settings.EmailVerified && len(o.rules.settings.AllowedDomains) == 0
-	return named && grouped && mail
+	return named && grouped && mail && about.has("token_type")
 }

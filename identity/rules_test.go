@@ -335,3 +335,21 @@ func TestSubjectOfEachType(t *testing.T) {
 		}
 	}
 }
+
+// One answer's address is not verified by what another says of another.
+func TestJoinedAddresses(t *testing.T) {
+	for _, test := range []struct {
+		token, person claims
+		verified      any
+	}{
+		{claims{"sub": "1"}, claims{"sub": "1", "email": "a@x", "email_verified": true}, true},
+		{claims{"sub": "1", "email": "a@x"}, claims{"sub": "1", "email": "a@x", "email_verified": true}, true},
+		{claims{"sub": "1", "email": "b@x"}, claims{"sub": "1", "email": "a@x", "email_verified": true}, nil},
+		{claims{"sub": "1", "email": "b@x"}, claims{"sub": "1", "email_verified": true}, nil},
+	} {
+		all, err := joinClaims(test.token, test.person)
+		if err != nil || all["email_verified"] != test.verified {
+			t.Errorf("%v and %v: %v, %v", test.token, test.person, all, err)
+		}
+	}
+}

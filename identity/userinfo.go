@@ -23,7 +23,8 @@ func userinfo(ctx context.Context, o *Outbound, endpoint, token string) (claims,
 var ofToken = []string{"iss", "aud", "azp", "client_id", "cid", "appid", "exp", "nbf", "iat", "jti", "scope", "scp", "active", "typ", "token_use", "cnf"}
 
 // joinClaims adds what was said of a person to what was said of a token. Both must
-// be about the same one, where both say; of two equal claims that of the token stays.
+// be about the same one, where both say; of two equal claims that of the token stays,
+// and then the other's word that an e-mail address is verified is of another address.
 func joinClaims(token, person claims) (claims, error) {
 	of, _ := token["sub"].(string)
 	is, _ := person["sub"].(string)
@@ -32,7 +33,8 @@ func joinClaims(token, person claims) (claims, error) {
 	}
 	all := maps.Clone(token)
 	for name, value := range person {
-		if !all.has(name) && !slices.Contains(ofToken, name) {
+		isOfOther := name == "email_verified" && token.has("email") && token["email"] != person["email"]
+		if !all.has(name) && !slices.Contains(ofToken, name) && !isOfOther {
 			all[name] = value
 		}
 	}

@@ -45,7 +45,7 @@ func build(c Config, p *process) (*generation, error) {
 		Gate:             g.gate,
 		Verify:           g.verifier.Verify,
 		LacksScope:       identity.LacksScope,
-		Scopes:           c.scopes(),
+		Scopes:           scopesOf(c.processors()),
 		Cluster:          c.clusterNames()[0],
 		Version:          version,
 		ResourceMetadata: c.publicURL() + metadataPath + mcpPath,

@@ -51,7 +51,7 @@ func checkProviders(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
-	err = c.tellProviders(ctx, t.stdout)
+	err = tellProviders(ctx, c, t.stdout)
 	if token == "" {
 		return errors.Join(err, p.store.Close())
 	}
@@ -65,7 +65,7 @@ func checkProviders(ctx context.Context, t terminal, args []string) error {
 }
 
 // tellProviders says of each processor what its provider says of itself.
-func (c Config) tellProviders(ctx context.Context, w io.Writer) error {
+func tellProviders(ctx context.Context, c Config, w io.Writer) error {
 	if len(c.processors()) == 0 {
 		fmt.Fprintln(w, "There are no token processors (token_processors, enable_token_auth): people have API tokens only.")
 		return nil
@@ -105,7 +105,7 @@ func checkGrants(ctx context.Context, t terminal, args []string) error {
 	}
 	for _, name := range c.clusterNames() {
 		fmt.Fprintf(t.stdout, "-- Cluster %s: run this as an administrator of it.\n", name)
-		for _, statement := range c.grants(name, p, roles...) {
+		for _, statement := range grants(c, name, p, roles...) {
 			fmt.Fprintf(t.stdout, "%s;\n", statement)
 		}
 		if provisioner := p.provisioners[name]; provisioner != nil {
@@ -120,16 +120,16 @@ func checkGrants(ctx context.Context, t terminal, args []string) error {
 
 // grants are the statements that the gateway, and the provisioner if there is one,
 // need. Accounts that are made by hand are named one by one.
-func (c Config) grants(cluster string, p *process, roles ...string) []string {
+func grants(c Config, cluster string, p *process, roles ...string) []string {
 	if provisioner := p.provisioners[cluster]; provisioner != nil {
-		return provisioner.Grants(append(c.roles(), roles...)...)
+		return provisioner.Grants(append(rolesOf(c.rules()), roles...)...)
 	}
 	gateway := clickhouse.QuoteName(c.Clusters[cluster].User)
 	statements := []string{
 		"CREATE USER IF NOT EXISTS " + gateway + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE",
 		"GRANT SELECT(query, query_id, user) ON system.processes TO " + gateway,
 	}
-	for _, name := range c.localUsers() {
+	for _, name := range localUsersOf(c.rules()) {
 		prefix, isPrefix := strings.CutSuffix(name, "*")
 		user := clickhouse.QuoteName(name)
 		if isPrefix {
@@ -142,11 +142,11 @@ func (c Config) grants(cluster string, p *process, roles ...string) []string {
 	return statements
 }
 
-// roles are those that the rules name; by roles_filter and roles_transform alone
+// rolesOf are those that the rules name; by roles_filter and roles_transform alone
 // there can be more.
-func (c Config) roles() []string {
+func rolesOf(rules []namedRules) []string {
 	var all []string
-	for _, r := range c.rules() {
+	for _, r := range rules {
 		all = append(all, r.CommonRoles...)
 		for _, m := range r.RolesMapping {
 			all = append(all, m.To)
@@ -156,10 +156,10 @@ func (c Config) roles() []string {
 	return slices.Compact(all)
 }
 
-// localUsers are those that any of the rules may lead to.
-func (c Config) localUsers() []string {
+// localUsersOf are those that any of the rules may lead to.
+func localUsersOf(rules []namedRules) []string {
 	var all []string
-	for _, r := range c.rules() {
+	for _, r := range rules {
 		all = append(all, r.LocalUsers...)
 	}
 	slices.Sort(all)

@@ -135,7 +135,7 @@ func TestAntalyaOneToOne(t *testing.T) {
 		{rules.RolesTransform, []string{"s/^ch_//"}},
 		{rules.GroupRoles, true},
 		{c.outbound().AllowHosts, []string{"keys.example.com", "other.example.com"}},
-		{c.issuers(), []string{"https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0", "https://idp.example.com"}},
+		{issuersOf(c.processors()), []string{"https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0", "https://idp.example.com"}},
 		{c.inline, []string{
 			"token_processors.my_static_key_validator.static_key", "token_processors.my_public_key_validator.private_key",
 			"token_processors.my_public_key_validator.private_key_password", "token_processors.my_public_key_validator.public_key_password",
@@ -151,7 +151,7 @@ func TestAntalyaOneToOne(t *testing.T) {
 // Switched off, the processors are not asked.
 func TestTokenAuthSwitchedOff(t *testing.T) {
 	c, _ := mustLoad(t, least+strings.Replace(antalya, "enable_token_auth: 1", "enable_token_auth: 0", 1))
-	if len(c.processors()) != 0 || len(c.issuers()) != 0 {
+	if len(c.processors()) != 0 || len(issuersOf(c.processors())) != 0 {
 		t.Errorf("%d processors are asked", len(c.processors()))
 	}
 	_, _, err := load(t, leastCluster+leastUsers+leastAudit+"enable_token_auth: false\ntoken_processors: {corp: {type: jwt_dynamic_jwks, jwks_uri: 'https://a.b/keys'}}\n")

@@ -1,17 +1,11 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
-
-	"porterhouse/directory"
-	"porterhouse/kv"
 )
 
 // check refuses a configuration that can be read but must not be served. Each
@@ -31,14 +25,7 @@ func (c check) all() {
 	c.positive()
 	c.needed()
 	c.clusters()
-	c.allowedHosts()
-	c.known()
-	c.kv()
-	if len(c.Clusters) > 0 { // each of these is about a cluster
-		c.tokenProcessors()
-		c.userDirectories()
-		c.users()
-	}
+	identities{c}.all()
 }
 
 // refuse notes a problem with the key at path. Where the file does not have it,
@@ -220,8 +207,6 @@ func (c check) clusters() {
 		if _, given := c.d.found[path+".max_connections"]; given && cluster.MaxConnections == 0 {
 			c.refuse(path+".max_connections", "want more than 0; leave the key out for its default")
 		}
-		c.authenticator(path+".authenticator", cluster.Authenticator)
-		c.provision(name, cluster)
 	}
 }
 
@@ -240,58 +225,4 @@ func (c check) clusterURL(path string, cluster ClusterConfig) {
 	case !isLoopback(u.Hostname()) && !cluster.AllowPlainHTTP:
 		c.refuse(path+".url", "the gateway's password and everybody's rows would travel unencrypted: use https (port 8443, mostly), or say allow_plain_http: true")
 	}
-}
-
-// users refuses rules by which nobody, or the wrong person, would have an account.
-func (c check) users() {
-	for _, name := range c.clusterNames() {
-		refused := map[string]bool{}
-		for _, r := range c.rules() {
-			if err := c.checkRules(name, r.Rules); err != nil && !refused[r.path] {
-				c.refuseRules(r.path, trimPrefixes(err.Error(), "directory: ", "rules 1: "))
-				refused[r.path] = true // it stands for several processors
-			}
-		}
-		if c.Clusters[name].Provision == nil && !c.reachesLocalUsers() {
-			c.refuse("users.local_users.allow", "accounts are not made here (clusters.%s.provision), so people can only have users that ClickHouse has already, and of those only the ones that you list: add local_users: {allow: [alice, bob]} to users, or a prefix, such as team_*", name)
-		}
-	}
-}
-
-// refuseRules notes a problem with rules at the key that it begins with, if any.
-func (c check) refuseRules(path, problem string) {
-	if c.d.found[path] == (place{}) { // not in a list
-		path, _, _ = strings.Cut(path, "[")
-	}
-	if key, rest, ok := strings.Cut(problem, ": "); ok && c.d.found[path+"."+key] != (place{}) {
-		path, problem = path+"."+key, rest
-	}
-	c.refuse(path, "%s", problem)
-}
-
-func (c check) checkRules(cluster string, r directory.Rules) error {
-	if o := c.Clusters[cluster].Provision; o != nil && len(r.LocalUsers) == 0 && !strings.HasPrefix(r.UserName, o.Prefix) {
-		return fmt.Errorf("name: the accounts that are made here begin with %q (clusters.%s.provision.prefix), and by this template none does: write %s in front of it", o.Prefix, cluster, o.Prefix)
-	}
-	store, err := kv.OpenMemory(kv.MemoryConfig{})
-	if err != nil {
-		return err
-	}
-	_, err = directory.New(directory.Config{
-		Directories: []directory.Rules{r}, Store: store,
-		Gateway: c.Clusters[cluster].User, Deny: c.Users.Deny, DenyRoles: c.Users.DenyRoles,
-	})
-	return errors.Join(err, store.Close())
-}
-
-// reachesLocalUsers reports whether somebody has an account without our making it.
-func (c Config) reachesLocalUsers() bool {
-	return slices.ContainsFunc(c.rules(), func(r namedRules) bool { return len(r.LocalUsers) > 0 })
-}
-
-func trimPrefixes(text string, prefixes ...string) string {
-	for _, prefix := range prefixes {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	return text
 }

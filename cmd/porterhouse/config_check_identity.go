@@ -15,13 +15,30 @@ import (
 	"porterhouse/identity"
 )
 
-// What is checked of the keys that say who is asking. The rooms check their own
-// settings; here each of their complaints gets its place in the file.
+// identities checks the keys that say who is asking, and who they are at
+// ClickHouse. The rooms check their own settings; here each of their complaints gets
+// its place in the file.
+type identities struct{ check }
+
+func (c identities) all() {
+	c.allowedHosts()
+	c.known()
+	c.kv()
+	for name, cluster := range c.Clusters {
+		c.authenticator("clusters."+name+".authenticator", cluster.Authenticator)
+		c.provision(name, cluster)
+	}
+	if len(c.Clusters) > 0 { // each of these is about a cluster
+		c.tokenProcessors()
+		c.userDirectories()
+		c.users()
+	}
+}
 
 // apiTokens is the processor of API tokens, in rules and records.
 const apiTokens = "tokens"
 
-func (c check) tokenProcessors() {
+func (c identities) tokenProcessors() {
 	with := c.outbound()
 	with.CAFile = "" // files are read when we start
 	outbound, err := identity.NewOutbound(with)
@@ -55,7 +72,7 @@ func (c check) tokenProcessors() {
 }
 
 // processorKeys refuses what of a processor's keys only the file can tell.
-func (c check) processorKeys(path string, p ProcessorConfig) {
+func (c identities) processorKeys(path string, p ProcessorConfig) {
 	if p.Type == "" {
 		c.refuse(path+".type", "say what kind of processor this is, such as openid")
 	}
@@ -68,7 +85,7 @@ func (c check) processorKeys(path string, p ProcessorConfig) {
 }
 
 // processorHosts refuses URLs that remote_url_allow_hosts does not name.
-func (c check) processorHosts(path string, p ProcessorConfig) {
+func (c identities) processorHosts(path string, p ProcessorConfig) {
 	if c.RemoteURLAllowHosts.isEmpty() {
 		return
 	}
@@ -83,7 +100,7 @@ func (c check) processorHosts(path string, p ProcessorConfig) {
 	}
 }
 
-func (c check) allowedHosts() {
+func (c identities) allowedHosts() {
 	for _, expression := range c.RemoteURLAllowHosts.HostRegexp {
 		if _, err := regexp.Compile(expression); err != nil {
 			c.refuse("remote_url_allow_hosts.host_regexp", "%v", err)
@@ -91,7 +108,7 @@ func (c check) allowedHosts() {
 	}
 }
 
-func (c check) userDirectories() {
+func (c identities) userDirectories() {
 	seen := map[string]bool{}
 	for _, d := range c.UserDirectories.Token {
 		const path = "user_directories.token"
@@ -111,7 +128,7 @@ func (c check) userDirectories() {
 
 // openGroups refuses roles by groups that anybody can found under any name: with an
 // organization called analyst, its founder would have the role analyst.
-func (c check) openGroups(path string, d TokenDirectoryConfig) {
+func (c identities) openGroups(path string, d TokenDirectoryConfig) {
 	p := c.TokenProcessors[d.Processor]
 	isOpen := slices.Contains([]string{"github", "gitlab"}, strings.ToLower(p.Type)) && p.Organization == ""
 	if isOpen && d.RolesFilter == "" && !c.Users.AllowShared {
@@ -120,13 +137,13 @@ func (c check) openGroups(path string, d TokenDirectoryConfig) {
 }
 
 // known refuses a configuration by which nobody could be told from anybody.
-func (c check) known() {
+func (c identities) known() {
 	if c.Tokens.File == "" && len(c.processors()) == 0 {
 		c.refuse("tokens.file", "without token processors or a token file nobody can be told from anybody, and nothing is served without that: add token_processors, or name the file (porterhouse token create makes it)")
 	}
 }
 
-func (c check) kv() {
+func (c identities) kv() {
 	var given []string
 	for name, is := range map[string]bool{"file": c.KV.File != "", "redis": c.KV.Redis != (RedisConfig{}), "memory": c.KV.Memory} {
 		if is {
@@ -157,7 +174,7 @@ func (c check) kv() {
 // minPath is the shortest path of an authenticator, in bytes.
 const minPath = 16
 
-func (c check) authenticator(path string, a *AuthenticatorConfig) {
+func (c identities) authenticator(path string, a *AuthenticatorConfig) {
 	if a == nil {
 		return
 	}
@@ -178,7 +195,7 @@ func (c check) authenticator(path string, a *AuthenticatorConfig) {
 	}
 }
 
-func (c check) provision(name string, cluster ClusterConfig) {
+func (c identities) provision(name string, cluster ClusterConfig) {
 	o, path := cluster.Provision, "clusters."+name+".provision"
 	if o == nil {
 		return

@@ -112,6 +112,22 @@ func (c Config) rules() []namedRules {
 	return all
 }
 
+// sameNames are the token processors, two by two, whose people are given accounts
+// from one set of names.
+func (c Config) sameNames() (found []string) {
+	rules := slices.DeleteFunc(c.rules(), func(r namedRules) bool { return r.Processor == apiTokens })
+	for i, one := range rules {
+		for _, other := range rules[i+1:] {
+			apart := len(one.Domains) > 0 && len(other.Domains) > 0 &&
+				!slices.ContainsFunc(one.Domains, func(domain string) bool { return slices.Contains(other.Domains, domain) })
+			if one.UserName == other.UserName && !apart {
+				found = append(found, fmt.Sprintf("token_processors.%s and .%s", one.Processor, other.Processor))
+			}
+		}
+	}
+	return found
+}
+
 // directory is the rules for a cluster, and what they are carried out with.
 func (c Config) directory(cluster string, p *process) directory.Config {
 	config := directory.Config{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,32 @@ func TestMistakesAboutWhoIsAsking(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 		case test.problem != "" && (err == nil || !strings.Contains(err.Error(), test.problem)):
 			t.Errorf("%s: the error is %v, want %q", test.name, err, test.problem)
+		}
+	}
+}
+
+// A second provider can name its people like those of the first.
+func TestProvidersThatShareTheirNames(t *testing.T) {
+	const two = least + `
+token_processors:
+  one: {type: keycloak, base_url: "https://sso.example.com/realms/one"}
+  two: {type: keycloak, base_url: "https://sso.example.com/realms/two"}
+user_directories: {token: [{processor: one%s}, {processor: two%s}]}
+`
+	for _, test := range []struct {
+		one, two string
+		told     bool
+	}{
+		{"", "", true},
+		{", domains: [a.example]", "", true},
+		{", domains: [a.example]", ", domains: [b.example, a.example]", true},
+		{", domains: [a.example]", ", domains: [b.example]", false},
+		{"", ", name: 'two_{user}'", false},
+	} {
+		c, _ := mustLoad(t, fmt.Sprintf(two, test.one, test.two))
+		told := slices.ContainsFunc(c.weakenings(), func(text string) bool { return strings.HasPrefix(text, "token_processors.one and .two") })
+		if told != test.told {
+			t.Errorf("with %q and %q the start tells %v", test.one, test.two, c.weakenings())
 		}
 	}
 }

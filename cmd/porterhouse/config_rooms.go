@@ -84,7 +84,10 @@ func (c Config) weakenings() []string {
 	for i, persona := range c.Users.Personas {
 		add(persona.AllowWrites, "users.personas[%d].allow_writes", i)
 	}
-	add(slices.Contains(c.localUsers(), "*"), "users.local_users.allow: * lets whoever can choose a name at an identity provider be any user of ClickHouse that is not denied")
+	add(slices.Contains(localUsersOf(c.rules()), "*"), "users.local_users.allow: * lets whoever can choose a name at an identity provider be any user of ClickHouse that is not denied")
+	for _, both := range c.sameNames() {
+		add(true, "%s lead to the same names: whoever is the first to vouch for a name has its account, with the row policies that are for it; give each a name or domains of its own", both)
+	}
 	add(c.KV.Redis.AllowPlaintext, "kv.redis.allow_plaintext")
 	add(c.KV.Memory, "kv.memory: whose each account is, is forgotten with the process; then whoever comes first under a name has its account, with all that it owns")
 	add(c.BehindTLSProxy, "behind_tls_proxy")

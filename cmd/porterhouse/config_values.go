@@ -179,7 +179,7 @@ func (d *decoder) secretAt(node *yaml.Node, path string, tag reflect.StructTag) 
 	if tag.Get("kind") != "inline" || !errors.Is(err, errSecretInFile) || node.Value == "" {
 		return secret, err
 	}
-	if err := d.isPrivate(); err != nil {
+	if err := isPrivate(d.file); err != nil {
 		return porterhouse.Secret{}, fmt.Errorf("a secret stands in the file itself, and %w; or write env:NAME or file:PATH", err)
 	}
 	d.inline = append(d.inline, path)
@@ -187,8 +187,8 @@ func (d *decoder) secretAt(node *yaml.Node, path string, tag reflect.StructTag) 
 }
 
 // isPrivate refuses a configuration file that others can read: it holds a secret.
-func (d *decoder) isPrivate() error {
-	file, err := openPrivate(d.file)
+func isPrivate(path string) error {
+	file, err := openPrivate(path)
 	if err != nil {
 		return err
 	}

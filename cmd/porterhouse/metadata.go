@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+
+	"porterhouse/identity"
 )
 
 // resourceMetadata answers with the protected resource metadata of RFC 9728,
@@ -19,7 +21,7 @@ func resourceMetadata(c Config) http.Handler {
 		Methods  []string `json:"bearer_methods_supported"`
 		Scopes   []string `json:"scopes_supported,omitempty"`
 		Name     string   `json:"resource_name"`
-	}{c.publicURL() + mcpPath, c.issuers(), []string{"header"}, c.scopes(), "Porterhouse: ClickHouse as yourself"})
+	}{c.publicURL() + mcpPath, issuersOf(c.processors()), []string{"header"}, scopesOf(c.processors()), "Porterhouse: ClickHouse as yourself"})
 	if err != nil {
 		panic(err) // strings only
 	}
@@ -42,21 +44,21 @@ func resourceMetadata(c Config) http.Handler {
 	})
 }
 
-// scopes are what tokens of the processors need, and so what a client asks for.
-func (c Config) scopes() []string {
+// scopesOf are what tokens of the processors need, and so what a client asks for.
+func scopesOf(processors []identity.Settings) []string {
 	var all []string
-	for _, p := range c.processors() {
+	for _, p := range processors {
 		all = append(all, p.RequiredScopes...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// issuers are the providers where a client gets itself a token, as far as the
+// issuersOf are the providers where a client gets itself a token, as far as the
 // configuration names them.
-func (c Config) issuers() []string {
+func issuersOf(processors []identity.Settings) []string {
 	var all []string
-	for _, s := range c.processors() {
+	for _, s := range processors {
 		if issuer := s.Issuer(); issuer != "" && !slices.Contains(all, issuer) {
 			all = append(all, issuer)
 		}

@@ -114,6 +114,46 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// What a client may know before it has a token: who gives tokens out, and which
+// scopes to ask for.
+func TestResourceMetadata(t *testing.T) {
+	url, _ := serveFor(t, func(c *Config) {
+		c.TokenProcessors = map[string]ProcessorConfig{
+			"corp":   {Type: "OpenID", ConfigurationEndpoint: "https://idp.example.com/.well-known/openid-configuration", RequiredScopes: texts{"clickhouse"}},
+			"github": {Type: "github", ClientIDs: texts{"x"}, ClientSecret: porterhouse.NewSecret("x")},
+		}
+	})
+	for _, path := range []string{metadataPath, metadataPath + mcpPath} {
+		status, body, _ := fetch(t, url+path)
+		want := `{"resource":"` + url + `/mcp","authorization_servers":["https://idp.example.com"],"bearer_methods_supported":["header"],` +
+			`"scopes_supported":["clickhouse"],"resource_name":"Porterhouse: ClickHouse as yourself"}`
+		if status != 200 || body != want {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+		for method, want := range map[string]int{http.MethodOptions: 204, http.MethodPost: 405, http.MethodHead: 200} {
+			request, err := http.NewRequestWithContext(t.Context(), method, url+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Origin", "https://inspector.example.com")
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != want || response.Header.Get("Access-Control-Allow-Origin") != "*" {
+				t.Errorf("%s %s: %d, %v", method, path, response.StatusCode, response.Header)
+			}
+			if allowed := response.Header.Get("Access-Control-Allow-Headers"); method == http.MethodOptions && allowed != "MCP-Protocol-Version" {
+				t.Errorf("a browser may send %q", allowed)
+			}
+		}
+	}
+	if _, _, header := fetch(t, url+"/mcp"); !strings.Contains(header.Get("WWW-Authenticate"), `scope="clickhouse"`) {
+		t.Errorf("the challenge is %q", header.Get("WWW-Authenticate"))
+	}
+}
+
 // /metrics is for whoever operates this machine, or for its own listener.
 func TestMetricsAreNotPublic(t *testing.T) {
 	open, _ := serveFor(t, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -82,6 +83,11 @@ func (p *policy) checkProvisioner(c *census, holds []right) error {
 			find("holds %s, which it must not", r.name)
 		case !p.config.AllowUnbounded && !strings.HasPrefix(r.on.name, p.config.Prefix):
 			find("holds %s beyond its prefix %s*: ClickHouse does not bound it; take that away, or allow an unbounded provisioner", r.name, p.config.Prefix)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.privileged)) {
+		if p.config.Prefix != "" && strings.HasPrefix(name, p.config.Prefix) {
+			find("could become %q, which holds access management and whose name begins with the prefix %s: rename that user, or choose another prefix", name, p.config.Prefix)
 		}
 	}
 	if r := c.users[p.config.Admin.User()]; r == nil || !r.has(p.config.Marker) {

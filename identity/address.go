@@ -51,7 +51,7 @@ func prefixes(texts ...string) []netip.Prefix {
 
 // specialUse reports whether nobody on the public internet can have address.
 func specialUse(address netip.Addr) bool {
-	address = address.Unmap().WithZone("") // a prefix contains no address with a zone
+	address = address.Unmap()
 	networks := special6
 	if address.Is4() {
 		networks = special4

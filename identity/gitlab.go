@@ -3,6 +3,8 @@ package identity
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +21,8 @@ type gitlab struct {
 	rules    *rules
 	outbound *Outbound
 	base     string // such as https://gitlab.com
-	signed   signedBy
+
+	signatures signatures
 }
 
 func newGitLab(s Settings, r Resource, p *Providers) (Processor, error) {
@@ -33,7 +36,7 @@ func newGitLab(s Settings, r Resource, p *Providers) (Processor, error) {
 	}
 	g := gitlab{rules: rules, outbound: p.outbound, base: strings.TrimRight(orText(s.BaseURL, "https://gitlab.com"), "/")}
 	keys := p.keysAt(orText(s.JWKSURI, g.base+"/oauth/discovery/keys"), s.JWKSCacheLifetime)
-	g.signed = signedBy{rules: rules, signatures: signatures{algorithms, ringOf(keys)}}
+	g.signatures = signatures{algorithms, ringOf(keys)}
 	return g.verify, nil
 }
 
@@ -44,10 +47,25 @@ func (g gitlab) verify(ctx context.Context, token string) (porterhouse.Principal
 	case isForeign(token):
 		return porterhouse.Principal{}, notMine("it begins like a token of another provider")
 	case strings.Contains(token, "."): // opaque ones are hexadecimal
-		return g.signed.verify(ctx, token)
+		return g.proveJWT(ctx, token)
 	case !fits(token):
 		return porterhouse.Principal{}, refuse("it has characters that no token has")
 	}
+	return g.proveOpaque(ctx, token)
+}
+
+func (g gitlab) proveJWT(ctx context.Context, token string) (porterhouse.Principal, error) {
+	t, err := g.rules.mine(ctx, token)
+	if err != nil {
+		return porterhouse.Principal{}, err
+	}
+	if err := g.signatures.verify(ctx, t); err != nil {
+		return porterhouse.Principal{}, err
+	}
+	return g.judge(ctx, t.claims, claimSource{header: &t.header})
+}
+
+func (g gitlab) proveOpaque(ctx context.Context, token string) (porterhouse.Principal, error) {
 	about, err := g.info(ctx, token)
 	if err != nil {
 		return porterhouse.Principal{}, err
@@ -59,10 +77,7 @@ func (g gitlab) verify(ctx context.Context, token string) (porterhouse.Principal
 	if about, err = joinClaims(about, person); err != nil {
 		return porterhouse.Principal{}, err
 	}
-	if err := g.onlyOrganization(about); err != nil {
-		return porterhouse.Principal{}, err
-	}
-	return g.rules.judge(ctx, about, claimSource{issuer: g.rules.issuers[0], endless: true})
+	return g.judge(ctx, about, claimSource{issuer: g.rules.issuers[0], endless: true})
 }
 
 // info makes claims of what GitLab tells about a token.
@@ -96,27 +111,52 @@ func (g gitlab) info(ctx context.Context, token string) (claims, error) {
 	return about, nil
 }
 
-// onlyOrganization lets only members of the top-level group in, where the settings
-// name one, and only its groups count: anybody can make another.
-func (g gitlab) onlyOrganization(about claims) error {
+// judge lets only members of the top-level group in, where the settings name one,
+// and only its groups count: anybody can make another.
+func (g gitlab) judge(ctx context.Context, about claims, from claimSource) (porterhouse.Principal, error) {
 	only := g.rules.settings.Organization
 	if only == "" {
-		return nil
+		return g.rules.judge(ctx, about, from)
 	}
-	listed, err := about.texts("groups")
+	about, isMember, err := onlyGroup(about, only)
 	if err != nil {
-		return away("GitLab's userinfo: %w", err)
+		return porterhouse.Principal{}, refuse("%w", err)
 	}
-	groups := []any{}
-	for _, group := range listed {
-		if group == only || strings.HasPrefix(group, only+"/") {
-			groups = append(groups, group)
+	who, err := g.rules.judge(ctx, about, from)
+	if err != nil {
+		return porterhouse.Principal{}, err
+	}
+	if !isMember {
+		return porterhouse.Principal{}, notAllowed("you are signed in, but not as a member of the group that is let in here; ask the operator of this server",
+			"%q is not in the group %q", who.User, only)
+	}
+	// groups_claim may have named another claim.
+	who.Groups = slices.DeleteFunc(who.Groups, func(group string) bool { return !isBelow(group, only) })
+	return who, nil
+}
+
+// isBelow reports whether group is top, or a group in it.
+func isBelow(group, top string) bool { return group == top || strings.HasPrefix(group, top+"/") }
+
+// onlyGroup leaves a group and what is below it in the claims; those of an ID token
+// are in groups_direct.
+func onlyGroup(about claims, only string) (left claims, isMember bool, err error) {
+	left = maps.Clone(about)
+	for _, name := range []string{"groups", "groups_direct"} {
+		listed, err := about.texts(name)
+		if err != nil {
+			return nil, false, err
 		}
+		kept := []any{}
+		for _, group := range listed {
+			if isBelow(group, only) {
+				kept = append(kept, group)
+			}
+		}
+		if left[name] = kept; listed == nil {
+			delete(left, name)
+		}
+		isMember = isMember || len(kept) > 0
 	}
-	if len(groups) == 0 {
-		return notAllowed("you are signed in, but not as a member of the group that is let in here; ask the operator of this server",
-			"the person %q is not in the group %q", about["sub"], only)
-	}
-	about["groups"] = groups
-	return nil
+	return left, isMember, nil
 }

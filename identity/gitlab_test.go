@@ -42,6 +42,12 @@ func TestGitLab(t *testing.T) {
 	wantPerson(t, verify, g.Access(member, "app"), carol)
 	_, err := verify(t.Context(), g.Access(outside, "app"))
 	wantError(t, err, porterhouse.Refused, "not in the group", "")
+
+	s.GroupsClaim = "all" // not GitLab's, and not to be trusted with other groups either
+	g.Answer("/oauth/userinfo", func(w http.ResponseWriter, _ *http.Request) {
+		answerJSON(t, w, http.StatusOK, idp.Claims{"sub": "42", "preferred_username": "carol", "groups": []string{"acme"}, "all": member.Groups})
+	})
+	wantPerson(t, processorOf(t, OutboundConfig{}, s), g.Access(member, "app"), carol)
 }
 
 func TestGitLabAnswers(t *testing.T) {

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -119,6 +120,12 @@ func TestIntrospectionAndUserinfo(t *testing.T) {
 	_, err := verify(t.Context(), token)
 	wantError(t, err, porterhouse.Unauthenticated, "userinfo is about", token)
 
+	// For whom a token is, userinfo has no say in.
+	i.AnswerJSON("/userinfo", http.StatusOK, idp.Claims{"sub": "u-1001", "groups": "staff", "aud": door.Audiences[0]})
+	token = i.Opaque(bare.With("aud", nil))
+	_, err = verify(t.Context(), token)
+	wantError(t, err, porterhouse.Unauthenticated, "does not say for whom", token)
+
 	// A program's token: alive, and userinfo knows nobody.
 	i.AnswerJSON("/userinfo", http.StatusForbidden, idp.Claims{"error": "insufficient_scope"})
 	wantPerson(t, verify, i.Opaque(bare.With("sub", "robot")), porterhouse.Principal{Issuer: i.URL, Subject: "robot", User: "robot", Client: "porterhouse"})
@@ -130,7 +137,7 @@ func TestUserinfoAlone(t *testing.T) {
 	s := opaqueSettings(i)
 	s.IntrospectionClientID, s.IntrospectionClientSecret = "", porterhouse.Secret{}
 	token := i.Opaque(i.Claims(idp.Alice, door.Audiences[0]))
-	if _, err := processorOf(t, OutboundConfig{}, s)(t.Context(), token); err == nil || i.Asked("/userinfo") != 0 {
+	if _, err := processorOf(t, OutboundConfig{}, s)(t.Context(), token); !errors.Is(err, ErrNotMine) || i.Asked("/userinfo") != 0 {
 		t.Errorf("without allow_any_audience: %v, userinfo was asked %d times", err, i.Asked("/userinfo"))
 	}
 	s.AllowAnyAudience = true

@@ -220,10 +220,15 @@ func TestPlainHTTPOnlyOnLoopbackByName(t *testing.T) {
 }
 
 func TestURLsThatAreNotAsked(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
 	o := outbound(t, nil, OutboundConfig{})
-	for _, address := range []string{"", "/path", "https://", "https:opaque", "https://user:pass@127.0.0.1/", "ftp://127.0.0.1/", "file:///etc/passwd", "https://a b/", "https://[::1"} {
+	withPassword := strings.Replace(server.URL, "//", "//user:hunter2@", 1)
+	for _, address := range []string{"", withPassword, "/path", "https://", "https:opaque", "https://user:pass@127.0.0.1/", "ftp://127.0.0.1/", "file:///etc/passwd", "https://a b/", "https://[::1"} {
 		_, err := o.Get(t.Context(), address, nil)
-		wantAway(t, err, "")
+		if wantAway(t, err, ""); strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the password is in %q", err)
+		}
 	}
 }
 
@@ -283,13 +288,19 @@ func TestLimitsOfAnAnswer(t *testing.T) {
 			}
 		}
 	})
-	o := outbound(t, server, OutboundConfig{MaxBytes: 1000, Timeout: 300 * time.Millisecond})
+	o := outbound(t, server, OutboundConfig{MaxBytes: 1000})
 	for path, why := range map[string]string{
 		"/body": "longer than allowed", "/headers": "not one that HTTP allows",
-		"/silent": "deadline exceeded", "/endless": "deadline exceeded",
 	} {
 		_, err := o.Get(t.Context(), server.URL+path, nil)
 		wantAway(t, err, why)
+	}
+	o = outbound(t, server, OutboundConfig{Timeout: 200 * time.Millisecond})
+	for _, path := range []string{"/silent", "/endless"} {
+		_, err := o.Get(t.Context(), server.URL+path, nil)
+		if wantAway(t, err, ""); !isTimeout(err) {
+			t.Errorf("%s: %v; want a timeout", path, err)
+		}
 	}
 }
 
@@ -436,6 +447,24 @@ func TestDeadHost(t *testing.T) {
 			t.Errorf("after it came back: %v", err)
 		}
 	}
+}
+
+// Nobody waits for a turn at a dead host.
+func TestDeadHostIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(1)
+		for range deadAfter {
+			if err := h.enter(t.Context(), time.Second, time.Now); err != nil {
+				t.Fatal(err)
+			}
+			h.leave(time.Now(), true, true)
+		}
+		h.turns <- struct{}{}
+		start := time.Now()
+		if err := h.enter(t.Context(), time.Second, time.Now); err == nil || time.Since(start) != 0 {
+			t.Errorf("%v, after %s", err, time.Since(start))
+		}
+	})
 }
 
 // Who has no patience cannot make a host look dead.

@@ -105,6 +105,7 @@ func TestTokensThatAreMadeUp(t *testing.T) {
 		{"another header", part(encoded(object{"alg": "RS256", "kid": "rsa"})) + "." + parts[1] + "." + parts[2], "signature is wrong"},
 		{"a bit of the signature", good[:len(good)-8] + "AAAA" + good[len(good)-4:], "signature is wrong"},
 		{"a shorter signature", parts[0] + "." + parts[1] + "." + parts[2][:len(parts[2])-6], "signature is wrong"},
+		{"bits beyond the last byte", good[:len(good)-1] + string(next64(good[len(good)-1])), "base64url"},
 		{"padding", good + "==", "base64url"},
 		{"the other base64", parts[0] + "." + parts[1] + "." + strings.NewReplacer("-", "+", "_", "/").Replace(parts[2]) + "+/", "base64url"},
 		{"a line break", parts[0] + "." + parts[1] + ".\n" + parts[2], "base64url"},
@@ -123,6 +124,13 @@ func TestTokensThatAreMadeUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// next64 is the character whose lowest bit alone differs, which is beyond the last
+// byte where one byte ends in it.
+func next64(c byte) byte {
+	const all = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return all[strings.IndexByte(all, c)^1]
 }
 
 func TestStaticKey(t *testing.T) {

@@ -92,8 +92,9 @@ func (h *hearing) checkDomain() error {
 
 // domainsOf are the domains that a person was proved to be of, in lower case.
 func (r *rules) domainsOf(c claims, from claimSource) (domains []string) {
-	if email, _ := c["email"].(string); isVerified(c, from) && strings.Count(email, "@") == 1 {
-		domains = append(domains, lowerASCII(email[strings.IndexByte(email, '@')+1:]))
+	email, _ := c["email"].(string)
+	if _, domain, ok := strings.Cut(email, "@"); ok && isVerified(c, from) {
+		domains = append(domains, lowerASCII(domain)) // with an @ in it, it is nobody's
 	}
 	if hosted, _ := c["hd"].(string); r.trait.hostedDomain && hosted != "" {
 		domains = append(domains, lowerASCII(hosted))

@@ -62,6 +62,10 @@ func (g gitlab) proveJWT(ctx context.Context, token string) (porterhouse.Princip
 	if err := g.signatures.verify(ctx, t); err != nil {
 		return porterhouse.Principal{}, err
 	}
+	// Jobs get JWTs of the same keys, for whatever audience their author writes down.
+	if t.claims.has("pipeline_id") || t.claims.has("project_id") {
+		return porterhouse.Principal{}, refuse("it is of a job in a pipeline, not of a person")
+	}
 	return g.judge(ctx, t.claims, claimSource{header: &t.header})
 }
 

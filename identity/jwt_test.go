@@ -111,6 +111,7 @@ func TestTokensThatAreMadeUp(t *testing.T) {
 		{"a line break", parts[0] + "." + parts[1] + ".\n" + parts[2], "base64url"},
 		{"a space before", " " + good, "no JWT"},
 		{"an ES256 signature of zeros", strings.Join(strings.Split(es.token(claims, nil), ".")[:2], ".") + "." + part(make([]byte, 64)), "signature is wrong"},
+		{"an ES256 signature with a zero between its numbers", longer(es.token(claims, nil)), "signature is wrong"},
 		{"an ES256 signature in ASN.1", strings.Join(strings.Split(es.token(claims, nil), ".")[:2], ".") + "." + part([]byte{0x30, 6, 2, 1, 1, 2, 1, 1}), "signature is wrong"},
 	} {
 		t.Run(attack.name, func(t *testing.T) {
@@ -124,6 +125,16 @@ func TestTokensThatAreMadeUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// longer writes a zero before the second number of an ES256 signature.
+func longer(token string) string {
+	at := strings.LastIndexByte(token, '.') + 1
+	signature, err := base64.RawURLEncoding.DecodeString(token[at:])
+	if err != nil {
+		panic(err)
+	}
+	return token[:at] + base64.RawURLEncoding.EncodeToString(slices.Insert(signature, 32, 0))
 }
 
 // next64 is the character whose lowest bit alone differs, which is beyond the last

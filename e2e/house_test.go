@@ -147,7 +147,7 @@ func prepareHouse(t *testing.T, clickhouse string, gateway sandbox.Gateway, s se
 listen: 127.0.0.1:0
 clusters:
   main: {url: %q, user: %s, password: "file:gateway.password"}
-users: {name: "{localpart}", domains: [example.com], local_users: {allow: [alice, bob, carol]}}
+users: {name: "{localpart}", domains: [example.com], local_users: {allow: [alice, bob, carol, "person*"]}}
 tokens: {file: tokens.json}
 audit: {file: %q, key: "file:audit.key"}
 %s`, clickhouse, gateway.User, h.audit, s.extra))

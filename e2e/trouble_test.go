@@ -160,7 +160,7 @@ func TestAuditDiskFull(t *testing.T) {
 			}
 			cmd.Path = path
 		}
-		h := openHouse(t, db.HTTP, gateway, settings{limit: limited})
+		h := openHouse(t, db.HTTP, gateway, settings{limit: limited, extra: "kv: {memory: true}\n"})
 		a := h.mustAgent("alice", stateless)
 		full := ""
 		h.eventually("the disk is full", 20*time.Second, func() bool {

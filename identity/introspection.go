@@ -14,6 +14,7 @@ type introspector struct {
 	endpoint string
 	clientID string
 	secret   porterhouse.Secret
+	inForm   bool // the provider says that the secret belongs into the form
 }
 
 // introspect asks what a token is good for. The claims are of the token: who, for
@@ -44,11 +45,13 @@ func introspect(ctx context.Context, o *Outbound, at introspector, token string)
 // that does not, in the form.
 func (at introspector) ask(ctx context.Context, o *Outbound, token string) (Reply, error) {
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	// The parts are form-encoded first (RFC 6749, 2.3.1): a colon must not end the id.
-	header := basic(url.QueryEscape(at.clientID), url.QueryEscape(at.secret.Reveal()))
-	reply, err := o.Post(ctx, at.endpoint, header, formType, form.Encode())
-	if err != nil || reply.Status != http.StatusUnauthorized {
-		return reply, err
+	if !at.inForm {
+		// The parts are form-encoded first (RFC 6749, 2.3.1): a colon must not end the id.
+		header := basic(url.QueryEscape(at.clientID), url.QueryEscape(at.secret.Reveal()))
+		reply, err := o.Post(ctx, at.endpoint, header, formType, form.Encode())
+		if err != nil || reply.Status != http.StatusUnauthorized {
+			return reply, err
+		}
 	}
 	form.Set("client_id", at.clientID)
 	form.Set("client_secret", at.secret.Reveal())

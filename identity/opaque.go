@@ -48,7 +48,7 @@ func (o opaque) ask(ctx context.Context, token string, at places) (claims, error
 		return userinfo(ctx, o.providers.outbound, at.userinfo, token)
 	}
 	traceOf(ctx).note("introspection is asked, as the client %q", s.IntrospectionClientID)
-	client := introspector{endpoint: at.introspection, clientID: s.IntrospectionClientID, secret: s.IntrospectionClientSecret}
+	client := introspector{endpoint: at.introspection, clientID: s.IntrospectionClientID, secret: s.IntrospectionClientSecret, inForm: at.secretInForm}
 	about, err := introspect(ctx, o.providers.outbound, client, token)
 	if err != nil || at.userinfo == "" || o.suffices(about) {
 		return about, err

@@ -208,6 +208,11 @@ func TestIntrospectionClient(t *testing.T) {
 	if _, err := processorOf(t, OutboundConfig{}, s)(t.Context(), token); err != nil {
 		t.Errorf("in the form: %v", err)
 	}
+	asked := i.Asked("/introspect")
+	i.AnswerJSON("/.well-known/openid-configuration", http.StatusOK, i.Discovery().With("introspection_endpoint_auth_methods_supported", []string{"client_secret_post"}))
+	if _, err := processorOf(t, OutboundConfig{}, s)(t.Context(), token); err != nil || i.Asked("/introspect") != asked+1 {
+		t.Errorf("in the form, as the provider says: %v, asked %d times", err, i.Asked("/introspect")-asked)
+	}
 	s.IntrospectionClientSecret = porterhouse.NewSecret("wrong-secret")
 	_, err := processorOf(t, OutboundConfig{}, s)(t.Context(), token)
 	wantError(t, err, porterhouse.Unavailable, "refuses our own client id", "wrong-secret")

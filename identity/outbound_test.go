@@ -272,6 +272,7 @@ func TestRedirects(t *testing.T) {
 }
 
 func TestLimitsOfAnAnswer(t *testing.T) {
+	end := make(chan struct{}) // a handler that ended with its caller could still answer
 	server := provider(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/body":
@@ -279,15 +280,20 @@ func TestLimitsOfAnAnswer(t *testing.T) {
 		case "/headers":
 			w.Header().Set("X-Long", strings.Repeat("x", 2*maxResponseHeaders))
 		case "/silent":
-			<-r.Context().Done()
+			<-end
 		case "/endless":
-			for r.Context().Err() == nil {
+			for {
 				_, _ = io.WriteString(w, "x")
 				_ = http.NewResponseController(w).Flush()
-				time.Sleep(10 * time.Millisecond)
+				select {
+				case <-end:
+					return
+				case <-time.After(10 * time.Millisecond):
+				}
 			}
 		}
 	})
+	t.Cleanup(func() { close(end) })
 	o := outbound(t, server, OutboundConfig{MaxBytes: 1000})
 	for path, why := range map[string]string{
 		"/body": "longer than allowed", "/headers": "not one that HTTP allows",
@@ -371,11 +377,12 @@ func tunnel(w http.ResponseWriter, address string) {
 
 func TestSlowProviderStallsNobodyElse(t *testing.T) {
 	var under atomic.Int32
-	slow := provider(t, func(_ http.ResponseWriter, r *http.Request) {
+	end := make(chan struct{})
+	slow := provider(t, func(http.ResponseWriter, *http.Request) {
 		under.Add(1)
-		defer under.Add(-1)
-		<-r.Context().Done()
+		<-end
 	})
+	t.Cleanup(func() { close(end) })
 	quick := provider(t, func(http.ResponseWriter, *http.Request) {})
 	o := outbound(t, quick, OutboundConfig{PerHost: 4})
 	slower := outbound(t, slow, OutboundConfig{})

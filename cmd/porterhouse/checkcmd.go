@@ -8,21 +8,25 @@ import (
 	"slices"
 	"strings"
 
+	"porterhouse/authenticator"
 	"porterhouse/clickhouse"
 	"porterhouse/identity"
 )
 
 const checkUsage = `idp --config FILE [--token -|env:NAME]
        porterhouse check grants --config FILE [ROLE…]
+       porterhouse check authenticator --config FILE
 
 check idp asks each identity provider what it says of itself, and tells what does
 not fit; with a token it also says what whoami says. check grants prints the SQL
 that gives the gateway and the provisioner what they need, and nothing else. The
-roles are those that groups give beside the ones that the configuration names.`
+roles are those that groups give beside the ones that the configuration names.
+check authenticator prints the file by which ClickHouse's servers ask us who is
+there; the secret path is in it.`
 
 // checkCommand tells what would go wrong before somebody meets it.
 func checkCommand(ctx context.Context, t terminal, args []string) error {
-	verbs := map[string]func(context.Context, terminal, []string) error{"idp": checkProviders, "grants": checkGrants}
+	verbs := map[string]func(context.Context, terminal, []string) error{"idp": checkProviders, "grants": checkGrants, "authenticator": checkAuthenticator}
 	if len(args) > 0 && verbs[args[0]] != nil {
 		return verbs[args[0]](ctx, t, args[1:])
 	}
@@ -116,6 +120,35 @@ func checkGrants(ctx context.Context, t terminal, args []string) error {
 		}
 	}
 	return errors.Join(err, p.store.Close())
+}
+
+// checkAuthenticator prints what belongs into /etc/clickhouse-server/config.d.
+func checkAuthenticator(_ context.Context, t terminal, args []string) error {
+	f := t.flags("check authenticator", "[flags]")
+	config := f.String("config", "porterhouse.yaml", "the configuration `file`")
+	if _, err := parse(f, args, 0, 0); err != nil {
+		return err
+	}
+	c, err := loadPart(*config, t.env, func(secret string) bool { return strings.HasSuffix(secret, ".authenticator.path") })
+	if err != nil {
+		return err
+	}
+	for _, name := range c.clusterNames() {
+		a := c.Clusters[name].Authenticator
+		if a == nil {
+			return fmt.Errorf("cluster %s has no authenticator (clusters.%s.authenticator)", name, name)
+		}
+		scheme := "http"
+		if a.TLS != nil {
+			scheme = "https"
+		}
+		file, err := authenticator.ClickHouseConfig(a.name(), scheme+"://"+a.Listen+a.path().Reveal())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(t.stdout, "<!-- Cluster %s: a file in config.d of each server, which only ClickHouse may read. -->\n%s", name, file)
+	}
+	return nil
 }
 
 // grants are the statements that the gateway, and the provisioner if there is one,

@@ -6,7 +6,7 @@
 //	porterhouse stdio --config porterhouse.yaml   MCP over standard input and output, for one person
 //	porterhouse token create|list|revoke          API tokens
 //	porterhouse whoami --config F --token -       whom a token proves, and why, and which account follows
-//	porterhouse check idp|grants                  what would go wrong, and what to do
+//	porterhouse check idp|grants|authenticator    what would go wrong, and what to do
 //	porterhouse users …                           whose the accounts are, and accounts of people who are gone
 //	porterhouse audit verify FILE…                whether an audit record is whole
 //	porterhouse version
@@ -56,7 +56,7 @@ func commands() []command {
 		{"stdio", "--config FILE", "MCP on standard input and output, as the person of $PORTERHOUSE_TOKEN", stdioCommand},
 		{"token", "create|list|revoke …", "make, list and revoke API tokens", tokenCommand},
 		{"whoami", whoamiUsage, "whom a token proves, which account follows, and why; changes nothing", whoamiCommand},
-		{"check", "idp|grants …", "what each identity provider says of itself; the grants that are needed", checkCommand},
+		{"check", "idp|grants|authenticator …", "what identity providers say of themselves; what ClickHouse needs", checkCommand},
 		{"users", "list|release|absent|disable|drop …", "whose the accounts are; accounts of people who are gone", usersCommand},
 		{"audit", auditUsage, "tell whether an audit record is whole and unchanged", auditCommand},
 		{"version", "", "print the version", versionCommand},

@@ -388,7 +388,7 @@ func TestRefusalsAreRememberedBriefly(t *testing.T) {
 		t.Errorf("the known token was asked about %d times", asked)
 	}
 	h.clock.pass(10 * time.Second)
-	h.wire.AnswerJSON("/introspect", http.StatusOK, h.claims(h.person).With("active", true))
+	h.wire.AnswerJSON("/introspect", http.StatusOK, h.claims(h.person).With("active", true).With("token_type", "Bearer"))
 	mustProve(t, v, "no-such-token") // the provider has come to know it
 }
 

@@ -97,16 +97,18 @@ var impostors = []struct {
 	{"issued to nobody", func(s *identity.Settings) { s.ClientIDs = []string{"only this"} }, claimed{"azp": nil, "client_id": nil}, no401},
 	{"two clients, the right one second", func(s *identity.Settings) { s.ClientIDs = []string{"only this"} }, claimed{"client_id": "only this"}, no401},
 
-	{"an ID token, by its nonce", nil, claimed{"nonce": "n"}, no401},
-	{"an ID token, by at_hash", nil, claimed{"at_hash": "x"}, no401},
-	{"an ID token, by c_hash", nil, claimed{"c_hash": "x"}, no401},
-	{"an ID token, by its typ", nil, claimed{"typ": "ID"}, no401},
-	{"an ID token, by token_use", nil, claimed{"token_use": "id"}, no401},
+	{"an ID token of our client, by its nonce", ourClient, claimed{"nonce": "n", "aud": client}, no401},
+	{"an ID token of our client, by at_hash", ourClient, claimed{"at_hash": "x", "aud": client}, no401},
+	{"an ID token of our client, by c_hash", ourClient, claimed{"c_hash": "x", "aud": client}, no401},
+	{"an ID token of our client, by its typ", ourClient, claimed{"typ": "ID", "aud": client}, no401},
+	{"an ID token of our client, by token_use", ourClient, claimed{"token_use": "id", "aud": client}, no401},
 	{"an ID token of another client, where ours pass", allowIDTokens, claimed{"nonce": "n", "aud": "another client"}, no401},
 	{"an ID token for the door, where ours pass", allowIDTokens, claimed{"nonce": "n", "azp": nil, "client_id": nil}, no401},
 	{"an ID token for several, and no azp", allowIDTokens, claimed{"nonce": "n", "aud": []string{"x", client}, "azp": nil, "client_id": nil}, no401},
 	{"an ID token for several, and another azp", allowIDTokens, claimed{"nonce": "n", "aud": []string{"x", client}, "azp": "x", "client_id": nil}, no401},
 }
+
+func ourClient(s *identity.Settings) { s.ClientIDs = []string{client} }
 
 func allowIDTokens(s *identity.Settings) { s.AllowIDTokens, s.ClientIDs = true, []string{client} }
 

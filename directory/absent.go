@@ -17,14 +17,15 @@ import (
 
 // Absence is an account of ours that nobody has wanted for long.
 type Absence struct {
-	Account porterhouse.UserName
-	Seen    time.Time // when it was last wanted, to a day; or when it was first found, if that is not known
+	Account  porterhouse.UserName
+	Seen     time.Time // when it was last wanted, to a day; or when it was first found, if that is not known
+	Reported time.Time // when it was first reported, since then
 }
 
 // presence is what Store keeps of an account.
 type presence struct {
 	Seen     time.Time `json:"seen"`
-	Reported time.Time `json:"reported,omitzero"` // by Absent, since then
+	Reported time.Time `json:"reported,omitzero"` // by Absent for the first time, since then
 }
 
 // noteEvery is how often Store is told that an account is wanted.
@@ -83,29 +84,42 @@ func (p *Provisioner) Absent(ctx context.Context, days int) (list []Absence, err
 	if err != nil {
 		return nil, err
 	}
-	now := p.config.Now()
+	now := p.config.Now().UTC().Round(0)
 	for _, name := range slices.Sorted(maps.Keys(c.users)) {
 		user, err := porterhouse.ParseUserName(name)
 		if err != nil || p.origin(name, c) != Ours {
 			continue
 		}
-		is, err := p.presences.read(ctx, name)
-		if errors.Is(err, kv.ErrNotFound) {
-			is, err = presence{Seen: now}, nil
-		}
-		gone := now.Sub(is.Seen) >= time.Duration(days)*24*time.Hour
-		if gone {
-			is.Reported = now
-			list = append(list, Absence{user, is.Seen})
-		}
-		if err == nil && (gone || is.Seen.Equal(now)) {
-			err = p.keep(ctx, name, is)
-		}
+		is, err := p.report(ctx, name, now, time.Duration(days)*24*time.Hour)
 		if err != nil {
 			return nil, err
 		}
+		if !is.Reported.IsZero() {
+			list = append(list, Absence{user, is.Seen, is.Reported})
+		}
 	}
 	return list, nil
+}
+
+// report keeps that an account is first looked for now, or first reported; of one
+// that is not absent for so long, Reported is zero.
+func (p *presences) report(ctx context.Context, name string, now time.Time, absent time.Duration) (presence, error) {
+	is, err := p.read(ctx, name)
+	isUnknown := errors.Is(err, kv.ErrNotFound)
+	if isUnknown {
+		is, err = presence{Seen: now}, nil
+	}
+	isGone := now.Sub(is.Seen) >= absent
+	if err == nil && (isUnknown || isGone && is.Reported.IsZero()) {
+		if isGone {
+			is.Reported = now
+		}
+		err = p.keep(ctx, name, is)
+	}
+	if !isGone {
+		is.Reported = time.Time{} // for fewer days, and not for so many
+	}
+	return is, err
 }
 
 // Disable takes from an account that Absent reported the roles that are ours to

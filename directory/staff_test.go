@@ -336,6 +336,14 @@ func TestAbsent(t *testing.T) {
 	if err != nil || len(list) != 2 || list[0].Account.String() != "ph_gone" || list[1].Account.String() != "ph_left" {
 		t.Fatalf("absent are %v (%v)", list, err)
 	}
+	reported := list[0].Reported
+	e.clock.advance(time.Hour)
+	if again, err := e.Absent(t.Context(), 30); err != nil || len(again) != 2 || reported.IsZero() || !again[0].Reported.Equal(reported) {
+		t.Errorf("absent are %v (%v), first reported %v", again, err, reported)
+	}
+	if longer, err := e.Absent(t.Context(), 60); err != nil || len(longer) != 0 {
+		t.Errorf("absent for 60 days: %v (%v)", longer, err)
+	}
 	before := len(e.recorded(t))
 	if err := e.Disable(t.Context(), name(t, "ph_left")); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"porterhouse/directory"
 )
 
 // How often the regular work is done.
@@ -53,24 +56,39 @@ func (p *process) retireAll(ctx context.Context, c Config) {
 }
 
 // retire disables what nobody has wanted for long, and drops what nobody has wanted
-// for longer: each was reported, and could not be used, for the time in between.
+// for longer. What cannot be retired keeps nothing else from it.
 func (p *process) retire(ctx context.Context, cluster string, o *ProvisionConfig) error {
 	provisioner := p.provisioners[cluster]
 	absent, err := provisioner.Absent(ctx, days(o.DisableAfter))
 	if err != nil {
 		return err
 	}
+	var failed []error
+	now := time.Now()
 	for _, a := range absent {
 		do, done := provisioner.Disable, "disabled"
-		if o.DropAfter > 0 && time.Since(a.Seen) >= o.DropAfter {
+		if o.drops(a, now) {
 			do, done = provisioner.Drop, "dropped"
 		}
 		if err := do(ctx, a.Account); err != nil {
-			return err
+			failed = append(failed, err)
+			continue
 		}
-		p.log.Warn("nobody has wanted this account for long", "account", a.Account.String(), "cluster", cluster, "seen", a.Seen, "done", done)
+		if done == "dropped" || now.Sub(a.Reported) < retireEvery { // a disabled one is met again each hour
+			p.log.Warn("nobody has wanted this account for long", "account", a.Account.String(), "cluster", cluster, "seen", a.Seen, "done", done)
+		}
 	}
-	return nil
+	return errors.Join(failed...)
+}
+
+// minReported is how long an account was reported and disabled before it is
+// dropped, however long nobody has wanted it: after a long stop of ours, or the day
+// that drop_after is configured, it can still be missed.
+const minReported = 24 * time.Hour
+
+// drops reports whether an absent account is dropped now.
+func (o *ProvisionConfig) drops(a directory.Absence, now time.Time) bool {
+	return o.DropAfter > 0 && now.Sub(a.Seen) >= o.DropAfter && now.Sub(a.Reported) >= minReported
 }
 
 // days is a time in whole days; at least one.

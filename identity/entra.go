@@ -102,15 +102,24 @@ func isForGraph(token string, t jwt) bool {
 	return err == nil && header.has("nonce") || t.claims["aud"] == graphID || t.claims["aud"] == graphHost
 }
 
-// checkPerson refuses people of other tenants, and programs: an application's own
-// token has no scope (scp), and would come in as nobody.
+// programNames are claims with the name of a client: a processor whose names they are
+// is for programs.
+var programNames = []string{"azp", "appid"}
+
+// checkPerson refuses people of other tenants, and passes on whom the processor is
+// not for: an application's own token, which has no scope (scp), would come in as
+// nobody, and at a processor for programs people would come in as their client.
 func (e entra) checkPerson(t jwt) error {
 	if tenant, _ := t.claims["tid"].(string); tenant != e.tenant {
 		return refuse("it is of the tenant %q (tid), not of %q", abridged(tenant), e.tenant)
 	}
 	isProgram := t.claims["idtyp"] == "app" || !t.claims.has("scp") && !e.rules.isID(t.claims, claimSource{header: &t.header})
-	if isProgram && e.rules.settings.UsernameClaim == "" {
-		return refuse("it is of an application, not of a person (no scp); for programs, configure another processor, with username_claim: azp (or appid)")
+	forPrograms := slices.Contains(programNames, e.rules.settings.UsernameClaim)
+	switch {
+	case isProgram && !forPrograms:
+		return notMine("it is of an application, not of a person (no scp); for programs, configure another processor, with username_claim: azp (or appid)")
+	case forPrograms && !isProgram:
+		return notMine("it is of a person, and this processor is for programs (username_claim: %s)", e.rules.settings.UsernameClaim)
 	}
 	return nil
 }

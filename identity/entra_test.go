@@ -33,14 +33,12 @@ func TestEntra(t *testing.T) {
 		}
 	}
 	sound := e.V2(idp.Alice, idp.API, "client")
-	program := sound.With("scp", nil).With("preferred_username", nil).With("roles", []string{"Reader"}).With("idtyp", "app")
 	verify := processorOf(t, on(n), entraSettings())
 	for name, c := range map[string]struct{ token, why string }{
 		"other tenant":    {e.Sign(sound.With("tid", "11111111-1111-1111-1111-111111111111")), "tenant"},
 		"no tenant":       {e.Sign(sound.With("tid", nil)), "tenant"},
 		"other audience":  {e.Sign(sound.With("aud", "x")), "it is for"},
 		"for Graph":       {e.GraphToken(idp.Alice, "client"), "Microsoft Graph"},
-		"of a program":    {e.Sign(program), "not of a person"},
 		"without oid":     {e.Sign(sound.With("oid", nil)), "oid and tid"},
 		"Graph as target": {e.Sign(sound.With("aud", "https://graph.microsoft.com")), "Microsoft Graph"},
 	} {
@@ -52,11 +50,37 @@ func TestEntra(t *testing.T) {
 	if e.Asked("/v1.0/me/transitiveMemberOf") != 0 {
 		t.Error("Graph was asked for groups that the tokens have")
 	}
-	programs := entraSettings()
+}
+
+// People and programs of one tenant have a processor each, in whatever order; a
+// person is never its client, and without a processor for them programs are nobody.
+func TestEntraPrograms(t *testing.T) {
+	e := idp.StartEntra(t, idp.Options{})
+	p, err := NewProviders(ProvidersConfig{Outbound: outbound(t, nil, on(idp.StartInternet(t, e)))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	people, programs := entraSettings(), entraSettings()
+	people.Name, programs.Name = "people", "programs"
 	programs.UsernameClaim, programs.GroupsClaim = "azp", "roles"
-	wantPerson(t, processorOf(t, on(n), programs), e.Sign(program), porterhouse.Principal{
-		Issuer: idp.EntraV2, Subject: "u-1001@" + idp.Tenant, User: "client", Client: "client", Groups: []string{"Reader"},
-	})
+	sound := e.V2(idp.Alice, idp.API, "client")
+	person := e.Sign(sound)
+	program := e.Sign(sound.With("scp", nil).With("preferred_username", nil).With("roles", []string{"Reader"}).With("idtyp", "app"))
+	robot := porterhouse.Principal{Issuer: idp.EntraV2, Subject: "u-1001@" + idp.Tenant, User: "client", Client: "client", Groups: []string{"Reader"}}
+	alice := porterhouse.Principal{Issuer: idp.EntraV2, Subject: robot.Subject, User: "alice@example.com", Client: "client", Groups: idp.Alice.Groups}
+
+	for _, both := range [][]Settings{{people, programs}, {programs, people}} {
+		v := newTestVerifier(t, p, both...)
+		wantPerson(t, v.Verify, person, alice)
+		wantPerson(t, v.Verify, program, robot)
+	}
+	_, err = newTestVerifier(t, p, people).Verify(t.Context(), program)
+	wantError(t, err, porterhouse.Unauthenticated, "not of a person", program)
+	_, err = newTestVerifier(t, p, programs).Verify(t.Context(), person)
+	wantError(t, err, porterhouse.Unauthenticated, "it is of a person", person)
+	people.UsernameClaim = "oid"
+	_, err = newTestVerifier(t, p, people).Verify(t.Context(), program)
+	wantError(t, err, porterhouse.Unauthenticated, "not of a person", program)
 }
 
 // A token that says that its person is in too many groups for a token.

@@ -13,3 +13,12 @@ func (s Settings) Issuer() string {
 	}
 	return ""
 }
+
+// GitHubAPI is where a processor for GitHub asks. "": its base_url names no GitHub.
+func (s Settings) GitHubAPI() string {
+	api, err := githubAPI(s.BaseURL)
+	if err != nil {
+		return "" // which NewProcessors refuses
+	}
+	return api
+}

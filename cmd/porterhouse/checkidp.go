@@ -117,13 +117,13 @@ func (v visit) clock(h http.Header, now time.Time) finding {
 	if err != nil {
 		return finding{careful, "it does not tell its time (no Date header), so the clocks cannot be compared"}
 	}
-	leeway := v.VerifierLeeway
-	if leeway == 0 {
+	leeway := max(v.VerifierLeeway, 0) // less than 0: none
+	if v.VerifierLeeway == 0 {
 		leeway = time.Minute
 	}
 	apart := now.Sub(theirs).Round(time.Second)
 	switch {
-	case apart.Abs() > max(leeway, 0)+time.Second:
+	case apart.Abs() > leeway+time.Second:
 		return finding{wrong, fmt.Sprintf("our clock is %v away from the provider's, and verifier_leeway is %v: good tokens are refused; set the clock (NTP)", apart, leeway)}
 	case apart.Abs() > 5*time.Second:
 		return finding{careful, fmt.Sprintf("our clock is %v away from the provider's: set it (NTP)", apart)}
@@ -138,13 +138,23 @@ func (v visit) issuer(said, address string) finding {
 	case said == "":
 		return finding{wrong, "the document names no issuer; is " + address + " a discovery document?"}
 	case v.ExpectedIssuer != "" && said != v.ExpectedIssuer:
-		return finding{careful, fmt.Sprintf("the document's issuer is %q and expected_issuer %q: one character more, such as a slash at the end, and all tokens are refused; compare with iss in a token", said, v.ExpectedIssuer)}
+		return finding{v.otherIssuer(), fmt.Sprintf("the document's issuer is %q and expected_issuer %q: one character more, such as a slash at the end, and all tokens are refused; compare with iss in a token", said, v.ExpectedIssuer)}
 	case strings.Contains(said, "{"):
 		return finding{wrong, fmt.Sprintf("the issuer is %q, for several tenants at once: configure one tenant", said)}
 	case strings.TrimRight(said, "/") != strings.TrimRight(expected, "/") && expected != "":
-		return finding{careful, fmt.Sprintf("the document's issuer is %q, which is not where the document is (%s)", said, expected)}
+		return finding{v.otherIssuer(), fmt.Sprintf("the document's issuer is %q, which is not where the document is (%s): name it as expected_issuer if it is yours", said, expected)}
 	}
 	return finding{fine, fmt.Sprintf("its issuer is %q", said)}
+}
+
+// otherIssuer is how much it matters that a document is of another issuer: a
+// processor that reads it takes no token by it.
+func (v visit) otherIssuer() level {
+	switch v.Type {
+	case "entra", "azure", "google", "gitlab":
+		return careful
+	}
+	return wrong
 }
 
 // endpoints says which tokens can be checked by what the provider has.
@@ -155,19 +165,28 @@ func (v visit) endpoints(ctx context.Context, d document) []finding {
 	} else {
 		found = append(found, finding{careful, "it has no keys (jwks_uri), so each token is asked about"})
 	}
-	introspected := d.Introspection != "" && v.IntrospectionClientID != ""
-	switch {
-	case introspected:
-		found = append(found, finding{fine, "tokens that are no JWTs are introspected at " + d.Introspection})
-	case d.Userinfo != "":
-		found = append(found, finding{careful, "tokens that are no JWTs are shown to " + d.Userinfo + ", which does not say whom they are for; give introspection_client_id and _secret where the provider introspects"})
-	default:
-		found = append(found, finding{careful, "tokens that are no JWTs cannot be checked"})
-	}
+	found = append(found, v.opaque(d))
 	if d.Authorization != "" && d.Registration == "" {
 		found = append(found, finding{careful, "clients cannot register themselves (no registration_endpoint): MCP clients need a client id that you made"})
 	}
 	return found
+}
+
+// opaque says what becomes of tokens that are no JWTs.
+func (v visit) opaque(d document) finding {
+	switch v.Type {
+	case "entra", "azure", "cognito":
+		return finding{fine, "its tokens for access are JWTs, all of them"}
+	case "google", "gitlab":
+		return finding{fine, "tokens that are no JWTs are shown to the provider, which says of which client they are"}
+	}
+	switch {
+	case d.Introspection != "" && v.IntrospectionClientID != "":
+		return finding{fine, "tokens that are no JWTs are introspected at " + d.Introspection}
+	case d.Userinfo != "" && v.AllowAnyAudience:
+		return finding{careful, "tokens that are no JWTs are shown to " + d.Userinfo + ", which does not say whom they are for; give introspection_client_id and _secret where the provider introspects"}
+	}
+	return finding{careful, "tokens that are no JWTs are refused; where the provider introspects, give introspection_client_id and _secret"}
 }
 
 // keys looks at a key set.
@@ -196,10 +215,7 @@ func (v visit) keys(ctx context.Context, address string) []finding {
 
 // api looks whether GitHub can be reached.
 func (v visit) api(ctx context.Context) []finding {
-	address := "https://api.github.com/"
-	if v.BaseURL != "" {
-		address = strings.TrimRight(v.BaseURL, "/") + "/api/v3/"
-	}
+	address := v.GitHubAPI() + "/"
 	var any json.RawMessage
 	reply, problem := v.get(ctx, "its API", address, &any)
 	if problem != nil && reply.Status != http.StatusUnauthorized { // GitHub Enterprise tells strangers nothing

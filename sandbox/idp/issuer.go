@@ -3,9 +3,7 @@ package idp
 import (
 	"crypto/rand"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -22,11 +20,8 @@ type Issuer struct {
 	Options Options
 	Now     func() time.Time // of new tokens
 
-	mu        sync.Mutex
-	keys      []*Key            // the newest first; the first signs
-	published []map[string]any  // what the key set holds beside them
-	opaque    map[string]Claims // by token: what it stands for
-	people    []Person
+	keyRing
+	knowledge
 }
 
 // StartIssuer starts an issuer with one key.
@@ -34,7 +29,7 @@ func StartIssuer(t testing.TB, o Options) *Issuer {
 	t.Helper()
 	wire := startWire(t)
 	o = o.withDefaults()
-	i := &Issuer{Wire: wire, Name: wire.URL, Options: o, Now: time.Now, opaque: map[string]Claims{}, people: o.People}
+	i := &Issuer{Wire: wire, Name: wire.URL, Options: o, Now: time.Now, knowledge: knowledge{opaque: map[string]Claims{}, people: o.People}}
 	if o.Key == nil {
 		o.Key = NewKey(t, "RS256")
 	}
@@ -54,46 +49,6 @@ func (i *Issuer) Discovery() Claims {
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256", "ES256", "EdDSA"},
 	}
-}
-
-// KeySet is what the issuer publishes at /jwks.
-func (i *Issuer) KeySet() Claims {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	keys := []map[string]any{}
-	for _, k := range i.keys {
-		keys = append(keys, k.JWK())
-	}
-	return Claims{"keys": append(keys, i.published...)}
-}
-
-// AddKey publishes a key and signs with it from now on.
-func (i *Issuer) AddKey(k *Key) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.keys = append([]*Key{k}, i.keys...)
-}
-
-// Key is the one that signs.
-func (i *Issuer) Key() *Key {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.keys[0]
-}
-
-// Publish adds an entry to the key set that the issuer itself does not sign with.
-func (i *Issuer) Publish(jwk map[string]any) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.published = append(i.published, jwk)
-}
-
-// Rotate makes a new key and stops publishing all others.
-func (i *Issuer) Rotate(t testing.TB, algorithm string) {
-	key := NewKey(t, algorithm)
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.keys, i.published = []*Key{key}, nil
 }
 
 // Sign makes a JWT of claims; changes are of its header.
@@ -116,54 +71,10 @@ func (i *Issuer) Claims(p Person, audience string) Claims {
 // Opaque makes a token that only the endpoints understand: they answer with claims.
 func (i *Issuer) Opaque(claims Claims) string { return i.register(rand.Text()+rand.Text(), claims) }
 
-// register makes token stand for claims.
-func (i *Issuer) register(token string, claims Claims) string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.opaque[token] = claims
-	return token
-}
-
-// Amend changes what the endpoints say of a token; a nil value leaves the claim out.
-func (i *Issuer) Amend(token string, changes Claims) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.opaque[token] = i.opaque[token].and(changes)
-}
-
-// Know makes a person known, instead of any with the same subject.
-func (i *Issuer) Know(p Person) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	others := slices.DeleteFunc(slices.Clone(i.people), func(other Person) bool { return other.Subject == p.Subject })
-	i.people = append(others, p)
-}
-
-// person is the one whom is true of.
-func (i *Issuer) person(whom func(Person) bool) (Person, bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if at := slices.IndexFunc(i.people, whom); at >= 0 {
-		return i.people[at], true
-	}
-	return Person{}, false
-}
-
-func withSubject(subject string) func(Person) bool {
-	return func(p Person) bool { return p.Subject == subject }
-}
-
-// Revoke makes the endpoints forget a token.
-func (i *Issuer) Revoke(token string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	delete(i.opaque, token)
-}
-
 // known returns what token stands for; nothing once it has expired.
 func (i *Issuer) known(token string) (Claims, bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
+	i.knowledge.mu.Lock()
+	defer i.knowledge.mu.Unlock()
 	claims, ok := i.opaque[token]
 	if end, limited := claims["exp"].(int64); limited && end <= i.Now().Unix() {
 		return nil, false

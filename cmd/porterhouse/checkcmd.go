@@ -146,22 +146,31 @@ func checkAuthenticator(_ context.Context, t terminal, args []string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(t.stdout, "<!-- Cluster %s: a file in config.d of each server, which only ClickHouse may read. -->\n%s", name, file)
+		fmt.Fprintf(t.stdout, "<!-- Cluster %s: a file in config.d of each server, which only ClickHouse may read. The host in the uri is that of listen: let it be the one by which the servers reach us. -->\n%s", name, file)
 	}
 	return nil
 }
 
 // grants are the statements that the gateway, and the provisioner if there is one,
-// need. Accounts that are made by hand are named one by one.
+// need.
 func grants(c Config, cluster string, p *process, roles ...string) []string {
-	if provisioner := p.provisioners[cluster]; provisioner != nil {
-		return provisioner.Grants(append(rolesOf(c.rules()), roles...)...)
-	}
 	gateway := clickhouse.QuoteName(c.Clusters[cluster].User)
-	statements := []string{
+	on, statements := "", []string{
 		"CREATE USER IF NOT EXISTS " + gateway + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE",
 		"GRANT SELECT(query, query_id, user) ON system.processes TO " + gateway,
 	}
+	if provisioner := p.provisioners[cluster]; provisioner != nil {
+		statements = provisioner.Grants(append(rolesOf(c.rules()), roles...)...)
+		if name := c.Clusters[cluster].Provision.OnCluster; name != "" {
+			on = " ON CLUSTER " + clickhouse.QuoteString(name)
+		}
+	}
+	return append(statements, localGrants(c, on, gateway)...)
+}
+
+// localGrants let the gateway act as the users that were made by hand, which are
+// named one by one.
+func localGrants(c Config, on, gateway string) (statements []string) {
 	for _, name := range localUsersOf(c.rules()) {
 		prefix, isPrefix := strings.CutSuffix(name, "*")
 		user := clickhouse.QuoteName(name)
@@ -169,7 +178,7 @@ func grants(c Config, cluster string, p *process, roles ...string) []string {
 			user = prefix + "*" // ClickHouse reads a prefix without quotes only
 		}
 		if name != "*" { // that would let the gateway become an administrator
-			statements = append(statements, "GRANT IMPERSONATE ON "+user+" TO "+gateway)
+			statements = append(statements, "GRANT"+on+" IMPERSONATE ON "+user+" TO "+gateway)
 		}
 	}
 	return statements

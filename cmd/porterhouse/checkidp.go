@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"porterhouse"
 	"porterhouse/identity"
 )
 
@@ -92,8 +91,7 @@ func (v visit) get(ctx context.Context, what, address string, into any) (identit
 	reply, err := v.outbound.Get(ctx, address, nil)
 	switch {
 	case err != nil:
-		_, public := porterhouse.Explain(err)
-		return reply, &finding{wrong, fmt.Sprintf("%s cannot be had from %s: %s (%v). Check the address, the way there (identity.proxy, identity.ca), and whether the host needs to be in remote_url_allow_hosts", what, address, public, err)}
+		return reply, &finding{wrong, fmt.Sprintf("%s cannot be had from %s: %s. Check the address, the way there (identity.proxy, identity.ca), and whether the host needs to be in remote_url_allow_hosts", what, address, explained(err).Reason)}
 	case reply.Status != http.StatusOK:
 		return reply, &finding{wrong, fmt.Sprintf("%s: %s answers with status %d; check the address", what, address, reply.Status)}
 	case json.Unmarshal(reply.Body, into) != nil:

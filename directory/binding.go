@@ -24,10 +24,14 @@ type Binding struct {
 	Subject string `json:",omitempty"`
 	User    string `json:",omitempty"` // the name that the person had at first
 	Since   time.Time
-	Told    bool      `json:",omitempty"` // whether a proof has told the groups
-	Issued  time.Time `json:",omitzero"`  // the newest proof that did; zero: it had no date
-	Proof   string    `json:",omitempty"` // the processor that proved it, whose rules the groups are for
-	Groups  []string  `json:",omitempty"`
+	// Released makes it a mark that the account is nobody's since then, and that the
+	// next to come may have it; all but Cluster and Account is empty.
+	Released time.Time `json:",omitzero"`
+
+	Told   bool      `json:",omitempty"` // whether a proof has told the groups
+	Issued time.Time `json:",omitzero"`  // the newest proof that did; zero: it had no date
+	Proof  string    `json:",omitempty"` // the processor that proved it, whose rules the groups are for
+	Groups []string  `json:",omitempty"`
 }
 
 // Bindings are kept in a Store, for good. An operator lists them and releases
@@ -68,30 +72,6 @@ func (b *Bindings) List(ctx context.Context, cluster string) ([]Binding, error) 
 	return all, errors.Join(failed...)
 }
 
-// Release ends the binding of an account, so that the next person whom the rules
-// lead there has it, with all that is granted to it and all that it owns. It
-// returns what the binding was, or kv.ErrNotFound. One that cannot be read is
-// released too.
-func (b *Bindings) Release(ctx context.Context, cluster, account string) (Binding, error) {
-	key := bindingKey(cluster, account)
-	for {
-		was, raw, err := b.read(ctx, key)
-		if raw == nil {
-			return Binding{}, err
-		}
-		if err != nil {
-			was = Binding{Cluster: cluster, Account: account}
-		}
-		if err := b.record(was.event("release")); err != nil {
-			return Binding{}, err
-		}
-		done, err := b.Store.Swap(ctx, key, raw, nil, 0)
-		if done || err != nil {
-			return was, err
-		}
-	}
-}
-
 // read returns a binding and the bytes that it is stored as; these also when they
 // cannot be understood.
 func (b *Bindings) read(ctx context.Context, key string) (Binding, []byte, error) {
@@ -118,10 +98,14 @@ type claim struct {
 	shared  bool
 	groups  bool // whether the groups matter
 	idle    bool // look only
+	// made asks whether the account is there already by our making; nil: that does
+	// not matter.
+	made func(context.Context) (bool, error)
 }
 
 // claim gives an account to somebody who is the first to come, or has it already;
-// another is refused. What a newer proof tells of the groups is kept. The binding
+// another is refused, and so is whoever comes first to an account that was made
+// for somebody unknown. What a newer proof tells of the groups is kept. The binding
 // is returned as it is then, and whether its groups are others than they were.
 func (b *Bindings) claim(ctx context.Context, c claim) (is Binding, changed bool, err error) {
 	key := bindingKey(c.cluster, c.account)
@@ -129,6 +113,14 @@ func (b *Bindings) claim(ctx context.Context, c claim) (is Binding, changed bool
 		was, raw, err := b.read(ctx, key)
 		if err != nil && !errors.Is(err, kv.ErrNotFound) {
 			return Binding{}, false, err
+		}
+		if raw == nil {
+			switch claimed, err := b.orphaned(ctx, c); {
+			case err != nil:
+				return Binding{}, false, err
+			case claimed:
+				continue
+			}
 		}
 		is, err := was.after(c, b.since(c))
 		if err != nil {
@@ -138,28 +130,28 @@ func (b *Bindings) claim(ctx context.Context, c claim) (is Binding, changed bool
 		if err != nil {
 			return Binding{}, false, fmt.Errorf("directory: the binding of the account %q: %w", c.account, err)
 		}
-		changed := raw != nil && !sameGroups(was.Groups, is.Groups)
+		changed := !was.isNobodys() && !sameGroups(was.Groups, is.Groups)
 		if c.idle || bytes.Equal(raw, value) {
 			return is, changed, nil
 		}
-		if done, err := b.keep(ctx, c, is, raw, value); done || err != nil {
+		if done, err := b.keep(ctx, c, is, was.isNobodys(), raw, value); done || err != nil {
 			return is, changed, err
 		}
 	}
 }
 
-// keep writes a binding where raw was before, and reports whether it still was. A
-// new one is recorded first.
-func (b *Bindings) keep(ctx context.Context, c claim, is Binding, raw, value []byte) (bool, error) {
+// keep writes a binding where raw was before, and reports whether it still was. One
+// that begins is recorded first.
+func (b *Bindings) keep(ctx context.Context, c claim, is Binding, begins bool, raw, value []byte) (bool, error) {
 	event := is.event("bind")
 	event.Who, event.Reason = c.who, "the first to come has the account"
-	if raw == nil {
+	if begins {
 		if err := b.record(event); err != nil {
 			return false, err
 		}
 	}
 	done, err := b.Store.Swap(ctx, bindingKey(c.cluster, c.account), raw, value, 0)
-	if raw != nil || done {
+	if !begins || done {
 		return done, err
 	}
 	event.Err = err
@@ -185,9 +177,13 @@ func (b *Bindings) stands(ctx context.Context, was Binding) (bool, error) {
 	return is.Issuer == was.Issuer && is.Subject == was.Subject && is.Proof == was.Proof && sameGroups(is.Groups, was.Groups), nil
 }
 
-// after is what b becomes by a claim. The zero Binding is nobody's.
+// isNobodys reports whether b gives the account to the next who comes: it is zero,
+// or the mark of a release.
+func (b Binding) isNobodys() bool { return b.Account == "" || !b.Released.IsZero() }
+
+// after is what b becomes by a claim.
 func (b Binding) after(c claim, since time.Time) (Binding, error) {
-	if b.Account == "" {
+	if b.isNobodys() {
 		b = Binding{Cluster: c.cluster, Account: c.account, Shared: c.shared, Since: since}
 		if !c.shared {
 			b.Issuer, b.Subject, b.User = c.who.Issuer, c.who.Subject, c.who.User
@@ -263,10 +259,15 @@ func sameGroups(one, other []string) bool {
 
 // since is when a new binding begins; zero: it only would.
 func (b *Bindings) since(c claim) time.Time {
-	now := b.Now
 	if c.idle {
 		return time.Time{}
 	}
+	return b.moment()
+}
+
+// moment is now, as it is stored.
+func (b *Bindings) moment() time.Time {
+	now := b.Now
 	if now == nil {
 		now = time.Now
 	}

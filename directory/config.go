@@ -32,6 +32,10 @@ type Config struct {
 	// Store keeps which account is whose. It is needed unless all rules are
 	// AllowShared.
 	Store kv.Store
+	// AllowOrphans gives an account that was made before, and that Store knows nobody
+	// of, to the first to come: for a Store that forgets. Otherwise whoever comes there
+	// is refused, until an operator releases it.
+	AllowOrphans bool
 	// State outlives the configuration. Nil: the Directory has one of its own.
 	State *State
 	// Audit records each account that is given to somebody or kept from them. Nil:

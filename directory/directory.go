@@ -9,7 +9,8 @@
 // written. A name is never repaired; what could be read in two ways is refused.
 // A user that we did not make is reached only where it is listed. And two people
 // share an account only where the operator said AllowShared: whoever comes first
-// has it, until the operator releases it.
+// has it, until the operator releases it. An account that we made, and of which it
+// is not known for whom, is given to nobody before that.
 //
 // The roles of an account are one set, wherever the person comes in: those of the
 // groups that the newest proof tells. An older token acts with these roles too; it
@@ -31,14 +32,15 @@ import (
 
 // Directory turns people into accounts. It is safe for concurrent use.
 type Directory struct {
-	rules       []*rules
-	provisioner *Provisioner
-	bindings    *Bindings // nil: all accounts are shared, and nobody keeps whose they are
-	state       *State
-	generation  uint64
-	audit       *audit.Log
-	lifetime    time.Duration
-	now         func() time.Time
+	rules        []*rules
+	provisioner  *Provisioner
+	bindings     *Bindings // nil: all accounts are shared, and nobody keeps whose they are
+	state        *State
+	generation   uint64
+	allowOrphans bool
+	audit        *audit.Log
+	lifetime     time.Duration
+	now          func() time.Time
 }
 
 // alwaysDenied has every right on a ClickHouse that nobody has hardened.
@@ -51,11 +53,12 @@ var errNobody = porterhouse.Errorf(porterhouse.Unauthenticated, "nobody was prov
 // New checks the rules.
 func New(c Config) (*Directory, error) {
 	d := &Directory{
-		provisioner: c.Provisioner,
-		state:       c.State,
-		audit:       c.Audit,
-		lifetime:    c.Lifetime,
-		now:         c.Now,
+		provisioner:  c.Provisioner,
+		state:        c.State,
+		allowOrphans: c.AllowOrphans,
+		audit:        c.Audit,
+		lifetime:     c.Lifetime,
+		now:          c.Now,
 	}
 	if d.now == nil {
 		d.now = time.Now

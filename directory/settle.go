@@ -35,6 +35,9 @@ func (d *Directory) lead(ctx context.Context, f *flight, m placed) (porterhouse.
 	defer d.state.land(f)
 	account, err := d.settle(ctx, m, f.inquiry)
 	life := d.lifetime
+	if errors.Is(err, errOrphan) {
+		d.provisioner.config.Log.Warn("somebody was kept from an account", "cluster", f.home.cluster, "user", f.who.User, "issuer", f.who.Issuer, "reason", reasonOf(err))
+	}
 	if isRefused(err) {
 		err = errors.Join(err, d.recordRefusal(f.inquiry, m, err))
 		life = min(life, refusalLife)
@@ -128,7 +131,7 @@ func (d *Directory) bind(ctx context.Context, m placed, in inquiry, local bool) 
 	if d.bindings == nil {
 		return Binding{}, nil
 	}
-	c := claim{who: in.who, cluster: in.at.Cluster, account: m.base.String(), shared: m.rules.shared, idle: in.idle}
+	c := claim{who: in.who, cluster: in.at.Cluster, account: m.base.String(), shared: m.rules.shared, idle: in.idle, made: d.made(m, m.base)}
 	c.groups = !local && m.rules.roles.byGroup
 	own, changed, err := d.bindings.claim(ctx, c)
 	if err != nil {
@@ -141,7 +144,7 @@ func (d *Directory) bind(ctx context.Context, m placed, in inquiry, local bool) 
 	if m.persona == nil {
 		return own, nil
 	}
-	c.account, c.groups = m.user.String(), false
+	c.account, c.groups, c.made = m.user.String(), false, d.made(m, m.user)
 	its, _, err := d.bindings.claim(ctx, c)
 	if err != nil {
 		return Binding{}, refused(in, err)

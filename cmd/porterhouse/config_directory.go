@@ -132,7 +132,7 @@ func (c Config) sameNames() (found []string) {
 func (c Config) directory(cluster string, p *process) directory.Config {
 	config := directory.Config{
 		Gateway: c.Clusters[cluster].User, Deny: c.Users.Deny, DenyRoles: c.Users.DenyRoles,
-		Provisioner: p.provisioners[cluster], Store: p.store, State: p.accounts, Audit: p.audit,
+		Provisioner: p.provisioners[cluster], Store: p.store, AllowOrphans: p.forgetful, State: p.accounts, Audit: p.audit,
 	}
 	for _, r := range c.rules() {
 		config.Directories = append(config.Directories, r.Rules)

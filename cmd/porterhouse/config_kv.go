@@ -54,19 +54,22 @@ func (c KVConfig) open(audit AuditConfig) (kv.Store, error) {
 }
 
 // look opens the store for a command that only looks: a file that is not there is
-// not made, and one that a server has open is left to it.
-func (c KVConfig) look(audit AuditConfig, log *slog.Logger) (kv.Store, error) {
+// not made, and one that a server has open is left to it. What forgets does not know
+// whom our accounts were made for.
+func (c KVConfig) look(audit AuditConfig, log *slog.Logger) (store kv.Store, forgets bool, err error) {
 	if file := c.file(audit); file != "" {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return kv.OpenMemory(kv.MemoryConfig{})
+			store, err := kv.OpenMemory(kv.MemoryConfig{})
+			return store, false, err
 		}
 	}
-	store, err := c.open(audit)
+	store, err = c.open(audit)
 	if errors.Is(err, kv.ErrInUse) {
 		log.Warn("the server has the store open, so whose each account is already, is not known here", "file", c.file(audit))
-		return kv.OpenMemory(kv.MemoryConfig{})
+		store, err = kv.OpenMemory(kv.MemoryConfig{})
+		return store, true, err
 	}
-	return store, err
+	return store, c.Memory, err
 }
 
 func (c RedisConfig) open() (kv.Store, error) {

@@ -28,6 +28,7 @@ type process struct {
 	tokens    *identity.Tokens // nil: there are no API tokens
 	providers *identity.Providers
 	store     kv.Store
+	forgetful bool // the store does not know whom our accounts were made for
 	accounts  *directory.State
 
 	clients      map[string]*clickhouse.Client     // by cluster
@@ -42,7 +43,7 @@ type process struct {
 // before it: what fails before them leaves nothing that would have to be closed.
 func openProcess(c Config, log *slog.Logger) (*process, error) {
 	p := &process{
-		log: log, people: &gate.People{}, accounts: directory.NewState(0),
+		log: log, people: &gate.People{}, accounts: directory.NewState(0), forgetful: c.KV.Memory,
 		clients: make(map[string]*clickhouse.Client), provisioners: make(map[string]*directory.Provisioner),
 	}
 	var err error

@@ -13,13 +13,15 @@ import (
 )
 
 const usersUsage = `list --config FILE [--cluster NAME]
-       porterhouse users release ACCOUNT …
+       porterhouse users release ACCOUNT | --orphans …
        porterhouse users absent --days N …
        porterhouse users disable|drop ACCOUNT …
 
 list says whose each account is. release takes it from its person, so that the next
-one whom the rules lead there has it, with all that is granted to it. absent reports
-accounts that we made and nobody has wanted for so long; only those can be disabled
+one whom the rules lead there has it, with all that is granted to it; that is also
+how somebody gets an account that we made and of which the store knows nobody, as it
+does after it was lost. release --orphans releases all such accounts at once: then
+everybody is who comes first under their name. absent reports accounts that we made and nobody has wanted for so long; only those can be disabled
 or dropped. All of it is in the audit record.
 
 With kv.file the store is the server's while that runs: stop it, or use Redis.`
@@ -93,6 +95,9 @@ func listUsers(ctx context.Context, t terminal, d *desk, args []string) error {
 		out := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(out, "ACCOUNT\tNAME\tISSUER\tSUBJECT\tSINCE\tGROUPS")
 		for _, b := range all {
+			if !b.Released.IsZero() {
+				b.User, b.Since = "(released)", b.Released
+			}
 			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%q\n", b.Account, b.User, b.Issuer, b.Subject, day(b.Since, "-"), b.Groups)
 		}
 		return out.Flush()
@@ -100,18 +105,57 @@ func listUsers(ctx context.Context, t terminal, d *desk, args []string) error {
 }
 
 func releaseUser(ctx context.Context, t terminal, d *desk, args []string) error {
-	names, err := parse(d.flags, args, 1, 1)
+	all := d.flags.Bool("orphans", false, "all accounts that we made and that the store knows nobody of")
+	names, err := parse(d.flags, args, 0, 1)
 	if err != nil {
 		return err
 	}
+	if *all != (len(names) == 0) {
+		fmt.Fprintln(t.stderr, "usage: porterhouse users release ACCOUNT, or --orphans")
+		return errUsage
+	}
 	return d.with(ctx, t, func(p *process, cluster string) error {
-		was, err := bindings(p).Release(ctx, cluster, names[0])
+		if *all {
+			return releaseOrphans(ctx, t, p, cluster)
+		}
+		name, err := porterhouse.ParseUserName(names[0])
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(t.stdout, "the account %s was that of %s (%s at %s) and is nobody's now\n", was.Account, was.User, was.Subject, was.Issuer)
-		return err
+		return release(ctx, t, p, cluster, name)
 	})
+}
+
+func release(ctx context.Context, t terminal, p *process, cluster string, account porterhouse.UserName) error {
+	was, err := bindings(p).Release(ctx, cluster, account.String())
+	if err != nil {
+		return err
+	}
+	whose := fmt.Sprintf("was that of %s (%s at %s)", was.User, was.Subject, was.Issuer)
+	if was.Issuer == "" {
+		whose = "was that of nobody known"
+	}
+	_, err = fmt.Fprintf(t.stdout, "the account %s %s and is nobody's now: the next whom the rules lead there has it\n", account, whose)
+	return err
+}
+
+// releaseOrphans lets people in again after the store was lost.
+func releaseOrphans(ctx context.Context, t terminal, p *process, cluster string) error {
+	provisioner := p.provisioners[cluster]
+	if provisioner == nil {
+		return errNoProvisioner
+	}
+	accounts, err := provisioner.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	orphans, err := bindings(p).Orphans(ctx, cluster, accounts)
+	for _, account := range orphans {
+		if err := release(ctx, t, p, cluster, account); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // errNoProvisioner is told where accounts are made by hand.

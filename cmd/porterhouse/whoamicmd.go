@@ -95,7 +95,7 @@ func (t terminal) look(path string) (Config, *process, error) {
 	if p.providers, err = c.providers(log); err != nil {
 		return c, nil, err
 	}
-	if p.store, err = c.KV.look(c.Audit, log); err != nil {
+	if p.store, p.forgetful, err = c.KV.look(c.Audit, log); err != nil {
 		return c, nil, err
 	}
 	for name := range c.Clusters {

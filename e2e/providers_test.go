@@ -59,6 +59,10 @@ func providers(t *testing.T) (all map[string]provider, key string, net *idp.Inte
 	octo := idp.Person{Subject: "4711", Name: "octo", Email: "octo@example.com", Groups: []string{"acme", "acme/analysts"}}
 	gitlab := idp.StartGitLab(t, idp.Options{People: []idp.Person{octo}})
 	issuer, secret := idp.StartIssuer(t, idp.Options{}), idp.NewKey(t, "HS256")
+	keys, err := json.Marshal(issuer.KeySet())
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	all = map[string]provider{
 		"openid": {
@@ -73,6 +77,10 @@ func providers(t *testing.T) (all map[string]provider, key string, net *idp.Inte
 		"jwks": {
 			fmt.Sprintf(`{type: jwt_dynamic_jwks, jwks_uri: "%s/jwks", expected_issuer: "urn:jwks", username_claim: preferred_username}`, issuer.URL),
 			func() string { return issuer.Sign(issuer.Claims(alice, mcpAudience).With("iss", "urn:jwks")) }, alice.Name, both,
+		},
+		"set": {
+			fmt.Sprintf(`{type: jwt_static_jwks, static_jwks: '%s', expected_issuer: "urn:set", username_claim: preferred_username}`, keys),
+			func() string { return issuer.Sign(issuer.Claims(alice, mcpAudience).With("iss", "urn:set")) }, alice.Name, both,
 		},
 		"secret": {
 			`{type: jwt_static_key, algo: HS256, static_key: "env:TOKEN_KEY", expected_issuer: "urn:secret", username_claim: preferred_username}`,

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"net/http"
+	"sync"
 	"testing"
 
 	"porterhouse"
@@ -81,6 +82,30 @@ func TestEntraPrograms(t *testing.T) {
 	people.UsernameClaim = "oid"
 	_, err = newTestVerifier(t, p, people).Verify(t.Context(), program)
 	wantError(t, err, porterhouse.Unauthenticated, "not of a person", program)
+}
+
+// Many who come at once with a token that has too many groups cost Graph one question.
+func TestEntraOverageIsAskedOnce(t *testing.T) {
+	e := idp.StartEntra(t, idp.Options{Clients: []idp.Client{entraAPI}})
+	p, err := NewProviders(ProvidersConfig{Outbound: outbound(t, nil, on(idp.StartInternet(t, e)))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := entraSettings()
+	s.Name = "entra"
+	v, token := newTestVerifier(t, p, s), e.Sign(idp.Overage(e.V2(idp.Alice, idp.API, "client")))
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if _, err := v.Verify(t.Context(), token); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if keys, lists := e.Asked("/"+idp.Tenant+"/oauth2/v2.0/token"), e.Asked("/v1.0/me/transitiveMemberOf"); keys != 1 || lists != 1 {
+		t.Errorf("asked %d times for a token for Graph and %d times for groups", keys, lists)
+	}
 }
 
 // A token that says that its person is in too many groups for a token.

@@ -146,11 +146,23 @@ func (p *Providers) remember(s Settings, r Resource, verify Processor) Processor
 		q := mine
 		q.token = token
 		answer := p.verdicts.answer
-		if hasSignature(token) {
+		if hasSignature(token) && !s.asksAboutJWTs() {
 			answer = p.verdicts.answerHere
 		}
 		return answer(ctx, q, s.TokenCacheLifetime, func(ctx context.Context) (porterhouse.Principal, error) { return named(ctx, token) })
 	}
+}
+
+// asksAboutJWTs reports whether the provider may be asked about a token that has a
+// signature: Graph for too many groups, or the provider where no keys are known.
+func (s Settings) asksAboutJWTs() bool {
+	switch s.Type {
+	case "entra", "azure":
+		return !s.IntrospectionClientSecret.IsZero()
+	case "openid":
+		return s.JWKSURI == "" && s.ConfigurationEndpoint == ""
+	}
+	return false
 }
 
 // says puts the processor's name before the private half of what it found.

@@ -14,19 +14,24 @@ const samplesEach = 5
 type Attempt struct {
 	Door, Remote string // Remote is an address, with or without a port
 	Err          error
+	Times        uint64 // how often it was made; 0: once
 }
 
 // Unauthenticated counts an attempt and records a sample: the first from a door
 // and a network, as long as there are few.
 func (l *Log) Unauthenticated(a Attempt) {
+	times := max(1, a.Times)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stats.Unauthenticated++
-	now := l.now()
-	if l.closed || l.attempts.sample(a, now) && l.put(a.line()) == nil {
+	l.stats.Unauthenticated += times
+	if l.closed {
 		return
 	}
-	l.attempts.fold.add(now, a.Door)
+	now := l.now()
+	if l.attempts.sample(a, now) && l.put(a.line()) == nil {
+		times--
+	}
+	l.attempts.fold.add(now, a.Door, times)
 }
 
 func (a Attempt) line() line {

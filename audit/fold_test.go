@@ -216,6 +216,31 @@ func TestUnauthenticatedIsBounded(t *testing.T) {
 	})
 }
 
+// Attempts that come as a number are counted as so many, whatever the number is.
+func TestAttemptsByNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l, end := running(t)
+		const many = 1 << 40
+		for _, times := range []uint64{0, 1, many} {
+			l.Unauthenticated(Attempt{Door: "mcp", Remote: "192.0.2.1", Times: times})
+		}
+		l.Unauthenticated(Attempt{Door: "mcp", Remote: "198.51.100.1", Times: 3})
+		time.Sleep(time.Minute)
+		end()
+		samples, counted := 0, 0.0
+		for _, e := range ofKind(entries(t, c.Path), "unauthenticated") {
+			if n, is := e["count"].(float64); is {
+				counted += n
+			} else {
+				samples++
+			}
+		}
+		if samples != 2 || counted != 1+many+2 || l.Stats().Unauthenticated != 2+many+3 {
+			t.Errorf("%d samples, %.0f counted, %+v", samples, counted, l.Stats())
+		}
+	})
+}
+
 // One network has one sample in a minute.
 func TestSamplesOfOneNetwork(t *testing.T) {
 	tests := []struct{ remote, network string }{
@@ -247,7 +272,7 @@ func TestSamplesOfOneNetwork(t *testing.T) {
 func TestFoldIsBounded(t *testing.T) {
 	var f fold
 	for i := range 1000 {
-		f.add(time.Now(), fmt.Sprint("door", i))
+		f.add(time.Now(), fmt.Sprint("door", i), 1)
 	}
 	if len(f.by) != maxTallied+1 || f.by["other"] != 1000-maxTallied || f.count != 1000 {
 		t.Errorf("%d words, %d others, %d in all", len(f.by), f.by["other"], f.count)

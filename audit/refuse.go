@@ -29,7 +29,7 @@ func (l *Log) Refuse(q Question, err error) error {
 	l.stats.Refusals++
 	admitted := p.admit(l.now(), kindOf(err), why)
 	if !admitted {
-		p.fold.add(l.now(), string(kindOf(err)))
+		p.fold.add(l.now(), string(kindOf(err)), 1)
 	}
 	l.mu.Unlock()
 	if !admitted {
@@ -47,7 +47,7 @@ func (l *Log) Refuse(q Question, err error) error {
 	defer l.mu.Unlock()
 	failed := l.put(line{kind: kindRefuse, body: *body})
 	if failed != nil {
-		l.refusals.person(q.Who, l.now()).fold.add(l.now(), string(kindOf(err)))
+		l.refusals.person(q.Who, l.now()).fold.add(l.now(), string(kindOf(err)), 1)
 	}
 	return failed
 }
@@ -138,17 +138,20 @@ type fold struct {
 	by       map[string]uint64
 }
 
-// add counts one, under a word.
-func (f *fold) add(now time.Time, word string) {
+// add counts some, under a word.
+func (f *fold) add(now time.Time, word string, times uint64) {
+	if times == 0 {
+		return
+	}
 	if f.count == 0 {
 		f.from, f.by = now, make(map[string]uint64)
 	}
-	f.count++
+	f.count += times
 	f.to = now
 	if _, known := f.by[word]; !known && len(f.by) >= maxTallied {
 		word = "other"
 	}
-	f.by[word]++
+	f.by[word] += times
 }
 
 // due reports whether it has counted since before a time.

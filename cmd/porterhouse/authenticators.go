@@ -64,9 +64,7 @@ func (p *process) admitted(cluster string, a authenticator.Admission, times uint
 
 // rejected records somebody whom ClickHouse does not let in.
 func (p *process) rejected(r authenticator.Rejection, times uint64) {
-	for range times { // the record folds them
-		p.audit.Unauthenticated(audit.Attempt{Door: authenticator.Door, Remote: r.Remote, Err: r.Err})
-	}
+	p.audit.Unauthenticated(audit.Attempt{Door: authenticator.Door, Remote: r.Remote, Err: r.Err, Times: times})
 }
 
 // openAuthenticators adds the addresses where the clusters' own servers knock.

@@ -7,7 +7,7 @@ import (
 // AccountEvent is something that is done to a ClickHouse account, or was not.
 type AccountEvent struct {
 	ID      string                // joins the lines of one occasion, and ClickHouse's log_comment, where it is rid
-	Action  string                // create, grant, revoke, alter, impersonate, drop; or warning, refuse
+	Action  string                // create, grant, revoke, alter, impersonate, drop; bind, release; admit, warning, refuse
 	Who     porterhouse.Principal // for whom; zero: for nobody in particular
 	At      porterhouse.Entry     // where the person came in; of an operator's work only the cluster
 	Account string                // the ClickHouse account

@@ -77,6 +77,23 @@ func (p *Provisioner) run(e *errand) {
 	close(e.done)
 }
 
+// Close waits, until ctx ends, for the accounts that are being seen to, and lets go
+// of the connections. Nothing may be asked of p after that.
+func (p *Provisioner) Close(ctx context.Context) error {
+	p.mu.RLock()
+	underway := slices.Collect(maps.Values(p.errands))
+	p.mu.RUnlock()
+	var err error
+	for _, e := range underway {
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			err = fmt.Errorf("directory: closed while accounts were being made or changed: %w", ctx.Err())
+		}
+	}
+	return errors.Join(err, p.config.Admin.Close(ctx))
+}
+
 // makeRoom forgets what is outdated when there are too many accounts, and if that
 // is not enough, any. The caller holds the lock.
 func (p *Provisioner) makeRoom() {

@@ -87,6 +87,11 @@ func (p *process) close(ctx context.Context) error {
 		if err := p.clients[name].Close(ctx); err != nil {
 			p.log.Warn("ClickHouse was not let go of in order", "cluster", name, "error", err)
 		}
+		if provisioner := p.provisioners[name]; provisioner != nil {
+			if err := provisioner.Close(ctx); err != nil {
+				p.log.Warn("the provisioner was not let go of in order", "cluster", name, "error", err)
+			}
+		}
 	}
 	return errors.Join(p.audit.Close(), p.store.Close())
 }

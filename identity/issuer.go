@@ -5,6 +5,9 @@ import "strings"
 // wellKnown is where a provider's discovery document is, after its issuer.
 const wellKnown = "/.well-known/openid-configuration"
 
+// Issuers are those that the processor's tokens may name, as far as its settings tell.
+func (s Settings) Issuers() []string { return issuersOf(s) }
+
 // issuersOf are the issuers that a processor's tokens may name, by its settings;
 // empty: they do not say. Of a provider whose issuer follows from the place of its
 // discovery document it is with or without a slash at the end: which of both, the

@@ -31,6 +31,7 @@ func (c identities) all() {
 	if len(c.Clusters) > 0 { // each of these is about a cluster
 		c.tokenProcessors()
 		c.userDirectories()
+		c.oneSetOfRoles()
 		c.users()
 	}
 }

@@ -112,20 +112,34 @@ func (c Config) rules() []namedRules {
 	return all
 }
 
-// sameNames are the token processors, two by two, whose people are given accounts
-// from one set of names.
-func (c Config) sameNames() (found []string) {
-	rules := slices.DeleteFunc(c.rules(), func(r namedRules) bool { return r.Processor == apiTokens })
+// sameNames are the rules, two by two, whose people are given accounts from one set
+// of names.
+func (c Config) sameNames() (found [][2]namedRules) {
+	rules := c.rules()
 	for i, one := range rules {
 		for _, other := range rules[i+1:] {
 			apart := len(one.Domains) > 0 && len(other.Domains) > 0 &&
 				!slices.ContainsFunc(one.Domains, func(domain string) bool { return slices.Contains(other.Domains, domain) })
 			if one.UserName == other.UserName && !apart {
-				found = append(found, fmt.Sprintf("token_processors.%s and .%s", one.Processor, other.Processor))
+				found = append(found, [2]namedRules{one, other})
 			}
 		}
 	}
 	return found
+}
+
+// isSamePeople reports whether two processors prove the same people, as far as the
+// configuration tells: those of one issuer.
+func (c Config) isSamePeople(one, other string) bool {
+	issuers := func(processor string) []string { return c.TokenProcessors[processor].settings(processor).Issuers() }
+	return slices.ContainsFunc(issuers(one), func(issuer string) bool { return slices.Contains(issuers(other), issuer) })
+}
+
+// sameRoles reports whether two rules make the same of the same groups.
+func (r namedRules) sameRoles(other namedRules) bool {
+	return r.DefaultProfile == other.DefaultProfile && r.GroupRoles == other.GroupRoles && r.RolesFilter == other.RolesFilter &&
+		slices.Equal(r.RolesTransform, other.RolesTransform) && slices.Equal(r.RolesMapping, other.RolesMapping) &&
+		slices.Equal(slices.Sorted(slices.Values(r.CommonRoles)), slices.Sorted(slices.Values(other.CommonRoles)))
 }
 
 // directory is the rules for a cluster, and what they are carried out with.

@@ -62,6 +62,60 @@ user_directories: {token: [{processor: one%s}, {processor: two%s}]}
 	}
 }
 
+// One person has one account with one set of roles, whichever of a provider's
+// processors proved them.
+func TestOneAccountHasOneSetOfRoles(t *testing.T) {
+	const (
+		cluster = "clusters: {main: {url: 'http://127.0.0.1:8123', user: gw, password: 'env:CLICKHOUSE_PASSWORD', %sallow_plain_http: true}}\n" + leastTokens + leastAudit
+		made    = "provision: {user: prov, password: 'env:CLICKHOUSE_PASSWORD', prefix: ph_}, "
+		two     = "users: {name: 'ph_{user}', local_users: {allow: [alice]}}\n" + `
+token_processors:
+  one: {type: keycloak, base_url: "https://sso.example.com/realms/one"}
+  two: {type: openid, configuration_endpoint: "https://sso.example.com/realms/%s/.well-known/openid-configuration"}
+user_directories: {token: [{processor: one, common_roles: [a, b]%s}]}
+`
+		again = "}, {processor: two, common_roles: "
+	)
+	for _, test := range []struct {
+		name, provision, realm, more string
+		refused                      bool
+	}{
+		{"one of them without a directory", made, "one", "", true},
+		{"other roles", made, "one", again + "[a, c]", true},
+		{"another filter", made, "one", again + "[a, b], roles_filter: x", true},
+		{"another profile", made, "one", again + "[a, b], default_profile: x", true},
+		{"the same roles", made, "one", again + "[b, a]", false},
+		{"another name", made, "one", again + "[c], name: 'ph_x_{user}'", false},
+		{"another issuer, whose people are others", made, "two", again + "[c]", false},
+		{"accounts that are made by hand", "", "one", again + "[c]", false},
+	} {
+		_, _, err := load(t, fmt.Sprintf(cluster, test.provision)+fmt.Sprintf(two, test.realm, test.more))
+		if refused := err != nil && strings.Contains(err.Error(), "one set of roles"); refused != test.refused || err != nil && !refused {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
+// What lets in more than its name says is told at the start.
+func TestNamesThatLetInMore(t *testing.T) {
+	const provided = "clusters: {main: {url: 'http://127.0.0.1:8123', user: gw, password: 'env:CLICKHOUSE_PASSWORD', provision: {user: prov, password: 'env:CLICKHOUSE_PASSWORD', prefix: ph_}}}\n" + leastTokens + leastAudit
+	for _, test := range []struct{ name, text, told string }{
+		{"a persona for some clients", least[:len(least)-2] + ", personas: {suffix: '#agent', clients: [claude]}}\n", "users.personas.clients: "},
+		{"a persona for all but some", least[:len(least)-2] + ", personas: {suffix: '#agent', except: [grafana]}}\n", ""},
+		{"one for some, another for the rest", least[:len(least)-2] + ", personas: [{suffix: '#agent', clients: [claude]}, {suffix: '#other'}]}\n", ""},
+		{"users by name", leastApart + "users: {local_users: {allow: [alice, bob]}}\n", ""},
+		{"users by prefix", leastApart + "users: {local_users: {allow: [alice, 'team_*']}}\n", "users.local_users.allow: team_* "},
+		{"users by prefix, with somebody who looks", provided + "users: {name: 'ph_{user}', local_users: {allow: ['ph_team_*']}}\n", ""},
+		{"all users, with somebody who looks", provided + "users: {name: 'ph_{user}', local_users: {allow: ['*']}}\n", "users.local_users.allow: * "},
+	} {
+		c, _ := mustLoad(t, test.text)
+		told := c.weakenings()
+		if len(told) > 1 || (len(told) == 1) != (test.told != "") || !strings.HasPrefix(strings.Join(told, ""), test.told) {
+			t.Errorf("%s: the start tells %q, want %q", test.name, told, test.told)
+		}
+	}
+}
+
 // With the process everybody's claim to an account is gone.
 func TestMemoryIsAWeakening(t *testing.T) {
 	c, _ := mustLoad(t, least+"kv: {memory: true}\n")

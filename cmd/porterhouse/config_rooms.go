@@ -84,9 +84,11 @@ func (c Config) weakenings() []string {
 	for i, persona := range c.Users.Personas {
 		add(persona.AllowWrites, "users.personas[%d].allow_writes", i)
 	}
-	add(slices.Contains(localUsersOf(c.rules()), "*"), "users.local_users.allow: * lets whoever can choose a name at an identity provider be any user of ClickHouse that is not denied")
+	add(c.Users.missesClients(), "users.personas.clients: tokens that name another client, or none, act as their person, with all roles; say for which clients that is meant instead, with except")
+	found = append(found, c.localUserWeakenings()...)
 	for _, both := range c.sameNames() {
-		add(true, "%s lead to the same names: whoever is the first to vouch for a name has its account, with the row policies that are for it; give each a name or domains of its own", both)
+		one, other := both[0].Processor, both[1].Processor
+		add(one != apiTokens && other != apiTokens, "token_processors.%s and .%s lead to the same names: whoever is the first to vouch for a name has its account, with the row policies that are for it; give each a name or domains of its own", one, other)
 	}
 	add(c.KV.Redis.AllowPlaintext, "kv.redis.allow_plaintext")
 	add(c.KV.Memory, "kv.memory: whose each account is, is forgotten with the process; then whoever comes first under a name has its account, with all that it owns")
@@ -98,5 +100,26 @@ func (c Config) weakenings() []string {
 	add(len(c.Allow.Functions) > 0, "allow.functions: %s", strings.Join(c.Allow.Functions, ", "))
 	add(len(c.Allow.TableFunctions) > 0, "allow.table_functions: %s", strings.Join(c.Allow.TableFunctions, ", "))
 	add(len(c.Origins) > 0, "origins: %s", strings.Join(c.Origins, ", "))
+	return found
+}
+
+// missesClients reports whether there are personas, and none of them is for tokens
+// that name no client.
+func (u UsersConfig) missesClients() bool {
+	return len(u.Personas) > 0 && !slices.ContainsFunc(u.Personas, func(p PersonaConfig) bool { return len(p.Clients) == 0 })
+}
+
+// localUserWeakenings names prefixes by which people choose their user themselves.
+// Where no provisioner looks, nobody sees which of these are administrators.
+func (c Config) localUserWeakenings() (found []string) {
+	unseen := slices.ContainsFunc(c.clusterNames(), func(name string) bool { return c.Clusters[name].Provision == nil })
+	for _, name := range localUsersOf(c.rules()) {
+		switch {
+		case name == "*":
+			found = append(found, "users.local_users.allow: * lets whoever can choose a name at an identity provider be any user of ClickHouse that is not denied")
+		case unseen && strings.HasSuffix(name, "*"):
+			found = append(found, "users.local_users.allow: "+name+" lets whoever can choose a name at an identity provider be any user that begins so, and without provision nobody sees whether one of them holds access management; list them by name")
+		}
+	}
 	return found
 }

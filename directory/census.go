@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -143,6 +144,29 @@ func (g *registry) changed(name porterhouse.UserName) {
 	if g.reading != nil {
 		g.reading.census.outdated.Store(name, true)
 	}
+}
+
+// originNow tells who made a user, as it is now. The error is as the Provisioner's Origin has it.
+func (g *registry) originNow(ctx context.Context, name porterhouse.UserName) (Origin, error) {
+	c, err := g.census(ctx, name, g.ticks.Add(1))
+	if err != nil {
+		return "", err
+	}
+	return g.origin(name.String(), c), nil
+}
+
+// Accounts lists the accounts that we made, by name. The error is as the Provisioner's Origin has it.
+func (g *registry) Accounts(ctx context.Context) (list []porterhouse.UserName, err error) {
+	c, err := g.census(ctx, porterhouse.UserName{}, g.ticks.Add(1))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.users)) {
+		if user, err := porterhouse.ParseUserName(name); err == nil && g.origin(name, c) == Ours {
+			list = append(list, user)
+		}
+	}
+	return list, nil
 }
 
 // The statements of a census. A user that the first one shows was made with its

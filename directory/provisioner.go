@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -209,29 +208,6 @@ func (p *Provisioner) Origin(ctx context.Context, name porterhouse.UserName) (Or
 		return "", err
 	}
 	return p.origin(name.String(), c), nil
-}
-
-// originNow tells who made a user, as it is now. The error is as Origin's.
-func (p *Provisioner) originNow(ctx context.Context, name porterhouse.UserName) (Origin, error) {
-	c, err := p.census(ctx, name, p.ticks.Add(1))
-	if err != nil {
-		return "", err
-	}
-	return p.origin(name.String(), c), nil
-}
-
-// Accounts lists the accounts that we made, by name. The error is as Origin's.
-func (p *Provisioner) Accounts(ctx context.Context) (list []porterhouse.UserName, err error) {
-	c, err := p.census(ctx, porterhouse.UserName{}, p.ticks.Add(1))
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.users)) {
-		if user, err := porterhouse.ParseUserName(name); err == nil && p.origin(name, c) == Ours {
-			list = append(list, user)
-		}
-	}
-	return list, nil
 }
 
 // Plan returns the statements that Ensure would run now, and runs none. A made-up

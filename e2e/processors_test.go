@@ -131,11 +131,15 @@ remote_url_allow_hosts: {host: 127.0.0.1, host_regexp: ['.*']}
 			}
 		})
 	}
+	made := direct(t, db, "SELECT count(), (SELECT count() FROM system.role_grants) FROM system.users")
 	for _, nobody := range []string{idp.NewKey(t, "RS256").Sign(idp.Claims{"iss": "urn:jwks", "aud": mcpAudience, "sub": "x"}), "ya29.made-up", "gho_" + strings.Repeat("x", 36)} {
 		var refused *statusError
 		if _, err := h.self(nobody); !errors.As(err, &refused) || refused.code != http.StatusUnauthorized {
 			t.Errorf("a token of nobody: %v", err)
 		}
+	}
+	if now := direct(t, db, "SELECT count(), (SELECT count() FROM system.role_grants) FROM system.users"); !slices.Equal(now[0], made[0]) {
+		t.Errorf("tokens of nobody made users or grants: %v before, %v after", made, now)
 	}
 }
 

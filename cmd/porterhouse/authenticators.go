@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +14,8 @@ import (
 	"porterhouse/authenticator"
 	"porterhouse/directory"
 	"porterhouse/identity"
+	"porterhouse/kv"
+	"porterhouse/ticket"
 )
 
 // buildAuthenticators makes the door of each cluster that has one, by cluster.
@@ -32,6 +37,10 @@ func buildAuthenticators(c Config, p *process, people map[string]*directory.Dire
 		doors[name], err = authenticator.New(authenticator.Config{
 			Name: a.name(), Cluster: name, Path: a.path(), Settings: a.Settings,
 			Verify: verifier.Verify, Account: people[name].Account,
+			IsTicket: ticket.Is,
+			Redeem: func(ctx context.Context, secret string, user porterhouse.UserName, queryID string) error {
+				return p.desks[name].Redeem(ctx, secret, ticket.Claim{User: user, QueryID: queryID, Authenticator: a.name()})
+			},
 			Admitted: func(a authenticator.Admission, times uint64) { p.admitted(name, a, times) },
 			Rejected: p.rejected,
 			Log:      p.log,
@@ -41,6 +50,21 @@ func buildAuthenticators(c Config, p *process, people map[string]*directory.Dire
 		}
 	}
 	return doors, nil
+}
+
+// desk makes and takes the tickets of a cluster. Gateways that share a Redis share
+// them, and the key of what is kept there, which follows from the path that they
+// share as well. A gateway alone keeps them in memory.
+func (c Config) desk(cluster string, store kv.Store) (*ticket.Desk, error) {
+	if c.KV.Redis.URL == "" {
+		var err error
+		if store, err = kv.OpenMemory(kv.MemoryConfig{}); err != nil {
+			return nil, err
+		}
+	}
+	mac := hmac.New(sha256.New, []byte(c.Clusters[cluster].Authenticator.path().Reveal()))
+	mac.Write([]byte("tickets of " + cluster))
+	return ticket.New(ticket.Config{Store: store, Key: porterhouse.NewSecret(string(mac.Sum(nil)))})
 }
 
 // path is the secret with the slash that a path begins with.

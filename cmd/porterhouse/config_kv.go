@@ -14,8 +14,8 @@ import (
 	"porterhouse/kv"
 )
 
-// KVConfig says where tickets are kept, and whose each account is: in one of
-// these. None of them is a file beside the audit record.
+// KVConfig says where it is kept whose each account is: in one of these. None of
+// them is a file beside the audit record.
 type KVConfig struct {
 	File   string      `yaml:"file" kind:"path"` // of one process
 	Redis  RedisConfig `yaml:"redis"`            // or Valkey, for several processes

@@ -17,6 +17,7 @@ import (
 	"porterhouse/gate"
 	"porterhouse/identity"
 	"porterhouse/kv"
+	"porterhouse/ticket"
 )
 
 // process is what lives as long as the process: it outlives every generation
@@ -30,6 +31,7 @@ type process struct {
 	store     kv.Store
 	forgetful bool // the store does not know whom our accounts were made for
 	accounts  *directory.State
+	desks     map[string]*ticket.Desk // of the clusters whose ClickHouse asks us, by cluster
 
 	clients      map[string]*clickhouse.Client     // by cluster
 	provisioners map[string]*directory.Provisioner // by cluster; none where accounts are made by hand
@@ -44,6 +46,7 @@ type process struct {
 func openProcess(c Config, log *slog.Logger) (*process, error) {
 	p := &process{
 		log: log, people: &gate.People{}, accounts: directory.NewState(0), forgetful: c.KV.Memory,
+		desks:   make(map[string]*ticket.Desk),
 		clients: make(map[string]*clickhouse.Client), provisioners: make(map[string]*directory.Provisioner),
 	}
 	var err error
@@ -71,7 +74,10 @@ func openProcess(c Config, log *slog.Logger) (*process, error) {
 		return nil, errors.Join(err, p.store.Close())
 	}
 	for name := range c.Clusters {
-		if p.provisioners[name], err = c.provisioner(name, p); err != nil {
+		if p.provisioners[name], err = c.provisioner(name, p); err == nil && c.Clusters[name].Authenticator != nil {
+			p.desks[name], err = c.desk(name, p.store)
+		}
+		if err != nil {
 			return nil, errors.Join(fmt.Errorf("cluster %s: %w", name, err), p.audit.Close(), p.store.Close())
 		}
 	}

@@ -10,7 +10,9 @@ import (
 
 	"porterhouse"
 	"porterhouse/identity"
+	"porterhouse/kv"
 	"porterhouse/sandbox/idp"
+	"porterhouse/ticket"
 )
 
 // The attack list: answers. What a provider, or somebody in its place, answers about
@@ -334,6 +336,7 @@ func TestSlowProvider(t *testing.T) {
 
 // Shapes of tokens that no provider is even asked about.
 func TestNotEvenAsked(t *testing.T) {
+	minted := mintedTicket(t)
 	for name, a := range map[string]struct {
 		kind  func(testing.TB) *house
 		token string
@@ -350,6 +353,8 @@ func TestNotEvenAsked(t *testing.T) {
 		"openid: GitHub's":             {introspection, "gho_" + strings.Repeat("x", 36)},
 		"openid: Google's":             {introspection, "ya29." + strings.Repeat("x", 36)},
 		"openid: our own":              {introspection, "ph_ABCDEFGHIJKL_" + strings.Repeat("A", 59)},
+		"openid: a ticket":             {introspection, minted},
+		"GitLab: a ticket":             {gitLab, minted},
 		"openid: not ASCII":            {introspection, "tökentökentöken"},
 		"openid: a space":              {introspection, "token token"},
 		"openid: 20 kB":                {introspection, strings.Repeat("t", 20<<10)},
@@ -366,6 +371,29 @@ func TestNotEvenAsked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mintedTicket is one of our own tickets, which lets its bearer into ClickHouse.
+func mintedTicket(t *testing.T) string {
+	t.Helper()
+	store, err := kv.OpenMemory(kv.MemoryConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	desk, err := ticket.New(ticket.Config{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := porterhouse.ParseUserName("alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	minted, err := desk.Mint(t.Context(), ticket.Claim{User: user, QueryID: "q-1", Authenticator: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return minted.Reveal()
 }
 
 // Wrong tokens are remembered for a moment, so that they cost the provider little,

@@ -159,8 +159,9 @@ func parseDiscovery(text []byte, address, expected string) (places, error) {
 }
 
 // foreignPrefixes are of opaque tokens whose provider is known by them: it is
-// nobody else's business to see them.
-var foreignPrefixes = []string{"gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_pat_", "ya29.", "glpat-", "gloas-", tokenPrefix}
+// nobody else's business to see them. The last two are our own: API tokens, and
+// tickets (package ticket), which are for ClickHouse alone.
+var foreignPrefixes = []string{"gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_pat_", "ya29.", "glpat-", "gloas-", tokenPrefix, "pht_"}
 
 func isForeign(token string) bool {
 	for _, prefix := range foreignPrefixes {

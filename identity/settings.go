@@ -14,7 +14,7 @@ type Settings struct {
 	Type string // openid, jwt_static_key, jwt_static_jwks, jwt_dynamic_jwks, entra, azure, google, github, gitlab, keycloak, okta, auth0, cognito
 
 	// Antalya's keys.
-	TokenCacheLifetime         time.Duration // of a verdict on an opaque token; a token's own end cuts it. 0: the default, 60 s; negative: no cache
+	TokenCacheLifetime         time.Duration // how long it is remembered whom a token proves, a JWT or an opaque one; the token's own end cuts it. 0: the default, 60 s; negative: not at all
 	UsernameClaim              string        // path of the claim with the name; "": the kind's own (sub, mostly)
 	GroupsClaim                string        // path of the claim with the groups; "": the kind's own (groups, mostly)
 	ExpectedIssuer             string

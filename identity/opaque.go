@@ -21,11 +21,14 @@ type opaque struct {
 
 // newOpaque returns nil when the settings leave no way to ask.
 func newOpaque(s Settings, r *rules, p *Providers) func(context.Context, string, places) (porterhouse.Principal, error) {
-	if s.IntrospectionClientID == "" && !s.AllowAnyAudience {
+	if !s.canAsk() {
 		return nil
 	}
 	return opaque{r, p}.prove
 }
+
+// canAsk reports whether the settings leave a way to ask about a token.
+func (s Settings) canAsk() bool { return s.IntrospectionClientID != "" || s.AllowAnyAudience }
 
 func (o opaque) prove(ctx context.Context, token string, at places) (porterhouse.Principal, error) {
 	if !fits(token) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -84,6 +85,31 @@ func TestDiscoveryIsRefused(t *testing.T) {
 				t.Errorf("%v, want %q", err, test.wants)
 			}
 		})
+	}
+}
+
+// Where the document names no keys, the provider is asked about JWTs as it is about
+// opaque tokens: once, however many come at once.
+func TestWithoutKeysJWTsAreAskedAboutOnce(t *testing.T) {
+	i := idp.StartIssuer(t, idp.Options{})
+	i.AnswerJSON(wellKnown, http.StatusOK, i.Discovery().With("jwks_uri", nil))
+	v, _ := openidAt(t, i, func(s *Settings) {
+		s.IntrospectionClientID, s.IntrospectionClientSecret = idp.App.ID, porterhouse.NewSecret(idp.App.Secret)
+	})
+	sound := i.Claims(idp.Alice, testAudience)
+	i.AnswerJSON("/introspect", http.StatusOK, sound.With("active", true).With("token_type", "Bearer"))
+	token := i.Sign(sound)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if _, err := v.Verify(t.Context(), token); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := i.Asked("/introspect"); n != 1 {
+		t.Errorf("introspection was asked %d times for 50 who came at once", n)
 	}
 }
 

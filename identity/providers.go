@@ -154,13 +154,14 @@ func (p *Providers) remember(s Settings, r Resource, verify Processor) Processor
 }
 
 // asksAboutJWTs reports whether the provider may be asked about a token that has a
-// signature: Graph for too many groups, or the provider where no keys are known.
+// signature: Graph for too many groups, or the provider where no keys are configured
+// and its discovery document may name none either.
 func (s Settings) asksAboutJWTs() bool {
 	switch s.Type {
 	case "entra", "azure":
 		return !s.IntrospectionClientSecret.IsZero()
-	case "openid":
-		return s.JWKSURI == "" && s.ConfigurationEndpoint == ""
+	case "openid", "keycloak", "okta", "auth0", "cognito":
+		return s.JWKSURI == "" && s.canAsk()
 	}
 	return false
 }

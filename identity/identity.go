@@ -14,8 +14,8 @@ import (
 // other error of a processor is final.
 var ErrNotMine = errors.New("identity: token is not mine")
 
-// Processor is one way to prove who a token belongs to. It returns ErrNotMine
-// for a token of another kind, and otherwise a *porterhouse.Error: of kind
+// Processor is one way to prove who a token belongs to. It returns ErrNotMine, with
+// its own name and why, for a token of another kind, and otherwise a *porterhouse.Error: of kind
 // Unauthenticated for a token it refuses, Unavailable when it cannot tell.
 type Processor func(ctx context.Context, token string) (porterhouse.Principal, error)
 

@@ -68,11 +68,14 @@ func NewTokens(c TokensConfig) (*Tokens, error) {
 	return t, nil
 }
 
+// errNoAPIToken passes on what has not the shape of an API token.
+var errNoAPIToken = fmt.Errorf("API tokens: %w: not one of ours, by its shape", ErrNotMine)
+
 // Verify implements Processor for tokens that begin with "ph_". The Principal
 // has no Token: there is nobody that an API token could be forwarded to.
 func (t *Tokens) Verify(_ context.Context, token string) (porterhouse.Principal, error) {
 	if !strings.HasPrefix(token, tokenPrefix) {
-		return porterhouse.Principal{}, ErrNotMine
+		return porterhouse.Principal{}, errNoAPIToken
 	}
 	id, err := parse(token)
 	if err != nil {

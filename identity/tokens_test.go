@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -205,6 +206,15 @@ func TestOtherKindsAreNotMine(t *testing.T) {
 		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, ErrNotMine) {
 			t.Errorf("%q: %v, want ErrNotMine", token, err)
 		}
+	}
+	v, err := New(Config{Processors: []Processor{tokens.Verify}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, err := v.Explain(t.Context(), "eyJh")
+	wantReason(t, err, "API tokens")
+	if want := "asked, 1 of 1: API tokens: identity: token is not mine: not one of ours, by its shape"; !slices.Contains(lines, want) {
+		t.Errorf("explained %q, want %q", lines, want)
 	}
 }
 

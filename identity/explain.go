@@ -25,12 +25,12 @@ func (t *trace) note(format string, args ...any) {
 	t.lines = append(t.lines, fmt.Sprintf(format, args...))
 }
 
-type traceKey struct{}
-
 // traceOf returns the trace of ctx; nil, mostly.
 func traceOf(ctx context.Context) *trace {
-	t, _ := ctx.Value(traceKey{}).(*trace)
-	return t
+	if i := inquiryOf(ctx); i != nil {
+		return i.trace
+	}
+	return nil
 }
 
 // Explain is Verify for the operator: it looks into no cache, counts nothing, and
@@ -38,7 +38,7 @@ func traceOf(ctx context.Context) *trace {
 // is refused, the error's private half has the reason.
 func (v *Verifier) Explain(ctx context.Context, token string) (porterhouse.Principal, []string, error) {
 	t := &trace{}
-	who, err := v.ask(context.WithValue(ctx, traceKey{}, t), token)
+	who, err := v.ask(ctx, &inquiry{token: token, trace: t})
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {

@@ -50,7 +50,7 @@ const maxToken = 16 << 10
 // Unauthenticated when the token is refused, another kind when nobody could
 // tell (then the same token may be good later).
 func (v *Verifier) Verify(ctx context.Context, token string) (porterhouse.Principal, error) {
-	who, err := v.ask(ctx, token)
+	who, err := v.ask(ctx, &inquiry{token: token})
 	if err == nil {
 		v.accepted.Add(1)
 		return who, nil
@@ -63,25 +63,26 @@ func (v *Verifier) Verify(ctx context.Context, token string) (porterhouse.Princi
 	return porterhouse.Principal{}, err
 }
 
-func (v *Verifier) ask(ctx context.Context, token string) (porterhouse.Principal, error) {
-	if token == "" {
+func (v *Verifier) ask(ctx context.Context, i *inquiry) (porterhouse.Principal, error) {
+	if i.token == "" {
 		return porterhouse.Principal{}, refuse("the token is empty")
 	}
-	if len(token) > maxToken {
-		return porterhouse.Principal{}, refuse("the token has %d bytes, more than the %d allowed", len(token), maxToken)
+	if len(i.token) > maxToken {
+		return porterhouse.Principal{}, refuse("the token has %d bytes, more than the %d allowed", len(i.token), maxToken)
 	}
+	ctx = i.with(ctx)
 	var passed []string
-	for i, process := range v.processors {
-		who, err := process(ctx, token)
+	for n, process := range v.processors {
+		who, err := process(ctx, i.token)
 		if errors.Is(err, ErrNotMine) {
-			traceOf(ctx).note("asked, %d of %d: %v", i+1, len(v.processors), err)
+			i.trace.note("asked, %d of %d: %v", n+1, len(v.processors), err)
 			passed = append(passed, err.Error())
 			continue
 		}
 		if err != nil {
 			return porterhouse.Principal{}, err
 		}
-		traceOf(ctx).note("asked, %d of %d: processor %s: it is %q", i+1, len(v.processors), who.Proof, who.User)
+		i.trace.note("asked, %d of %d: processor %s: it is %q", n+1, len(v.processors), who.Proof, who.User)
 		return who, complete(who)
 	}
 	return porterhouse.Principal{}, refuse("no processor knows this kind of token: %s", strings.Join(passed, "; "))

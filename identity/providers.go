@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,7 +125,7 @@ func build(s Settings, r Resource, p *Providers) (Processor, error) {
 
 // remember asks verify about each token once, for as long as its verdict lives.
 func (p *Providers) remember(s Settings, r Resource, verify Processor) Processor {
-	mine := question{processor: s.Name + "\x00" + strconv.FormatUint(p.made.Add(1), 10), resource: r.key()}
+	asker := p.verdicts.asker(s.Name, p.made.Add(1), r)
 	named := func(ctx context.Context, token string) (porterhouse.Principal, error) {
 		who, err := verify(ctx, token)
 		if err != nil {
@@ -143,8 +142,7 @@ func (p *Providers) remember(s Settings, r Resource, verify Processor) Processor
 			who.Token = porterhouse.NewSecret(token)
 			return who, err
 		}
-		q := mine
-		q.token = token
+		q := question{token, verdictKey{asker, inquiryOf(ctx).digest(p.verdicts, token)}}
 		answer := p.verdicts.answer
 		if hasSignature(token) && !s.asksAboutJWTs() {
 			answer = p.verdicts.answerHere
@@ -177,6 +175,6 @@ func (s Settings) says(err error) error {
 
 // tokenID tells tokens without an id of their own apart, as long as the process lives.
 func (p *Providers) tokenID(token string) string {
-	key := p.verdicts.key(question{token: token})
-	return hex.EncodeToString(key[:8])
+	id := p.verdicts.digest("token id", token) // and so no part of a verdict's place
+	return hex.EncodeToString(id[:8])
 }

@@ -12,6 +12,7 @@ import (
 	"hash"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -31,9 +32,8 @@ const (
 // question is what a verdict answers: whom does this token prove to this
 // processor, for this resource?
 type question struct {
-	token     string
-	processor string // its name
-	resource  string // Resource.key()
+	token string
+	key   verdictKey
 }
 
 // key tells r apart from every other resource.
@@ -62,7 +62,11 @@ type verdicts struct {
 	flights map[verdictKey]*flight
 }
 
-type verdictKey [sha256.Size]byte
+// verdictKey is the place of a verdict: no asker's is another's.
+type verdictKey struct {
+	asker digest // of a processor and a resource
+	token digest
+}
 
 // verdict is an answer, until its end.
 type verdict struct {
@@ -107,11 +111,10 @@ func newVerdicts(now func() time.Time) *verdicts {
 // that of ask, which runs on when ctx ends, for at most a minute. life is that of a
 // verdict that proves somebody; 0: 60 s; negative: none is remembered.
 func (v *verdicts) answer(ctx context.Context, q question, life time.Duration, ask asker) (porterhouse.Principal, error) {
-	key := v.key(q)
-	if known, ok := v.recall(key); ok {
+	if known, ok := v.recall(q.key); ok {
 		return q.reply(known)
 	}
-	f := v.board(ctx, key, life, ask)
+	f := v.board(ctx, q.key, life, ask)
 	select {
 	case <-f.landed:
 		return q.reply(f.verdict)
@@ -123,14 +126,13 @@ func (v *verdicts) answer(ctx context.Context, q question, life time.Duration, a
 // answerHere is answer without a flight: ask runs in the caller's own goroutine. It
 // is for verdicts that nobody outside is asked for, such as those on a signature.
 func (v *verdicts) answerHere(ctx context.Context, q question, life time.Duration, ask asker) (porterhouse.Principal, error) {
-	key := v.key(q)
-	if known, ok := v.recall(key); ok {
+	if known, ok := v.recall(q.key); ok {
 		return q.reply(known)
 	}
 	var found verdict
 	found.who, found.err = ask(ctx)
 	v.mu.Lock()
-	v.remember(key, found, life)
+	v.remember(q.key, found, life)
 	v.mu.Unlock()
 	return q.reply(found)
 }
@@ -141,22 +143,28 @@ type hasher struct {
 	text []byte
 }
 
-// key is the place of q's verdict. The lengths keep apart what the parts could blur.
-func (v *verdicts) key(q question) verdictKey {
+// asker is the half of a key that is a processor's: that of this name, the
+// made-th in this process, and so of one configuration, for that resource.
+func (v *verdicts) asker(name string, made uint64, r Resource) digest {
+	return v.digest(name, strconv.FormatUint(made, 10), r.key())
+}
+
+// digest is that of several parts, with the key of this process. Their lengths keep
+// apart what the parts could blur.
+func (v *verdicts) digest(parts ...string) digest {
 	h := v.hashes.Get().(*hasher)
 	defer v.hashes.Put(h)
 	h.Reset()
 	h.text = h.text[:0]
-	for _, part := range [...]string{q.processor, q.resource} {
+	for _, part := range parts {
 		h.text = binary.AppendUvarint(h.text, uint64(len(part)))
 		h.text = append(h.text, part...)
 	}
-	h.text = append(h.text, q.token...)
 	h.Write(h.text)
 	clear(h.text) // no token stays behind
-	var key verdictKey
-	h.Sum(key[:0])
-	return key
+	var sum digest
+	h.Sum(sum[:0])
+	return sum
 }
 
 // recall returns a verdict that has not ended.

@@ -27,6 +27,11 @@ func counted(who porterhouse.Principal, err error) (asker, *atomic.Int32) {
 	return func(context.Context) (porterhouse.Principal, error) { n.Add(1); return who, err }, &n
 }
 
+// ofTest is a question of a processor of a test.
+func ofTest(v *verdicts, token string) question {
+	return question{token, verdictKey{v.digest("test"), v.digest(token)}}
+}
+
 // Both ways to answer remember alike.
 var waysToAnswer = map[string]func(*verdicts, context.Context, question, time.Duration, asker) (porterhouse.Principal, error){
 	"answer": (*verdicts).answer, "answerHere": (*verdicts).answerHere,
@@ -61,7 +66,7 @@ func TestVerdictsEnd(t *testing.T) {
 				ask, n := counted(c.who, c.err)
 				again := func(want int32) {
 					t.Helper()
-					who, err := answer(v, t.Context(), question{token: "T"}, c.life, ask)
+					who, err := answer(v, t.Context(), ofTest(v, "T"), c.life, ask)
 					if !errors.Is(err, c.err) || err == nil && (who.User != "alice" || who.Token.Reveal() != "T") {
 						t.Errorf("%s, %s: %+v, %v", way, name, who, err)
 					}
@@ -89,7 +94,7 @@ func TestVerdictsChange(t *testing.T) {
 		v := newVerdicts(nil)
 		proves, _ := counted(somebody, nil)
 		refuses, n := counted(porterhouse.Principal{}, bad)
-		q := question{token: "T"}
+		q := ofTest(v, "T")
 		for range 3 {
 			if _, err := v.answer(t.Context(), q, 0, proves); err != nil {
 				t.Fatal(err)
@@ -112,10 +117,17 @@ func TestVerdictsChange(t *testing.T) {
 func TestVerdictsAreOfOneQuestion(t *testing.T) {
 	v := newVerdicts(nil)
 	ask, n := counted(somebody, nil)
-	questions := []question{
-		{"T", "p", "r"}, {"U", "p", "r"}, {"T", "q", "r"}, {"T", "p", "s"}, {"rT", "p", ""}, {"T", "pr", ""}, {"T", "", "pr"},
-		{"T", "p", Resource{Door: "d", Cluster: "c"}.key()}, {"T", "p", Resource{Door: "dc"}.key()},
-		{"T", "p", Resource{Door: "d", Cluster: "c", Audiences: []string{"a"}}.key()},
+	var questions []question
+	for _, token := range []string{"T", "U", "", "pT"} {
+		for _, asker := range []digest{
+			v.asker("p", 1, Resource{Door: "d", Cluster: "c"}), v.asker("q", 1, Resource{Door: "d", Cluster: "c"}), // another processor
+			v.asker("p", 2, Resource{Door: "d", Cluster: "c"}),                                                     // another configuration
+			v.asker("p", 1, Resource{Door: "e", Cluster: "c"}), v.asker("p", 1, Resource{Door: "d", Cluster: "e"}), // another resource
+			v.asker("p", 1, Resource{Door: "dc"}), v.asker("p", 1, Resource{Cluster: "dc"}), v.asker("p", 1, Resource{Door: "d", Cluster: "c", Audiences: []string{"a"}}),
+			v.asker("p1", 1, Resource{}), v.asker("p", 11, Resource{}), v.asker("", 1, Resource{Door: "p"}), v.digest(token),
+		} {
+			questions = append(questions, question{token, verdictKey{asker, v.digest(token)}})
+		}
 	}
 	for range 2 {
 		for _, q := range questions {
@@ -127,8 +139,8 @@ func TestVerdictsAreOfOneQuestion(t *testing.T) {
 	if int(n.Load()) != len(questions) {
 		t.Errorf("%d questions were asked %d times", len(questions), n.Load())
 	}
-	if newVerdicts(nil).key(questions[0]) == v.key(questions[0]) {
-		t.Error("two processes have the same key")
+	if newVerdicts(nil).digest("T") == v.digest("T") {
+		t.Error("two processes have the same digests")
 	}
 }
 
@@ -147,7 +159,7 @@ func TestCallersShareOneFlight(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 1000 {
 			callers.Go(func() {
-				who, err := v.answer(t.Context(), question{token: "T"}, 0, ask)
+				who, err := v.answer(t.Context(), ofTest(v, "T"), 0, ask)
 				if err != nil || who.User != "alice" || who.Groups[0] != "a" {
 					t.Errorf("%+v, %v", who, err)
 				}
@@ -160,7 +172,7 @@ func TestCallersShareOneFlight(t *testing.T) {
 		if n.Load() != 1 {
 			t.Errorf("asked %d times for 1000 callers", n.Load())
 		}
-		if known, _ := v.recall(v.key(question{token: "T"})); known.who.Groups[0] != "a" || !known.who.Token.IsZero() {
+		if known, _ := v.recall(ofTest(v, "T").key); known.who.Groups[0] != "a" || !known.who.Token.IsZero() {
 			t.Errorf("what is remembered was changed, or holds the token: %+v", known.who)
 		}
 	})
@@ -170,11 +182,11 @@ func TestCallersShareOneFlight(t *testing.T) {
 func TestNoFlightAfterLanding(t *testing.T) {
 	v := newVerdicts(nil)
 	ask, n := counted(somebody, nil)
-	q := question{token: "T"}
+	q := ofTest(v, "T")
 	if _, err := v.answer(t.Context(), q, 0, ask); err != nil {
 		t.Fatal(err)
 	}
-	f := v.board(t.Context(), v.key(q), 0, ask)
+	f := v.board(t.Context(), q.key, 0, ask)
 	if <-f.landed; f.who.User != "alice" || n.Load() != 1 {
 		t.Errorf("%+v, asked %d times", f.who, n.Load())
 	}
@@ -194,14 +206,14 @@ func TestCallerThatLeavesEndsNoFlight(t *testing.T) {
 		first, leave := context.WithCancel(t.Context())
 		var callers sync.WaitGroup
 		callers.Go(func() {
-			_, err := v.answer(first, question{token: "T"}, 0, ask)
+			_, err := v.answer(first, ofTest(v, "T"), 0, ask)
 			if kind, _ := porterhouse.Explain(err); kind != porterhouse.Canceled {
 				t.Errorf("who left: %v", err)
 			}
 		})
 		synctest.Wait()
 		callers.Go(func() {
-			if who, err := v.answer(t.Context(), question{token: "T"}, 0, ask); err != nil || who.User != "alice" {
+			if who, err := v.answer(t.Context(), ofTest(v, "T"), 0, ask); err != nil || who.User != "alice" {
 				t.Errorf("who stayed: %+v, %v", who, err)
 			}
 		})
@@ -222,7 +234,7 @@ func TestFlightsEnd(t *testing.T) {
 			"panics":   func(context.Context) (porterhouse.Principal, error) { panic("a fault") },
 			"vanishes": func(context.Context) (porterhouse.Principal, error) { runtime.Goexit(); return somebody, nil },
 		} {
-			who, err := v.answer(t.Context(), question{token: name}, 0, ask)
+			who, err := v.answer(t.Context(), ofTest(v, name), 0, ask)
 			if kind, _ := porterhouse.Explain(err); who.User != "" || kind != porterhouse.Unavailable && kind != porterhouse.Internal {
 				t.Errorf("%s: %+v, %v", name, who, err)
 			}
@@ -239,10 +251,10 @@ func TestVerdictsAreBounded(t *testing.T) {
 	v := newVerdicts(func() time.Time { return now })
 	proves, n := counted(somebody, nil)
 	refuses, _ := counted(porterhouse.Principal{}, bad)
-	q := question{token: "alice's"}
+	q := ofTest(v, "alice's")
 	_, _ = v.answerHere(t.Context(), q, time.Hour, proves)
 	for i := range maxRefusals + 100 {
-		_, _ = v.answerHere(t.Context(), question{token: fmt.Sprint(i)}, 0, refuses)
+		_, _ = v.answerHere(t.Context(), ofTest(v, fmt.Sprint(i)), 0, refuses)
 	}
 	if len(v.refused) != maxRefusals {
 		t.Errorf("%d refusals are remembered, want %d", len(v.refused), maxRefusals)
@@ -251,7 +263,7 @@ func TestVerdictsAreBounded(t *testing.T) {
 		t.Error("refusals push out a verdict on a person")
 	}
 	for i := range maxProved + 100 {
-		_, _ = v.answerHere(t.Context(), question{token: fmt.Sprint("right", i)}, 0, proves)
+		_, _ = v.answerHere(t.Context(), ofTest(v, fmt.Sprint("right", i)), 0, proves)
 	}
 	if len(v.proved) != maxProved {
 		t.Errorf("%d proofs are remembered, want %d", len(v.proved), maxProved)
@@ -265,9 +277,11 @@ func TestVerdictsAreBounded(t *testing.T) {
 func BenchmarkVerdictHit(b *testing.B) {
 	v := newVerdicts(nil)
 	ask, _ := counted(somebody, nil)
-	q := question{token: strings.Repeat("x", 1024), processor: "keycloak", resource: Resource{Door: "mcp", Cluster: "main", Audiences: []string{"https://mcp.example.com"}}.key()}
+	token := strings.Repeat("x", 1024)
+	asker := v.asker("keycloak", 1, Resource{Door: "mcp", Cluster: "main", Audiences: []string{"https://mcp.example.com"}})
 	b.ReportAllocs()
 	for b.Loop() {
+		q := question{token, verdictKey{asker, v.digest(token)}}
 		if _, err := v.answer(b.Context(), q, 0, ask); err != nil {
 			b.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -87,7 +88,7 @@ func (p *pool) ask(ctx context.Context, head []byte, body string, sent *atomic.B
 // take returns a connection, and whether it was used before.
 func (p *pool) take(ctx context.Context) (c *connection, used bool, err error) {
 	for c := p.pop(); c != nil; c = p.pop() {
-		if time.Since(c.since) < idleTimeout && isQuiet(c.plain) {
+		if time.Since(c.since) < idleTimeout && c.isQuiet() {
 			return c, true, nil
 		}
 		c.Close()
@@ -194,6 +195,40 @@ func (c *connection) send(head []byte, body string) (written bool, err error) {
 	}
 }
 
+// isQuiet reports whether an idle connection is still open and nothing waits to be
+// read, which would be taken for the answer to the next request.
+func (c *connection) isQuiet() bool {
+	quiet := isQuiet(c.plain)
+	if !quiet || c.plain == c.Conn {
+		return quiet
+	}
+	// What TLS has read already is not at the socket any more. A time that is over
+	// keeps it from reading on.
+	if err := c.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		return false
+	}
+	_, err := c.Conn.Read(make([]byte, 1))
+	return errors.Is(err, os.ErrDeadlineExceeded) && c.SetReadDeadline(time.Time{}) == nil
+}
+
+// receive reads the header of the response. Others may come before (1xx), which
+// only say that it will.
+func (c *connection) receive() (*http.Response, error) {
+	c.left = maxHeader
+	defer func() { c.left = endlessHeader }()
+	for {
+		response, err := http.ReadResponse(c.in, nil)
+		switch {
+		case err != nil:
+			return nil, err
+		case response.StatusCode == http.StatusSwitchingProtocols:
+			return nil, errors.New("the server wants to go on in another protocol than HTTP (status 101)")
+		case response.StatusCode/100 != 1:
+			return response, nil
+		}
+	}
+}
+
 // cut ends the connection at once, whatever it is doing; with TLS, without a word.
 func (c *connection) cut() { _ = c.plain.Close() } // nobody reads it any more
 
@@ -248,9 +283,7 @@ func (e *exchange) run(head []byte, body string, sent *atomic.Bool) (response *h
 	}
 	// A server that refuses a request may hang up before it has read it all; then
 	// what it said is more to the point than that nobody listened.
-	c.left = maxHeader
-	response, err = http.ReadResponse(c.in, nil)
-	c.left = endlessHeader
+	response, err = c.receive()
 	if err != nil {
 		return nil, true, errors.Join(writeErr, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"porterhouse/authenticator"
 	"porterhouse/clickhouse"
@@ -84,7 +85,7 @@ func tellProviders(ctx context.Context, c Config, w io.Writer) error {
 	for _, s := range c.processors() {
 		fmt.Fprintf(w, "\n%s (%s)\n", s.Name, s.Type)
 		for _, found := range (visit{outbound, s}).findings(ctx) {
-			fmt.Fprintf(w, "  %-7s %s\n", found.level, found.text)
+			fmt.Fprintf(w, "  %-7s %s\n", found.level, visible(found.text))
 			worst = max(worst, found.level)
 		}
 	}
@@ -92,6 +93,16 @@ func tellProviders(ctx context.Context, c Config, w io.Writer) error {
 		return errFindings
 	}
 	return nil
+}
+
+// visible is text of others without what would command the terminal.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // checkGrants prints the statements for an administrator of each cluster. Where

@@ -50,9 +50,8 @@ func (d *Directory) made(m placed, name porterhouse.UserName) func(context.Conte
 // that was lost. It returns what the binding was; its Issuer is "" if nobody was
 // known to have the account. A binding that cannot be read is released too.
 func (b *Bindings) Release(ctx context.Context, cluster, account string) (Binding, error) {
-	key := bindingKey(cluster, account)
 	for {
-		was, raw, err := b.read(ctx, key)
+		was, raw, err := b.read(ctx, bindingKey(cluster, account))
 		switch {
 		case raw == nil && !errors.Is(err, kv.ErrNotFound):
 			return Binding{}, err
@@ -61,18 +60,34 @@ func (b *Bindings) Release(ctx context.Context, cluster, account string) (Bindin
 		case was.isNobodys():
 			return was, nil
 		}
-		mark, err := json.Marshal(Binding{Cluster: cluster, Account: account, Released: b.moment()})
-		if err != nil {
-			return Binding{}, fmt.Errorf("directory: the release of the account %q: %w", account, err)
-		}
-		if err := b.record(was.event("release")); err != nil {
-			return Binding{}, err
-		}
-		done, err := b.Store.Swap(ctx, key, raw, mark, 0)
-		if done || err != nil {
+		if done, err := b.mark(ctx, was, raw); done || err != nil {
 			return was, err
 		}
 	}
+}
+
+// ReleaseOrphan releases an account of which neither a binding nor a release is
+// kept, and reports whether that was still so: whoever got it since it was found to
+// be an orphan has it by right.
+func (b *Bindings) ReleaseOrphan(ctx context.Context, cluster, account string) (released bool, err error) {
+	_, err = b.Store.Get(ctx, bindingKey(cluster, account))
+	if !errors.Is(err, kv.ErrNotFound) {
+		return false, err
+	}
+	return b.mark(ctx, Binding{Cluster: cluster, Account: account}, nil)
+}
+
+// mark records a release and keeps its mark where raw was before, and reports
+// whether it still was.
+func (b *Bindings) mark(ctx context.Context, was Binding, raw []byte) (bool, error) {
+	mark, err := json.Marshal(Binding{Cluster: was.Cluster, Account: was.Account, Released: b.moment()})
+	if err != nil {
+		return false, fmt.Errorf("directory: the release of the account %q: %w", was.Account, err)
+	}
+	if err := b.record(was.event("release")); err != nil {
+		return false, err
+	}
+	return b.Store.Swap(ctx, bindingKey(was.Cluster, was.Account), raw, mark, 0)
 }
 
 // Orphans are those of some accounts of a cluster that b knows nothing of. The

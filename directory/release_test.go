@@ -191,3 +191,24 @@ func TestOrphans(t *testing.T) {
 		t.Errorf("of %v the orphans are %v, %v", accounts, orphans, err)
 	}
 }
+
+// While an operator releases many orphans, people come to those that are released
+// already, also by another operator: they keep what they got.
+func TestReleasingOrphansTakesNothingAway(t *testing.T) {
+	h := newHouse(t)
+	alice := token("alice", 1)
+	h.acts(t, alice, "ph_alice", "support")
+	h.loseTheStore(t)
+	bindings := &directory.Bindings{Store: h.config.Store}
+	for i, want := range []bool{true, false} { // released; marked already
+		if released, err := bindings.ReleaseOrphan(t.Context(), "main", "ph_alice"); err != nil || released != want {
+			t.Errorf("release %d: %v, %v", i+1, released, err)
+		}
+	}
+	h.acts(t, alice, "ph_alice", "support")
+	if released, err := bindings.ReleaseOrphan(t.Context(), "main", "ph_alice"); err != nil || released {
+		t.Errorf("an account that somebody has was released: %v, %v", released, err)
+	}
+	h.Directory = h.neighbour(t, h.Provisioner)
+	h.refuses(t, someone(alice), "another person")
+}

@@ -135,7 +135,11 @@ func release(ctx context.Context, t terminal, p *process, cluster string, accoun
 	if was.Issuer == "" {
 		whose = "was that of nobody known"
 	}
-	_, err = fmt.Fprintf(t.stdout, "the account %s %s and is nobody's now: the next whom the rules lead there has it\n", account, whose)
+	return tellReleased(t, account, whose)
+}
+
+func tellReleased(t terminal, account porterhouse.UserName, whose string) error {
+	_, err := fmt.Fprintf(t.stdout, "the account %s %s and is nobody's now: the next whom the rules lead there has it\n", account, whose)
 	return err
 }
 
@@ -150,12 +154,19 @@ func releaseOrphans(ctx context.Context, t terminal, p *process, cluster string)
 		return err
 	}
 	orphans, err := bindings(p).Orphans(ctx, cluster, accounts)
+	if err != nil {
+		return err
+	}
 	for _, account := range orphans {
-		if err := release(ctx, t, p, cluster, account); err != nil {
+		released, err := bindings(p).ReleaseOrphan(ctx, cluster, account.String())
+		if released {
+			err = tellReleased(t, account, "was that of nobody known")
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return err
+	return nil
 }
 
 // errNoProvisioner is told where accounts are made by hand.

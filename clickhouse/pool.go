@@ -16,7 +16,7 @@ import (
 )
 
 // pool sends requests of HTTP/1.1 to one server, each over a connection that is
-// its own until the answer has ended. Whoever asks writes and reads himself: there
+// its own until the answer has ended. Whoever asks writes and reads it: there
 // are no goroutines behind a connection, so nothing is handed from one to another.
 //
 // It follows no redirect, asks no proxy, not even one named in the environment,
@@ -53,8 +53,9 @@ func newPool(size int, connect func(context.Context) (net.Conn, error)) *pool {
 }
 
 // ask sends a request, of which head is all before the body, and returns the
-// response. sent is true from when the first byte of it may have left. A request of which not one byte could
-// be written to a connection that had been used before is sent again over another.
+// response. sent is true from when the first byte of it may have left. A request
+// of which not one byte could be written to a connection that had been used before
+// is sent again over another.
 //
 // The end of ctx closes the connection, and with it the response, until its body
 // has been read to its end or closed. A body that is closed before its end closes

@@ -3,7 +3,6 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -125,7 +124,7 @@ remote_url_allow_hosts: {host: 127.0.0.1, host_regexp: ['.*']}
 				t.Errorf("%s logs in by %v", user, rows)
 			}
 			for _, password := range []string{"", "x"} {
-				if status := login(t, db, user, password); status == http.StatusOK {
+				if status, _ := loginAs(t, db, user, password); status == http.StatusOK {
 					t.Errorf("%s logged in with the password %q", user, password)
 				}
 			}
@@ -141,23 +140,6 @@ remote_url_allow_hosts: {host: 127.0.0.1, host_regexp: ['.*']}
 	if now := direct(t, db, "SELECT count(), (SELECT count() FROM system.role_grants) FROM system.users"); !slices.Equal(now[0], made[0]) {
 		t.Errorf("tokens of nobody made users or grants: %v before, %v after", made, now)
 	}
-}
-
-// login asks ClickHouse itself, as a user with a password.
-func login(t *testing.T, db *sandbox.Server, user, password string) int {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, db.HTTP, strings.NewReader("SELECT 1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.SetBasicAuth(user, password)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, response.Body)
-	return response.StatusCode
 }
 
 // Groups change at the provider, and roles in ClickHouse with the next verification;

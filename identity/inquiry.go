@@ -5,6 +5,9 @@ import "context"
 // inquiry is one call of a Verifier, as its processors see it: what they share, for
 // they are asked one after the other about the same token. The nil inquiry is that
 // of a processor which is asked by itself.
+//
+// It travels in ctx because a Processor is a plain function, which others make too.
+// Nothing outside this package can read it, and no answer depends on it.
 type inquiry struct {
 	trace *trace // nil: nobody wants to read one
 

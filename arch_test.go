@@ -29,6 +29,12 @@ var rooms = map[string][]string{
 	"porterhouse/ticket":                 {"porterhouse", "porterhouse/kv"},
 	"porterhouse/authenticator":          {"porterhouse", "porterhouse/directory"},
 	"porterhouse/sandbox/idp":            {},
+	"porterhouse/sandbox/openid":         {},
+	"porterhouse/seal":                   {"porterhouse"},
+	"porterhouse/page":                   {"porterhouse"},
+	"porterhouse/signin":                 {"porterhouse", "porterhouse/audit", "porterhouse/kv", "porterhouse/seal", "porterhouse/page"},
+	"porterhouse/authserver":             {"porterhouse", "porterhouse/audit", "porterhouse/kv", "porterhouse/seal", "porterhouse/page"},
+	"porterhouse/login":                  {"porterhouse"},
 	"porterhouse/directory":              {"porterhouse", "porterhouse/clickhouse", "porterhouse/audit", "porterhouse/kv"},
 	"porterhouse/gate":                   {"porterhouse", "porterhouse/statement", "porterhouse/directory", "porterhouse/clickhouse", "porterhouse/audit"},
 	"porterhouse/mcpserver":              {"porterhouse", "porterhouse/gate"},
@@ -36,7 +42,8 @@ var rooms = map[string][]string{
 	"porterhouse/e2e":                    {},
 	"porterhouse/cmd/porterhouse": {"porterhouse", "porterhouse/identity", "porterhouse/clickhouse", "porterhouse/audit",
 		"porterhouse/directory", "porterhouse/gate", "porterhouse/mcpserver", "porterhouse/sandbox",
-		"porterhouse/kv", "porterhouse/ticket", "porterhouse/authenticator"},
+		"porterhouse/kv", "porterhouse/ticket", "porterhouse/authenticator",
+		"porterhouse/seal", "porterhouse/page", "porterhouse/signin", "porterhouse/authserver", "porterhouse/login", "porterhouse/sandbox/openid"},
 }
 
 // Nobody but these may link what they link: purego makes any binary dynamic.

@@ -14,7 +14,10 @@ type Principal struct {
 	Groups  []string  // as the provider names them; nil: it told none
 	Issued  time.Time // when the provider said all this; of two proofs the newer one tells the groups
 	Expires time.Time // when the proof ends; zero: it does not
-	Token   Secret    // the raw token; only an access mode that forwards it may look
+	// ReadOnly: the person gave whoever asks no more than reading, whatever the
+	// account may do (our scope clickhouse:read without clickhouse:write).
+	ReadOnly bool
+	Token    Secret // the raw token; only an access mode that forwards it may look
 }
 
 // Key identifies the person among all issuers. It is never empty for a

@@ -17,30 +17,38 @@ type AccountEvent struct {
 	Err     error                 // nil: it is about to be done; else why it failed
 }
 
-// maxRoles is how many roles a line names; of more, only the number is kept.
-const maxRoles = 100
-
 // Account writes what is about to be done to an account, before it is done: when
 // the error, a *porterhouse.Error of kind Unavailable, is not nil, nothing may be
 // changed. With Err set it writes, afterwards, that it failed.
 func (l *Log) Account(e AccountEvent) error {
-	if l.durable.failed.Load() {
-		if err := l.syncTo(everything); err != nil {
-			return unchanged(err)
-		}
-	}
-	seq, err := e.record(l)
-	if err == nil && l.syncEach {
-		err = l.syncTo(seq)
-	}
-	if err != nil {
+	if err := (event{kindAccount, e.write}).record(l); err != nil {
 		return unchanged(err)
 	}
 	return nil
 }
 
-// record writes the line and returns its number.
-func (e *AccountEvent) record(l *Log) (seq uint64, err error) {
+// event is a line about something that is done only when it is written.
+type event struct {
+	kind  string
+	write func(*fields)
+}
+
+// record writes the line, to the disk where the operator wants that.
+func (e event) record(l *Log) error {
+	if l.durable.failed.Load() {
+		if err := l.syncTo(everything); err != nil {
+			return err
+		}
+	}
+	seq, err := e.put(l)
+	if err == nil && l.syncEach {
+		err = l.syncTo(seq)
+	}
+	return err
+}
+
+// put writes the line and returns its number.
+func (e event) put(l *Log) (seq uint64, err error) {
 	body := l.bodies.Get().(*fields)
 	defer l.bodies.Put(body)
 	*body = (*body)[:0]
@@ -48,7 +56,7 @@ func (e *AccountEvent) record(l *Log) (seq uint64, err error) {
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.put(line{kind: kindAccount, body: *body}); err != nil {
+	if err := l.put(line{kind: e.kind, body: *body}); err != nil {
 		return 0, err
 	}
 	return l.w.chain.seq, nil
@@ -71,7 +79,7 @@ func (e *AccountEvent) write(body *fields) {
 	body.text("door", e.At.Door)
 	body.text("cluster", e.At.Cluster)
 	body.text("account", e.Account)
-	e.writeRoles(body)
+	body.list("roles", e.Roles)
 	reason, _ := mask(e.Reason)
 	body.text("reason", reason)
 	if e.SQL != "" {
@@ -80,23 +88,5 @@ func (e *AccountEvent) write(body *fields) {
 	if e.Err != nil {
 		writeError(body, e.Err)
 		body.text("failure", reasonOf(e.Err))
-	}
-}
-
-func (e *AccountEvent) writeRoles(body *fields) {
-	if len(e.Roles) == 0 {
-		return
-	}
-	body.name("roles")
-	*body = append(*body, '[')
-	for i, role := range e.Roles[:min(len(e.Roles), maxRoles)] {
-		if i > 0 {
-			*body = append(*body, ',')
-		}
-		*body = appendQuoted(*body, shortened(role, maxParam))
-	}
-	*body = append(*body, ']')
-	if len(e.Roles) > maxRoles {
-		body.count("roles_count", int64(len(e.Roles)))
 	}
 }

@@ -97,7 +97,7 @@ func TestAccountLineIsBounded(t *testing.T) {
 	}
 	mustClose(t, l)
 	line := ofKind(entries(t, c.Path), "account")[0]
-	if roles := line["roles"].([]any); len(roles) != maxRoles || line["roles_count"] != 5002.0 {
+	if roles := line["roles"].([]any); len(roles) != maxList || line["roles_count"] != 5002.0 {
 		t.Errorf("%d roles named, %v counted", len(roles), line["roles_count"])
 	}
 	if info, err := os.Stat(c.Path); err != nil || info.Size() > 64<<10 {

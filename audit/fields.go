@@ -40,6 +40,28 @@ func (f *fields) text(name, value string) {
 	}
 }
 
+// maxList is how many texts of a list a line has; of more, only the number is kept.
+const maxList = 100
+
+// list adds a list of short texts; none adds nothing.
+func (f *fields) list(name string, texts []string) {
+	if len(texts) == 0 {
+		return
+	}
+	f.name(name)
+	*f = append(*f, '[')
+	for i, text := range texts[:min(len(texts), maxList)] {
+		if i > 0 {
+			*f = append(*f, ',')
+		}
+		*f = appendQuoted(*f, shortened(text, maxParam))
+	}
+	*f = append(*f, ']')
+	if len(texts) > maxList {
+		f.count(name+"_count", int64(len(texts)))
+	}
+}
+
 // count adds a whole number, zero as well.
 func (f *fields) count(name string, n int64) {
 	f.name(name)

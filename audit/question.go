@@ -104,7 +104,7 @@ func (l *Log) Begin(q Question) (*Entry, error) {
 	*body = (*body)[:0]
 	q.write(body)
 
-	seq, err := l.open(line{kindOpen, q.ID, *body})
+	seq, err := q.open(l, *body)
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -127,13 +127,13 @@ func unavailable(err error) error {
 }
 
 // open writes an opening line and returns its number.
-func (l *Log) open(what line) (seq uint64, err error) {
+func (q *Question) open(l *Log, body fields) (seq uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, twice := l.w.open[what.id]; twice {
-		return 0, fmt.Errorf("audit: a question with the id %s is open already", what.id)
+	if _, twice := l.w.open[q.ID]; twice {
+		return 0, fmt.Errorf("audit: a question with the id %s is open already", q.ID)
 	}
-	if err := l.put(what); err != nil {
+	if err := l.put(line{kindOpen, q.ID, body}); err != nil {
 		return 0, err
 	}
 	l.stats.Questions++

@@ -19,6 +19,7 @@ const (
 	kindOpen            = "open"            // a question is about to be asked
 	kindClose           = "close"           // and how it ended
 	kindRefuse          = "refuse"          // a question that was not asked
+	kindAccess          = "access"          // somebody is about to sign in, or to be given a token, or was refused
 	kindAccount         = "account"         // something is about to be done to a ClickHouse account, or failed
 	kindFolded          = "folded"          // refusals of one person that have no line of their own
 	kindUnauthenticated = "unauthenticated" // somebody whom no token proved, or a count of them

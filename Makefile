@@ -10,7 +10,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION) -X runtime.godebugDefault=schedtrac
 NPM_CI   := npm ci --no-audit --no-fund --loglevel=error
 SOURCES  := $(shell find . -type f \( -name '*.go' -o -name '*.sql' -o -name '*.xml' -o -name '*.sh' \) -not -path '*/node_modules/*' -not -path './build/*' -not -name '*_test.go') go.mod go.sum
 
-.PHONY: help demo test compiler build deps deps-engine deps-clients deps-providers deps-redis lint bench soak conformance fuzz clean
+.PHONY: help demo test compiler build deps deps-engine deps-clients deps-providers deps-redis deps-browser lint bench soak conformance fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,7 +38,7 @@ porterhouse-engine: $(SOURCES)
 	@echo "building ./porterhouse-engine"
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/porterhouse-engine
 
-deps: deps-engine deps-clients deps-providers deps-redis ## install what demo and tests need and this machine lacks
+deps: deps-engine deps-clients deps-providers deps-redis deps-browser ## install what demo and tests need and this machine lacks
 
 deps-engine: sandbox/npm/node_modules/.installed
 sandbox/npm/node_modules/.installed: sandbox/npm/package-lock.json
@@ -70,6 +70,9 @@ build/dex: $(wildcard sandbox/idp/dex/*.go) sandbox/idp/dex/go.mod sandbox/idp/d
 deps-redis:
 	@command -v redis-server >/dev/null || { echo "installing redis-server, which the tests of kv need (apt)"; apt-get update -qq && apt-get install -y -qq redis-server; }
 
+deps-browser:
+	@command -v chromium >/dev/null || { echo "installing Chromium, in which the tests sign in (apt)"; apt-get update -qq && apt-get install -y -qq chromium; }
+
 test: compiler deps build lint ## everything: formatting, vet, staticcheck, race detector, unit, end-to-end, clients, conformance
 	@echo "testing with the race detector"
 	@$(GO) test -race -timeout 30m ./...
@@ -84,8 +87,8 @@ lint: ## gofmt, go mod tidy, vet, staticcheck
 	@$(GO) vet ./...
 	@$(GO) tool staticcheck ./...
 
-conformance: deps-clients ## the official MCP conformance suites, with their counts
-	@$(GO) test -count=1 -v -run 'Conformance' ./mcpserver
+conformance: deps-engine deps-clients build ## the official MCP conformance suites, with their counts
+	@$(GO) test -count=1 -v -run 'Conformance' ./mcpserver ./e2e
 
 bench: deps build ## the figures of the README, side by side in one run
 	@$(GO) run ./bench

@@ -1,0 +1,59 @@
+package page
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Clean makes a text that a stranger chose harmless to the eye: one line, at most
+// longest characters (the last is then an ellipsis), and nothing in it that cannot
+// be seen. What would hide, or turn the order of what follows around (bidirectional
+// controls), becomes the replacement character, so that a trick shows as one.
+func Clean(text string, longest int) string {
+	var out strings.Builder
+	length, marks, space := 0, 0, true // space: what was written last is one, or is nothing yet
+	for _, r := range text {
+		if r = visible(r); unicode.Is(unicode.M, r) {
+			if marks++; marks > maxMarks {
+				continue
+			}
+		} else {
+			marks = 0
+		}
+		if r == ' ' && space {
+			continue
+		}
+		if space = r == ' '; length == longest {
+			return cut(out.String()) + "…"
+		}
+		length++
+		out.WriteRune(r)
+	}
+	return strings.TrimRight(out.String(), " ")
+}
+
+// maxMarks is how many accents one letter may have: scripts that stack them have
+// three at most, and more climb over the lines above.
+const maxMarks = 3
+
+// visible is what is shown for a character.
+func visible(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return ' '
+	case r == '\u2800', // a Braille cell without dots
+		unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r),
+		!unicode.IsPrint(r): // also all of category Cf: directions, joiners, tags
+		return unicode.ReplacementChar
+	}
+	return r
+}
+
+// cut takes the last character away, and the space before it.
+func cut(text string) string {
+	all := []rune(text)
+	return strings.TrimRight(string(all[:max(len(all)-1, 0)]), " ")
+}
+
+// clean is Clean for templates: {{.Name | clean 60}}.
+func clean(longest int, text string) string { return Clean(text, longest) }

@@ -15,14 +15,15 @@ type Person struct {
 	Name    string
 	Email   string
 	About   string // who it is and what it may do, in one sentence
+	Groups  []string
 }
 
 // People lists the people of the sandbox. people.sql says the same to ClickHouse.
 func People() []Person {
 	return []Person{
-		{"alice", "Alice", "alice@example.com", "An analyst: reads flights, nature, films and usage."},
-		{"bob", "Bob", "bob@example.com", "Of the support team: reads usage, and there only the rows of his own team."},
-		{"carol", "Carol", "carol@example.com", "An analyst like Alice, who may also write to the database scratch."},
+		{"alice", "Alice", "alice@example.com", "An analyst: reads flights, nature, films and usage.", []string{"analysts"}},
+		{"bob", "Bob", "bob@example.com", "Of the support team: reads usage, and there only the rows of his own team.", []string{"support"}},
+		{"carol", "Carol", "carol@example.com", "An analyst like Alice, who may also write to the database scratch.", []string{"analysts", "authors"}},
 	}
 }
 

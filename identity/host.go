@@ -76,6 +76,11 @@ func (h *host) dead(now time.Time) bool {
 	return h.timeouts >= deadAfter && now.Before(h.nextTry)
 }
 
+// isAtRest reports whether nobody asks, and there is nothing to be remembered.
+func (h *host) isAtRest(now time.Time) bool {
+	return len(h.turns) == 0 && h.waiting.Load() == 0 && !h.dead(now)
+}
+
 // try reports whether the host may be asked, and if it is dead, sees to it that
 // nobody else tries for a while.
 func (h *host) try(now time.Time) bool {

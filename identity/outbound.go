@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,13 +18,15 @@ import (
 
 // OutboundConfig bounds what the package asks of the outside world.
 type OutboundConfig struct {
-	AllowHosts []string         // "host" or "host:port": may be at a special-use address and, on loopback, be asked without TLS
-	CAFile     string           // PEM file of roots that count beside those of the system; "": none
-	Proxy      string           // http://[user:password@]host:port; "": none, whatever the environment says
-	Timeout    time.Duration    // for one answer, after as long for a turn; all its redirects within twice that. 0: 10 s
-	MaxBytes   int64            // of the body of one answer; 0: 1 MiB
-	PerHost    int              // requests to one host at once; 0: 16
-	Now        func() time.Time // nil: time.Now
+	AllowHosts []string      // "host" or "host:port": may be at a special-use address and, on loopback, be asked without TLS
+	CAFile     string        // PEM file of roots that count beside those of the system; "": none
+	Proxy      string        // http://[user:password@]host:port; "": none, whatever the environment says
+	Timeout    time.Duration // for one answer, after as long for a turn; all its redirects within twice that. 0: 10 s
+	MaxBytes   int64         // of the body of one answer; 0: 1 MiB
+	PerHost    int           // requests to one host at once; 0: 16
+	// NoRedirects: the answer is the reply, also where it leads elsewhere.
+	NoRedirects bool
+	Now         func() time.Time // nil: time.Now
 }
 
 // Outbound asks identity providers over HTTPS (TLS 1.2 or later), and is all that
@@ -50,6 +53,7 @@ type Outbound struct {
 	timeout       time.Duration
 	maxBytes      int64
 	perHost       int
+	noRedirects   bool
 	now           func() time.Time
 
 	mu    sync.Mutex
@@ -67,6 +71,7 @@ const (
 	defaultTimeout  = 10 * time.Second
 	defaultMaxBytes = 1 << 20
 	defaultPerHost  = 16
+	maxHosts        = 1024 // remembered, unless more are asked at the moment
 	maxRedirects    = 3
 )
 
@@ -81,6 +86,8 @@ func NewOutbound(c OutboundConfig) (*Outbound, error) {
 		perHost:  cmp.Or(c.PerHost, defaultPerHost),
 		now:      c.Now,
 		hosts:    map[string]*host{},
+
+		noRedirects: c.NoRedirects,
 	}
 	if o.now == nil {
 		o.now = time.Now
@@ -98,7 +105,8 @@ func NewOutbound(c OutboundConfig) (*Outbound, error) {
 
 // Get asks for address; header may be nil. An answer of any status is a Reply. An
 // error is a *porterhouse.Error: Unavailable, or that the caller left. Redirects
-// are followed to the same host only, and none when header has Authorization.
+// are followed to the same host only, and none when header has Authorization or
+// the configuration says so.
 func (o *Outbound) Get(ctx context.Context, address string, header http.Header) (Reply, error) {
 	return o.ask(ctx, http.MethodGet, address, header, "")
 }
@@ -124,8 +132,8 @@ func (o *Outbound) Check(address string) error {
 func (o *Outbound) ask(caller context.Context, method, address string, header http.Header, body string) (Reply, error) {
 	ctx, cancel := context.WithTimeout(caller, 2*o.timeout)
 	defer cancel()
-	secret := method != http.MethodGet || header.Get("Authorization") != ""
-	var at *url.URL // where the last answer came from
+	stays := o.noRedirects || method != http.MethodGet || header.Get("Authorization") != "" // a secret goes nowhere else
+	var at *url.URL                                                                         // where the last answer came from
 	for range 1 + maxRedirects {
 		to, err := o.target(at, address)
 		if err != nil {
@@ -136,7 +144,7 @@ func (o *Outbound) ask(caller context.Context, method, address string, header ht
 			return Reply{}, o.failure(caller, to, err)
 		}
 		next := reply.Header.Get("Location")
-		if secret || reply.Status < 301 || reply.Status > 308 || next == "" {
+		if stays || reply.Status < 301 || reply.Status > 308 || next == "" {
 			return reply, nil
 		}
 		at, address = to, next
@@ -227,6 +235,10 @@ func (o *Outbound) host(to *url.URL) *host {
 	defer o.mu.Unlock()
 	h, ok := o.hosts[key]
 	if !ok {
+		if len(o.hosts) >= maxHosts { // whoever may name hosts could name any number
+			now := o.now()
+			maps.DeleteFunc(o.hosts, func(_ string, h *host) bool { return h.isAtRest(now) })
+		}
 		h = newHost(o.perHost)
 		o.hosts[key] = h
 	}

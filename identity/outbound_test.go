@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -266,8 +267,39 @@ func TestRedirects(t *testing.T) {
 	if err != nil || reply.Status != http.StatusFound {
 		t.Errorf("posted: %d, %v; want the redirect itself", reply.Status, err)
 	}
+	reply, err = outbound(t, server, OutboundConfig{NoRedirects: true}).Get(t.Context(), server.URL+"/here", nil)
+	if err != nil || reply.Status != http.StatusFound {
+		t.Errorf("without redirects: %d, %v; want the redirect itself", reply.Status, err)
+	}
 	if leaked.Load() {
 		t.Error("a secret, or a request to another host, went along with a redirect")
+	}
+}
+
+// Strangers may name hosts (a client's own document is at any): they are not
+// remembered without end, but one that is dead, or is asked, is.
+func TestHostsAreForgotten(t *testing.T) {
+	now := time.Now()
+	o := outbound(t, nil, OutboundConfig{Now: func() time.Time { return now }})
+	at := func(name string) *host { return o.host(&url.URL{Scheme: "https", Host: name}) }
+	dead, asked := at("dead.example.com"), at("asked.example.com")
+	for range deadAfter {
+		if err := dead.enter(t.Context(), time.Second, o.now); err != nil {
+			t.Fatal(err)
+		}
+		dead.leave(now, true, true)
+	}
+	if err := asked.enter(t.Context(), time.Second, o.now); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 * maxHosts {
+		at(fmt.Sprintf("%d.example.com", i))
+	}
+	if n := len(o.hosts); n > maxHosts {
+		t.Errorf("%d hosts are remembered, more than %d", n, maxHosts)
+	}
+	if at("dead.example.com") != dead || at("asked.example.com") != asked {
+		t.Error("a host that is dead, or is being asked, was forgotten")
 	}
 }
 

@@ -26,11 +26,7 @@ func buildAuthenticators(c Config, p *process, people map[string]*directory.Dire
 		if a == nil {
 			continue
 		}
-		audiences := a.Audiences
-		if len(audiences) == 0 {
-			audiences = texts{cluster.URL}
-		}
-		verifier, err := buildVerifier(c, p, identity.Resource{Door: authenticator.Door, Cluster: name, Audiences: audiences})
+		verifier, err := buildVerifier(c, p, identity.Resource{Door: authenticator.Door, Cluster: name, Audiences: cluster.authenticatorAudiences()})
 		if err != nil {
 			return nil, fmt.Errorf("authenticator of cluster %s: %w", name, err)
 		}

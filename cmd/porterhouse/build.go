@@ -7,10 +7,12 @@ import (
 
 	"porterhouse"
 	"porterhouse/authenticator"
+	"porterhouse/authserver"
 	"porterhouse/directory"
 	"porterhouse/gate"
 	"porterhouse/identity"
 	"porterhouse/mcpserver"
+	"porterhouse/signin"
 )
 
 // generation is what one configuration makes: the rules, and the routes that
@@ -21,6 +23,8 @@ type generation struct {
 	mcp      *mcpserver.Server
 	handler  http.Handler
 
+	signIn         *signin.SignIn                          // nil: nobody can
+	tokens         *authserver.Server                      // there is one where people can sign in
 	authenticators map[string]*authenticator.Authenticator // by cluster
 }
 
@@ -41,11 +45,14 @@ func build(c Config, p *process) (*generation, error) {
 	if g.authenticators, err = buildAuthenticators(c, p, people); err != nil {
 		return nil, err
 	}
+	if g.signIn, g.tokens, err = (entrance{c, p}).build(); err != nil {
+		return nil, err
+	}
 	g.mcp, err = mcpserver.New(mcpserver.Config{
 		Gate:             g.gate,
 		Verify:           g.verifier.Verify,
 		LacksScope:       identity.LacksScope,
-		Scopes:           scopesOf(c.processors()),
+		Scopes:           scopes(c),
 		Cluster:          c.clusterNames()[0],
 		Version:          version,
 		ResourceMetadata: c.publicURL() + metadataPath + mcpPath,
@@ -61,11 +68,18 @@ func build(c Config, p *process) (*generation, error) {
 }
 
 // buildVerifier makes the verifier of one resource. API tokens are for every
-// door; all other tokens are for this one.
+// door; all other tokens, our own too, are for this one.
 func buildVerifier(c Config, p *process, r identity.Resource) (*identity.Verifier, error) {
 	var processors []identity.Processor
 	if p.tokens != nil {
 		processors = append(processors, p.verifyAPIToken)
+	}
+	if p.ownKey != nil {
+		own, err := ownProcessor(c, p, r)
+		if err != nil {
+			return nil, err
+		}
+		processors = append(processors, own)
 	}
 	others, err := identity.NewProcessors(c.processors(), r, p.providers)
 	if err != nil {
@@ -113,13 +127,14 @@ func buildGate(c Config, p *process, people map[string]*directory.Directory) (*g
 const (
 	mcpPath      = "/mcp"
 	metadataPath = "/.well-known/oauth-protected-resource"
-	callbackPath = "/signin/callback" // to be registered at identity providers
 )
 
 // routes is the whole of what this server answers:
 //
 //	/mcp                                          the MCP door
 //	/.well-known/oauth-protected-resource[/mcp]   what a client may know before it has a token (RFC 9728)
+//	/signin…                                      where people sign in, and out
+//	/authorize /token /jwks …                     the authorization server (authserver.Server.Paths)
 //	/healthz  /readyz                             for whoever restarts us, and whoever sends us traffic
 //	/metrics                                      for Prometheus; from this machine only, or on metrics.listen, which a proxy in front needs
 func routes(c Config, p *process, g *generation) http.Handler {
@@ -129,6 +144,14 @@ func routes(c Config, p *process, g *generation) http.Handler {
 	mux.Handle(mcpPath, m.door("mcp", g.mcp))
 	mux.Handle(metadataPath, metadata)
 	mux.Handle(metadataPath+mcpPath, metadata)
+	if g.signIn != nil {
+		for _, path := range []string{signin.Path, signin.CallbackPath, signin.OutPath} {
+			mux.Handle(path, m.door("signin", g.signIn))
+		}
+		for _, path := range g.tokens.Paths() {
+			mux.Handle(path, m.door("authserver", g.tokens))
+		}
+	}
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.Handle("GET /readyz", &readiness{clusters: p.clients, audit: p.audit})
 	if c.Metrics.Listen == "" && !c.BehindTLSProxy { // behind a proxy everybody seems to be on this machine

@@ -39,6 +39,8 @@ type Config struct {
 	Identity            IdentityConfig             `yaml:"identity"`
 	Resources           ResourcesConfig            `yaml:"resources"`
 	KV                  KVConfig                   `yaml:"kv"`
+	SignIn              SignInConfig               `yaml:"sign_in"`
+	AuthServer          AuthServerConfig           `yaml:"auth_server"`
 
 	Limits LimitsConfig `yaml:"limits"`
 	Allow  AllowConfig  `yaml:"allow"`
@@ -129,6 +131,8 @@ type AuditConfig struct {
 	Sync     string             `yaml:"sync" oneof:"second each"` // to the disk: within a second, or each question before it is asked
 }
 
+const oneDay = 24 * time.Hour
+
 // defaultConfig is what a key that is not in the file stands for. What has no
 // value here has none: nothing is opened and nobody let in by default.
 func defaultConfig() Config {
@@ -145,6 +149,14 @@ func defaultConfig() Config {
 		},
 		EnableTokenAuth: true,
 		Users:           UsersConfig{Name: "{user}"},
+		SignIn: SignInConfig{
+			BrowserSession:        12 * time.Hour,
+			SessionWithoutRecheck: 12 * time.Hour,
+			SessionIdle:           30 * oneDay,
+			SessionLongest:        90 * oneDay,
+			RecheckGrace:          4 * time.Hour,
+		},
+		AuthServer: AuthServerConfig{AccessToken: 5 * time.Minute, RotateKeys: 30 * oneDay},
 		Limits: LimitsConfig{
 			Rows:                100_000,
 			Bytes:               64 << 20,

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"porterhouse/audit"
 	"porterhouse/clickhouse"
@@ -22,7 +21,7 @@ type identities struct{ check }
 
 func (c identities) all() {
 	c.allowedHosts()
-	c.known()
+	c.somebody()
 	c.kv()
 	for name, cluster := range c.Clusters {
 		c.authenticator("clusters."+name+".authenticator", cluster.Authenticator)
@@ -33,6 +32,7 @@ func (c identities) all() {
 		c.userDirectories()
 		c.oneSetOfRoles()
 		c.users()
+		signIns{c}.all()
 	}
 }
 
@@ -54,12 +54,15 @@ func (c identities) tokenProcessors() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.TokenProcessors)) {
 		path := "token_processors." + name
-		if name == apiTokens {
+		switch name {
+		case apiTokens:
 			c.refuse(path, "this name stands for the API tokens: choose another")
+		case ownClients:
+			c.refuse(path, "this name stands for clients that ask for themselves (auth_server.clients): choose another")
 		}
 		p := c.TokenProcessors[name]
 		c.processorKeys(path, p)
-		c.processorHosts(path, p)
+		c.hosts(path, p.urls())
 		if _, err := identity.NewProcessors([]identity.Settings{p.settings(name)}, c.mcpResource(), providers); err != nil {
 			c.refuse(path, "%s", strings.TrimPrefix(err.Error(), "identity: "))
 			continue
@@ -85,12 +88,12 @@ func (c identities) processorKeys(path string, p ProcessorConfig) {
 	}
 }
 
-// processorHosts refuses URLs that remote_url_allow_hosts does not name.
-func (c identities) processorHosts(path string, p ProcessorConfig) {
+// hosts refuses URLs that remote_url_allow_hosts does not name, by key.
+func (c identities) hosts(path string, urls map[string]string) {
 	if c.RemoteURLAllowHosts.isEmpty() {
 		return
 	}
-	for key, address := range p.urls() {
+	for key, address := range urls {
 		u, err := url.Parse(address)
 		if err != nil {
 			continue // the processor itself says so
@@ -114,10 +117,11 @@ func (c identities) userDirectories() {
 	for _, d := range c.UserDirectories.Token {
 		const path = "user_directories.token"
 		_, known := c.TokenProcessors[d.Processor]
+		known = known || d.Processor == apiTokens || d.Processor == ownClients && c.AuthServer.hasOwnClients()
 		switch {
 		case d.Processor == "":
 			c.refuse(path+".processor", "name the token processor whose people these are")
-		case !known && d.Processor != apiTokens:
+		case !known:
 			c.refuse(path+".processor", "there is no token processor %q", d.Processor)
 		case seen[d.Processor]:
 			c.refuse(path+".processor", "there are two directories for the processor %q", d.Processor)
@@ -137,8 +141,8 @@ func (c identities) openGroups(path string, d TokenDirectoryConfig) {
 	}
 }
 
-// known refuses a configuration by which nobody could be told from anybody.
-func (c identities) known() {
+// somebody refuses a configuration by which nobody could be told from anybody.
+func (c identities) somebody() {
 	if c.Tokens.File == "" && len(c.processors()) == 0 {
 		c.refuse("tokens.file", "without token processors or a token file nobody can be told from anybody, and nothing is served without that: add token_processors, or name the file (porterhouse token create makes it)")
 	}
@@ -210,11 +214,10 @@ func (c identities) provision(name string, cluster ClusterConfig) {
 	if o.Mode == string(directory.HTTP) && cluster.Authenticator == nil && o.HTTPServer == "" {
 		c.refuse(path+".mode", "with http ClickHouse asks an authenticator: say clusters.%s.authenticator, or the http_server of another", name)
 	}
-	const day = 24 * time.Hour
-	if o.DisableAfter > 0 && o.DisableAfter < day {
+	if o.DisableAfter > 0 && o.DisableAfter < oneDay {
 		c.refuse(path+".disable_after", "want a day or more, such as 90d")
 	}
-	if o.DropAfter > 0 && (o.DisableAfter == 0 || o.DropAfter < o.DisableAfter+day) {
+	if o.DropAfter > 0 && (o.DisableAfter == 0 || o.DropAfter < o.DisableAfter+oneDay) {
 		c.refuse(path+".drop_after", "an account is disabled first, and can be missed: want disable_after, and here a day more than there")
 	}
 	if o.User == "" || o.Password.IsZero() || cluster.URL == "" {

@@ -56,6 +56,18 @@ func (a *AuthenticatorConfig) name() string {
 	return cmp.Or(a.Name, authenticatorName)
 }
 
+// authenticatorAudiences are what a token must be for at the cluster's authenticator:
+// without a word about it the cluster's own URL. None: there is no authenticator.
+func (c ClusterConfig) authenticatorAudiences() []string {
+	switch {
+	case c.Authenticator == nil:
+		return nil
+	case len(c.Authenticator.Audiences) > 0:
+		return c.Authenticator.Audiences
+	}
+	return []string{c.URL}
+}
+
 // provisioner makes the provisioner of a cluster; nil where accounts are made by hand.
 func (c Config) provisioner(cluster string, p *process) (*directory.Provisioner, error) {
 	config := c.Clusters[cluster]

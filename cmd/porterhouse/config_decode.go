@@ -138,7 +138,7 @@ func (d *decoder) value(node *yaml.Node, v reflect.Value, path string, tag refle
 	case reflect.Map:
 		d.mapping(node, path, func(key, value *yaml.Node) { d.entry(key, value, v, path) })
 	case reflect.Slice:
-		d.sequence(node, v, path)
+		d.sequence(node, v, path, tag)
 	default:
 		panic("configuration: no way to read " + v.Type().String())
 	}
@@ -212,7 +212,8 @@ func (d *decoder) entry(key, value *yaml.Node, v reflect.Value, path string) {
 	v.SetMapIndex(reflect.ValueOf(key.Value), entry)
 }
 
-func (d *decoder) sequence(node *yaml.Node, v reflect.Value, path string) {
+// sequence reads a list; tag is that of its field, and counts for each item.
+func (d *decoder) sequence(node *yaml.Node, v reflect.Value, path string, tag reflect.StructTag) {
 	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
 		return
 	}
@@ -224,7 +225,7 @@ func (d *decoder) sequence(node *yaml.Node, v reflect.Value, path string) {
 	for i, item := range node.Content {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		d.found[at] = placeOf(item)
-		d.value(item, v.Index(i), at, "")
+		d.value(item, v.Index(i), at, tag)
 	}
 }
 

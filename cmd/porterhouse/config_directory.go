@@ -89,13 +89,17 @@ type namedRules struct {
 
 // rules are those for the people of each processor, in the order of the user
 // directories. The people of a processor without a directory, and those with an API
-// token unless "tokens" has one, have no roles by group. Everybody's rules are for
+// token unless "tokens" has one, have no roles by group; so do clients that ask for
+// themselves, unless "clients" has one. Everybody's rules are for
 // one processor: else who does not fit those of their own could fit another's.
 func (c Config) rules() []namedRules {
 	var all []namedRules
 	others := map[string]bool{}
 	if c.Tokens.File != "" {
 		others[apiTokens] = true
+	}
+	if c.AuthServer.hasOwnClients() {
+		others[ownClients] = true
 	}
 	for name := range c.TokenProcessors {
 		others[name] = true

@@ -88,8 +88,10 @@ func (c Config) weakenings() []string {
 	found = append(found, c.localUserWeakenings()...)
 	for _, both := range c.sameNames() {
 		one, other := both[0].Processor, both[1].Processor
-		add(one != apiTokens && other != apiTokens, "token_processors.%s and .%s lead to the same names: whoever is the first to vouch for a name has its account, with the row policies that are for it; give each a name or domains of its own", one, other)
+		chosen := func(name string) bool { return name == apiTokens || name == ownClients } // whose names the operator chooses
+		add(!chosen(one) && !chosen(other), "token_processors.%s and .%s lead to the same names: whoever is the first to vouch for a name has its account, with the row policies that are for it; give each a name or domains of its own", one, other)
 	}
+	add(c.AuthServer.AllowRegistration, "auth_server.allow_registration: whoever reaches us may register a client under any name; the person who is asked decides by where the answer goes")
 	add(c.KV.Redis.AllowPlaintext, "kv.redis.allow_plaintext")
 	add(c.KV.Memory, "kv.memory: whose each account is, is forgotten with the process; then whoever comes first under a name has its account, with all that it owns")
 	add(c.BehindTLSProxy, "behind_tls_proxy")

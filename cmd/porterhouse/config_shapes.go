@@ -81,7 +81,7 @@ func (t *texts) read(d *decoder, node *yaml.Node, path string) {
 		*t = texts{text}
 		return
 	}
-	d.sequence(node, reflect.ValueOf((*[]string)(t)).Elem(), path)
+	d.sequence(node, reflect.ValueOf((*[]string)(t)).Elem(), path, "")
 }
 
 // names is a list that may also be written as a mapping of its names to nothing.
@@ -89,7 +89,7 @@ type names []string
 
 func (n *names) read(d *decoder, node *yaml.Node, path string) {
 	if node.Kind != yaml.MappingNode {
-		d.sequence(node, reflect.ValueOf((*[]string)(n)).Elem(), path)
+		d.sequence(node, reflect.ValueOf((*[]string)(n)).Elem(), path, "")
 		return
 	}
 	for i := 0; i < len(node.Content); i += 2 {
@@ -111,7 +111,7 @@ func (l *list[T]) read(d *decoder, node *yaml.Node, path string) {
 		d.value(node, reflect.ValueOf(&(*l)[0]).Elem(), path, "")
 		return
 	}
-	d.sequence(node, reflect.ValueOf((*[]T)(l)).Elem(), path)
+	d.sequence(node, reflect.ValueOf((*[]T)(l)).Elem(), path, "")
 }
 
 // values are settings of ClickHouse: a text or a number for each name.

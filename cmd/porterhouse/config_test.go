@@ -18,7 +18,7 @@ const auditKey = "0123456789abcdef0123456789abcdef"
 func environment(name string) (string, bool) {
 	value, ok := map[string]string{
 		"CLICKHOUSE_PASSWORD": "hunter2", "PROVISIONER": "provides", "KNOCK": auditKey, "PROVISIONER_PASSWORD": "provides",
-		"AUTHENTICATOR_PATH": auditKey, "INTROSPECTION_SECRET": "asks", "TOKEN_KEY": auditKey, "GITHUB_SECRET": "asks", "REDIS_PASSWORD": "keeps", "AUDIT_KEY": auditKey, "SHORT": auditKey[:31], "EMPTY": "",
+		"AUTHENTICATOR_PATH": auditKey, "INTROSPECTION_SECRET": "asks", "TOKEN_KEY": auditKey, "GITHUB_SECRET": "asks", "REDIS_PASSWORD": "keeps", "SIGN_IN_SECRET": "signs", "MASTER_KEY": auditKey, "REPORTS_SECRET": auditKey + auditKey, "AUDIT_KEY": auditKey, "SHORT": auditKey[:31], "EMPTY": "",
 	}[name]
 	return value, ok
 }
@@ -111,6 +111,26 @@ remote_url_allow_hosts: {host: idp.example.com, host_regexp: ['.*\.a']}
 identity: {ca: idp.crt, proxy: "http://proxy:3128", timeout: 5s}
 resources: {mcp: {audiences: [api://ch]}}
 kv: {redis: {url: "redis://redis:6379/0", password: env:AUDIT_KEY, prefix: "p:", allow_plaintext: true}}
+sign_in:
+  master_key: env:AUDIT_KEY
+  providers: {processor: corp, label: SSO, client_id: us, client_secret: env:SIGN_IN_SECRET, scopes: openid, authorization_endpoint: "https://idp.example.com/a", token_endpoint: "https://idp.example.com/t"}
+  browser_session: 1h
+  session_without_recheck: 2h
+  session_idle: 3h
+  session_longest: 4h
+  recheck_grace: 5h
+auth_server:
+  access_token: 6m
+  signing_keys: [keys/one.pem, /etc/two.pem]
+  rotate_keys: 7d
+  allow_registration: true
+  allow_client_hosts: claude.ai
+  identity_assertions: corp
+  clients:
+    etl: {client_id: id, name: n, secret: env:REPORTS_SECRET, redirect_uris: "http://127.0.0.1/c", grants: [client_credentials, token_exchange, authorization_code],
+      scopes: ["clickhouse:read"], resource: "https://ch.example.com:8443/mcp", user: etl, groups: g, exchange: {processors: corp, audiences: a}}
+    keyed: {jwks: '{"keys": []}'}
+    elsewhere: {jwks_uri: "https://keys.example.com/"}
 limits: {rows: 10_000, bytes: 1 GB, time: 5m, memory: 8 GiB, concurrent_per_person: 2, queue: 0, queue_wait: 500ms}
 allow: {settings: [a], functions: [b], table_functions: [c]}
 audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sync: each}
@@ -156,10 +176,30 @@ audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sy
 		RemoteURLAllowHosts: AllowHostsConfig{texts{"idp.example.com"}, texts{`.*\.a`}},
 		Identity:            IdentityConfig{dir + "/idp.crt", proxyURL{porterhouse.NewSecret("http://proxy:3128")}, 5 * time.Second},
 		Resources:           ResourcesConfig{ResourceConfig{texts{"api://ch"}}},
-		KV:                  KVConfig{Redis: RedisConfig{URL: "redis://redis:6379/0", Password: porterhouse.NewSecret(auditKey), Prefix: "p:", AllowPlaintext: true}},
-		Limits:              LimitsConfig{10000, 1e9, 5 * time.Minute, 8 << 30, 2, 0, time.Second / 2},
-		Allow:               AllowConfig{[]string{"a"}, []string{"b"}, []string{"c"}},
-		Audit:               AuditConfig{dir + "/audit.jsonl", porterhouse.NewSecret(auditKey), "r1", 1 << 40, "each"},
+		SignIn: SignInConfig{
+			MasterKey: porterhouse.NewSecret(auditKey),
+			Providers: list[SignInProviderConfig]{{
+				Processor: "corp", Label: "SSO", ClientID: "us", ClientSecret: porterhouse.NewSecret("signs"), Scopes: texts{"openid"},
+				AuthorizationEndpoint: "https://idp.example.com/a", TokenEndpoint: "https://idp.example.com/t",
+			}},
+			BrowserSession: time.Hour, SessionWithoutRecheck: 2 * time.Hour, SessionIdle: 3 * time.Hour, SessionLongest: 4 * time.Hour, RecheckGrace: 5 * time.Hour,
+		},
+		AuthServer: AuthServerConfig{
+			AccessToken: 6 * time.Minute, SigningKeys: []string{dir + "/keys/one.pem", "/etc/two.pem"}, RotateKeys: 7 * oneDay,
+			AllowRegistration: true, AllowClientHosts: texts{"claude.ai"}, Assertions: texts{"corp"},
+			Clients: map[string]AuthClientConfig{
+				"etl": {
+					ClientID: "id", Name: "n", Secret: porterhouse.NewSecret(auditKey + auditKey), RedirectURIs: texts{"http://127.0.0.1/c"},
+					Grants: []string{"client_credentials", "token_exchange", "authorization_code"}, Scopes: []string{"clickhouse:read"},
+					Resource: "https://ch.example.com:8443/mcp", User: "etl", Groups: texts{"g"}, Exchange: ExchangeConfig{texts{"corp"}, texts{"a"}},
+				},
+				"keyed": {JWKS: `{"keys": []}`}, "elsewhere": {JWKSURI: "https://keys.example.com/"},
+			},
+		},
+		KV:     KVConfig{Redis: RedisConfig{URL: "redis://redis:6379/0", Password: porterhouse.NewSecret(auditKey), Prefix: "p:", AllowPlaintext: true}},
+		Limits: LimitsConfig{10000, 1e9, 5 * time.Minute, 8 << 30, 2, 0, time.Second / 2},
+		Allow:  AllowConfig{[]string{"a"}, []string{"b"}, []string{"c"}},
+		Audit:  AuditConfig{dir + "/audit.jsonl", porterhouse.NewSecret(auditKey), "r1", 1 << 40, "each"},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("loaded %+v\nwant   %+v", c, want)
@@ -171,8 +211,8 @@ audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sy
 	if got := strings.Join(networks, " "); got != "10.0.0.0/8 2001:db8::/32 192.0.2.7/32" {
 		t.Errorf("trusted proxies %s", got)
 	}
-	if got := len(c.weakenings()); got != 14 {
-		t.Errorf("%d weakenings, want 14: %v", got, c.weakenings())
+	if got := len(c.weakenings()); got != 15 {
+		t.Errorf("%d weakenings, want 15: %v", got, c.weakenings())
 	}
 }
 

@@ -132,14 +132,14 @@ func parseSize(text string) (size, error) {
 
 // parseDuration reads a time as Go writes it, such as 1h30m, and days, such as 7d.
 func parseDuration(text string) (time.Duration, error) {
-	const day, mostDays = 24 * time.Hour, 36500
+	const mostDays = 36500
 	wrong := errors.New("want a time with its unit: 500ms, 30s, 5m, 12h or 7d")
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := parseInt(days, mostDays)
 		if err != nil {
 			return 0, wrong
 		}
-		return time.Duration(n) * day, nil
+		return time.Duration(n) * oneDay, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {

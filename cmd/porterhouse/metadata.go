@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"porterhouse/authserver"
 	"porterhouse/identity"
 )
 
@@ -21,7 +22,7 @@ func resourceMetadata(c Config) http.Handler {
 		Methods  []string `json:"bearer_methods_supported"`
 		Scopes   []string `json:"scopes_supported,omitempty"`
 		Name     string   `json:"resource_name"`
-	}{c.publicURL() + mcpPath, issuersOf(c.processors()), []string{"header"}, scopesOf(c.processors()), "Porterhouse: ClickHouse as yourself"})
+	}{c.publicURL() + mcpPath, issuers(c), []string{"header"}, scopes(c), "Porterhouse: ClickHouse as yourself"})
 	if err != nil {
 		panic(err) // strings only
 	}
@@ -42,6 +43,24 @@ func resourceMetadata(c Config) http.Handler {
 			http.Error(w, "this document is only read", http.StatusMethodNotAllowed)
 		}
 	})
+}
+
+// issuers are where clients get themselves a token: here, where people can sign in,
+// and else at the providers. Here is never one of several: a client would take any.
+func issuers(c Config) []string {
+	if c.SignIn.isOn() {
+		return []string{c.publicURL()}
+	}
+	return issuersOf(c.processors())
+}
+
+// scopes are what a client should ask for to begin with. Ours is for reading: writing
+// is asked for when something needs it, and offline_access is no affair of a resource.
+func scopes(c Config) []string {
+	if c.SignIn.isOn() {
+		return []string{authserver.ScopeRead}
+	}
+	return scopesOf(c.processors())
 }
 
 // scopesOf are what tokens of the processors need, and so what a client asks for.

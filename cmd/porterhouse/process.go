@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,7 +32,9 @@ type process struct {
 	store     kv.Store
 	forgetful bool // the store does not know whom our accounts were made for
 	accounts  *directory.State
-	desks     map[string]*ticket.Desk // of the clusters whose ClickHouse asks us, by cluster
+	ownKey    func(ctx context.Context, id string) (*ecdsa.PublicKey, error) // that verifies our own tokens; nil: there are none
+	desks     map[string]*ticket.Desk                                        // of the clusters whose ClickHouse asks us, by cluster
+	signing   *signing                                                       // nil: nobody can sign in here
 
 	clients      map[string]*clickhouse.Client     // by cluster
 	provisioners map[string]*directory.Provisioner // by cluster; none where accounts are made by hand
@@ -102,9 +105,12 @@ func (p *process) close(ctx context.Context) error {
 	return errors.Join(p.audit.Close(), p.store.Close())
 }
 
-// run does the audit record's regular work until ctx ends.
+// run does the regular work of the audit record and of the signing keys until ctx ends.
 func (p *process) run(ctx context.Context) (wait func()) {
 	var wg sync.WaitGroup
+	if p.signing != nil {
+		wg.Go(func() { p.signing.run(ctx, p.log) })
+	}
 	wg.Go(func() {
 		if err := p.audit.Run(ctx); err != nil && ctx.Err() == nil {
 			p.log.Error("the audit record's regular work ended; new questions are still recorded", "error", err)

@@ -82,6 +82,9 @@ func (s *server) prepare(c Config) error {
 	if err := s.openAuthenticators(c); err != nil {
 		return err
 	}
+	if err := p.openSigning(c); err != nil {
+		return err
+	}
 	g, err := build(c, p)
 	if err != nil {
 		return err

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+
+	"porterhouse"
+	"porterhouse/authserver"
+	"porterhouse/identity"
+	"porterhouse/seal"
+	"porterhouse/signin"
+)
+
+// signing is what of signing in lives as long as the process.
+type signing struct {
+	master    *seal.Key
+	keys      *authserver.Keys
+	documents *identity.Outbound // asks for what clients say of themselves
+}
+
+const (
+	openingTime  = 15 * time.Second // for the store, when the keys are opened
+	documentTime = 5 * time.Second  // for a client's own document
+	maxDocument  = 5 << 10          // bytes of one
+)
+
+// openSigning opens the signing keys, or makes the first: only a server needs them.
+func (p *process) openSigning(c Config) error {
+	if !c.SignIn.isOn() {
+		return nil
+	}
+	s := &signing{}
+	var err error
+	if s.master, err = seal.NewKey(c.SignIn.MasterKey); err != nil {
+		return err
+	}
+	// What a client writes leads anywhere, so no host is allowed by name.
+	s.documents, err = identity.NewOutbound(identity.OutboundConfig{
+		CAFile: c.Identity.CA, Proxy: c.Identity.Proxy.Reveal(), Timeout: documentTime, MaxBytes: maxDocument, NoRedirects: true,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), openingTime)
+	defer cancel()
+	s.keys, err = authserver.OpenKeys(ctx, authserver.KeysConfig{
+		Files: c.AuthServer.SigningKeys, Store: p.store, Key: s.master, Rotate: c.AuthServer.RotateKeys, Log: p.log,
+	})
+	if err != nil {
+		return fmt.Errorf("signing keys: %w", err)
+	}
+	p.signing, p.ownKey = s, s.keys.Verifying
+	return nil
+}
+
+// run rotates the keys until ctx ends.
+func (s *signing) run(ctx context.Context, log *slog.Logger) {
+	if err := s.keys.Run(ctx); err != nil && ctx.Err() == nil {
+		log.Error("the signing keys are not rotated any more; the present one goes on", "error", err)
+	}
+}
+
+// fetch gets a client's own document.
+func (s *signing) fetch(ctx context.Context, url string) (status int, body []byte, err error) {
+	reply, err := s.documents.Get(ctx, url, nil)
+	return reply.Status, reply.Body, err
+}
+
+// entrance makes the two rooms in which people sign in, and agree to what a client
+// may do. Each knows the other by what it asks of it: who asks, and who is there.
+//
+//	/authorize ── nobody is there ─▶ /signin ── on whose behalf? ─▶ the same /authorize, read again
+type entrance struct {
+	Config
+	process *process
+}
+
+// build makes them; nil where nobody can sign in.
+func (e entrance) build() (people *signin.SignIn, tokens *authserver.Server, err error) {
+	p := e.process
+	if p.signing == nil {
+		return nil, nil, nil
+	}
+	providers, err := e.providers()
+	if err != nil {
+		return nil, nil, err
+	}
+	people, err = signin.New(signin.Config{
+		PublicURL: e.publicURL(), Providers: providers, Store: p.store, Key: p.signing.master, Audit: p.audit,
+		Asking: func(ctx context.Context, returnTo string) (*signin.Asking, error) {
+			client, err := tokens.Asking(ctx, returnTo)
+			return (*signin.Asking)(client), err
+		},
+		Lifetimes: e.SignIn.lifetimes(), Log: p.log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := e.server()
+	if err != nil {
+		return nil, nil, err
+	}
+	config.Who, config.Recheck = people.Who, people.Recheck
+	tokens, err = authserver.New(config)
+	return people, tokens, err
+}
+
+// providers are the places to sign in at, in the order of their buttons.
+func (e entrance) providers() ([]signin.Provider, error) {
+	var all []signin.Provider
+	for _, p := range e.SignIn.Providers {
+		party, err := identity.NewRelyingParty(e.TokenProcessors[p.Processor].settings(p.Processor), p.settings(), e.process.providers)
+		if err != nil {
+			return nil, fmt.Errorf("signing in at %s: %w", p.Processor, err)
+		}
+		all = append(all, p.provider(party))
+	}
+	return all, nil
+}
+
+// provider is us at one provider, in the words of the room where people sign in.
+func (p SignInProviderConfig) provider(party *identity.RelyingParty) signin.Provider {
+	return signin.Provider{
+		Name: p.Processor, Label: cmp.Or(p.Label, p.Processor), Host: party.Host(),
+		Start: func(ctx context.Context, t signin.Trip) (string, error) {
+			return party.AuthorizationURL(ctx, identity.Trip(t))
+		},
+		Finish: func(ctx context.Context, t signin.Trip, code, iss string) (porterhouse.Principal, signin.Kept, error) {
+			who, kept, err := party.Redeem(ctx, identity.Trip(t), code, iss)
+			return who, signin.Kept(kept), err
+		},
+		Recheck: func(ctx context.Context, who porterhouse.Principal, k signin.Kept) (porterhouse.Principal, signin.Kept, error) {
+			who, kept, err := party.Recheck(ctx, who, identity.Kept(k))
+			return who, signin.Kept(kept), err
+		},
+		CanRecheck: func(k signin.Kept) bool { return party.CanRecheck(identity.Kept(k)) },
+	}
+}
+
+// server is what the authorization server is told, but for who is there.
+func (e entrance) server() (authserver.Config, error) {
+	p := e.process
+	config := authserver.Config{
+		Issuer: e.publicURL(), Resources: e.resources(), Keys: p.signing.keys, Store: p.store, Key: p.signing.master, Audit: p.audit,
+		SignIn: signin.Path, Fetch: p.signing.fetch,
+		Clients:           []authserver.ClientConfig{commandLine()},
+		AllowRegistration: e.AuthServer.AllowRegistration, AllowClientHosts: e.AuthServer.AllowClientHosts,
+		Lifetimes: authserver.Lifetimes{Access: e.AuthServer.AccessToken, Idle: e.SignIn.SessionIdle, Longest: e.SignIn.SessionLongest},
+		Log:       p.log,
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.AuthServer.Clients)) {
+		client, err := e.client(name)
+		if err != nil {
+			return config, fmt.Errorf("client %s: %w", name, err)
+		}
+		config.Clients = append(config.Clients, client)
+	}
+	var err error
+	config.Assertion, err = e.assertion()
+	return config, err
+}
+
+// resources are what our own tokens can be for: the MCP door, and the clusters whose
+// servers ask us who is there.
+func (e entrance) resources() []authserver.Resource {
+	scopes := []string{authserver.ScopeRead, authserver.ScopeWrite}
+	all := []authserver.Resource{{URI: e.publicURL() + mcpPath, Name: "ClickHouse, for agents", Scopes: scopes}}
+	for _, name := range e.clusterNames() {
+		for _, audience := range e.Clusters[name].authenticatorAudiences() {
+			if u, err := url.Parse(audience); err == nil && u.Scheme != "" && u.Host != "" && u.Fragment == "" {
+				all = append(all, authserver.Resource{URI: audience, Name: "ClickHouse, cluster " + name, Scopes: scopes})
+			}
+		}
+	}
+	return all
+}
+
+// client is one that the operator has registered, with the tokens that it may exchange.
+func (e entrance) client(name string) (authserver.ClientConfig, error) {
+	is := e.AuthServer.Clients[name]
+	client := is.client(name, e.publicURL())
+	if len(is.Exchange.Audiences) == 0 {
+		return client, nil
+	}
+	verifier, err := identity.NewExchange(e.settings(is.Exchange.Processors), is.Exchange.Audiences, e.process.providers)
+	if err != nil {
+		return client, err
+	}
+	client.Exchange = verifier.Verify
+	return client, nil
+}
+
+// assertion verifies the identity assertions of providers that are trusted with it;
+// nil: none is.
+func (e entrance) assertion() (func(context.Context, string) (authserver.Assertion, error), error) {
+	if len(e.AuthServer.Assertions) == 0 {
+		return nil, nil
+	}
+	assertions, err := identity.NewAssertions(e.settings(e.AuthServer.Assertions), e.publicURL(), e.process.providers)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, jwt string) (authserver.Assertion, error) {
+		a, err := assertions.Verify(ctx, jwt)
+		return authserver.Assertion{Who: a.Who, ID: a.ID, Client: a.Client, Resource: a.Resource, Scopes: a.Scopes, Expires: a.Who.Expires}, err
+	}, nil
+}
+
+// settings are those of the token processors that are named; of all when none is.
+func (e entrance) settings(names []string) []identity.Settings {
+	return slices.DeleteFunc(e.processors(), func(s identity.Settings) bool {
+		return len(names) > 0 && !slices.Contains(names, s.Name)
+	})
+}
+
+// ownProcessor knows our own tokens at a resource. They are for the MCP door by its
+// URL, whatever other audiences it has.
+func ownProcessor(c Config, p *process, r identity.Resource) (identity.Processor, error) {
+	if r.Door == "mcp" {
+		r.Audiences = []string{c.publicURL() + mcpPath}
+	}
+	return identity.NewOwn(identity.OwnConfig{Issuer: c.publicURL(), Key: p.ownKey, Scopes: []string{authserver.ScopeRead}}, r, p.providers)
+}

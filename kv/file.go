@@ -24,15 +24,16 @@ type FileConfig struct {
 }
 
 // File keeps entries in a file of one process. A write has reached the disk when
-// it returns (a few milliseconds, for the sync): what it acknowledged survives
-// kill -9 and a power failure. Deadlines are moments of the wall clock.
+// it returns (a few milliseconds, for the sync, which those who write at the same
+// time share): what it acknowledged survives kill -9 and a power failure. Deadlines are moments of the wall clock.
 //
 // The file has three buckets: entries (key to deadline and value), ends (deadline
 // and key, so that what has ended is found without looking at the rest), and meta.
 type File struct {
-	db   *bbolt.DB
-	path string
-	now  func() time.Time
+	db    *bbolt.DB
+	path  string
+	now   func() time.Time
+	batch *batch
 
 	closing sync.RWMutex // no transaction may run while the file is closed
 	closed  bool
@@ -73,20 +74,17 @@ func (f *File) view(ctx context.Context, read func(*bbolt.Tx) error) error {
 	return f.run(ctx, func() error { return f.db.View(read) })
 }
 
-// update runs a writing transaction, which clears some of what has ended away
-// first. When there is no room, everything that has ended goes, and it is tried
+// update runs a writing transaction, together with those of others who write now.
+func (f *File) update(ctx context.Context, change func(*bbolt.Tx) error) error {
+	return f.run(ctx, func() error { return f.batch.do(change) })
+}
+
+// commit runs one transaction of several writes, which clears some of what has ended
+// away first. When there is no room, everything that has ended goes, and it is tried
 // once more.
-func (f *File) update(ctx context.Context, write func(*bbolt.Tx) error) error {
-	try := func() error {
-		return f.db.Update(func(tx *bbolt.Tx) error {
-			if _, err := f.sweep(tx, sweepEach); err != nil {
-				return err
-			}
-			return write(tx)
-		})
-	}
-	return f.run(ctx, func() error {
-		err := try()
+func (f *File) commit(each []*write) error {
+	return guard(func() error {
+		err := f.try(each)
 		for outOfSpace(err) {
 			swept := 0
 			if failed := f.db.Update(func(tx *bbolt.Tx) (failed error) {
@@ -95,9 +93,25 @@ func (f *File) update(ctx context.Context, write func(*bbolt.Tx) error) error {
 			}); failed != nil || swept == 0 {
 				break
 			}
-			err = try()
+			err = f.try(each)
 		}
 		return err
+	})
+}
+
+// try runs several writes in one transaction. That one finds nothing is its own
+// business; any other error undoes them all.
+func (f *File) try(each []*write) error {
+	return f.db.Update(func(tx *bbolt.Tx) error {
+		if _, err := f.sweep(tx, max(sweepEach, 2*len(each))); err != nil {
+			return err
+		}
+		for _, w := range each {
+			if w.err = w.change(tx); w.err != nil && !errors.Is(w.err, ErrNotFound) {
+				return w.err
+			}
+		}
+		return nil
 	})
 }
 

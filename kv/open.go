@@ -29,6 +29,7 @@ func OpenFile(path string, c FileConfig) (*File, error) {
 		return nil, err
 	}
 	f := &File{path: path, now: c.Now}
+	f.batch = newBatch(f.commit)
 	err := guard(func() (err error) {
 		if f.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 			Timeout:      time.Nanosecond, // the first try for the lock is the last

@@ -55,5 +55,13 @@ func cut(text string) string {
 	return strings.TrimRight(string(all[:max(len(all)-1, 0)]), " ")
 }
 
+// initial is the first letter of a name, for templates.
+func initial(name string) string {
+	for _, r := range Clean(name, 1<<10) {
+		return string(r)
+	}
+	return ""
+}
+
 // clean is Clean for templates: {{.Name | clean 60}}.
 func clean(longest int, text string) string { return Clean(text, longest) }

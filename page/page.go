@@ -24,7 +24,7 @@
 //	<strong class="name"> <span class="host">   names, and hosts (fixed width, broken anywhere)
 //	<section class="part"><h2>…</h2>…           a part of the card with a line above it
 //	<dl class="facts"><div><dt>…</dt><dd>…</dd></div>…   who, what, where: a list of facts
-//	<p class="who"><span class="face">A</span><span><b>name</b><small>how</small></span>   the person signed in
+//	<p class="who"><span class="face" aria-hidden="true">{{initial .User}}</span><span><b>name</b><small>how</small></span>   the person signed in
 //	<div class="notice">, class="notice warning", class="notice done"      an aside; a warning; it worked
 //	<ul class="choices"><li><button><b>label</b><span class="host">…</span></button>   one button per choice
 //	<div class="actions"><button>Allow</button><button class="quiet">Cancel</button>   what to press, the main one first
@@ -69,7 +69,7 @@ type Set struct {
 // New parses every *.html of files, which is flat. Each defines the template
 // "main", which gets View.Data; the layout is this package's.
 func New(files fs.FS) (*Set, error) {
-	layout, err := template.New("layout").Funcs(template.FuncMap{"clean": clean}).Parse(layoutText)
+	layout, err := template.New("layout").Funcs(template.FuncMap{"clean": clean, "initial": initial}).Parse(layoutText)
 	if err != nil {
 		return nil, fmt.Errorf("page: the layout: %w", err)
 	}

@@ -1,0 +1,167 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"porterhouse"
+	"porterhouse/audit"
+)
+
+// Asking a provider again:
+//
+//	fresh? ──────────────────────────────▶ as they were
+//	  │ no
+//	lease of the login (one replica, one caller; the others wait and look again)
+//	  │
+//	Provider.Recheck ─▶ yes   ─▶ as they are now, and what it gave us for the next time
+//	                 ─▶ no    ─▶ the login ends
+//	                 ─▶ away  ─▶ as they were, while the last yes is within Grace
+//
+// One at a time, because some providers end everything when a refresh token is used
+// twice. Once begun it goes on without its caller: the new refresh token must be kept.
+const (
+	leaseStore = "lease/"
+	leaseLife  = 40 * time.Second       // longer than renewing takes at most
+	renewTime  = 30 * time.Second       // for the provider and the store
+	askTime    = 20 * time.Second       // for the provider
+	waitTime   = 25 * time.Second       // for somebody else who renews
+	lookEvery  = 100 * time.Millisecond // whether they have
+)
+
+// Recheck asks the provider of who's login (who.TokenID) about the person, unless it
+// was asked a moment ago, and returns them as they are now. Unauthenticated: the
+// login has ended, or the provider says no, which ends it. Unavailable: nobody can
+// tell, and the last yes is older than Lifetimes.Grace.
+//
+// Whoever gives a token because of a login calls it first: from then on the login
+// outlives the browser's session.
+func (s *SignIn) Recheck(ctx context.Context, who porterhouse.Principal) (porterhouse.Principal, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, waitTime, errBusy)
+	defer cancel()
+	for {
+		l, p, err := s.load(ctx, who.TokenID)
+		if err != nil {
+			return porterhouse.Principal{}, err
+		}
+		if l.principal().Key() != who.Key() {
+			return porterhouse.Principal{}, ended(errors.New("it is somebody else's"))
+		}
+		if l.Held && s.fresh(l) {
+			return s.standing(l, p)
+		}
+		owner := secret()
+		ours, err := s.Store.Swap(ctx, leaseStore+l.id, nil, []byte(owner), leaseLife)
+		if err != nil {
+			return porterhouse.Principal{}, err
+		}
+		if ours {
+			return s.renew(ctx, l.id, owner)
+		}
+		if err := pause(ctx); err != nil {
+			return porterhouse.Principal{}, err
+		}
+	}
+}
+
+var errBusy = &porterhouse.Error{
+	Kind:   porterhouse.Unavailable,
+	Public: "the identity provider has not answered yet whether you may still sign in; try again in a moment",
+}
+
+// pause waits before the next look.
+func pause(ctx context.Context) error {
+	select {
+	case <-time.After(lookEvery):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// fresh reports whether the provider was asked a moment ago, whatever it said.
+func (s *SignIn) fresh(l login) bool { return s.Now().Sub(l.Asked).Abs() < s.Lifetimes.Fresh }
+
+// standing is a login whose provider need not be asked now.
+func (s *SignIn) standing(l login, p Provider) (porterhouse.Principal, error) {
+	if p.canRecheck(l.Kept) && s.Now().Sub(l.Confirmed) > s.Lifetimes.Grace {
+		return porterhouse.Principal{}, &porterhouse.Error{
+			Kind:   porterhouse.Unavailable,
+			Public: fmt.Sprintf("%s cannot be asked whether you may still sign in; try again in a minute", p.label()),
+		}
+	}
+	return l.principal(), nil
+}
+
+// renew asks, for whoever has the lease, and gives it back.
+func (s *SignIn) renew(ctx context.Context, id, owner string) (porterhouse.Principal, error) {
+	ctx, cancel := expiring(ctx, renewTime)
+	defer cancel()
+	defer func() {
+		if _, err := s.Store.Swap(ctx, leaseStore+id, []byte(owner), nil, 0); err != nil {
+			s.Log.Warn("a lease was not given back, and ends by itself", "login", id, "error", err)
+		}
+	}()
+	l, p, err := s.load(ctx, id) // again: whoever had the lease before has perhaps asked
+	if err != nil {
+		return porterhouse.Principal{}, err
+	}
+	next := l
+	next.Held = true
+	if !s.fresh(l) {
+		if err := s.ask(ctx, &next, p); err != nil {
+			return porterhouse.Principal{}, s.says(ctx, l, p, err)
+		}
+	}
+	if err := s.replace(ctx, l, next); err != nil {
+		return porterhouse.Principal{}, err
+	}
+	return s.standing(next, p)
+}
+
+// ask brings a login up to date. The error is the provider's no; its absence is none.
+func (s *SignIn) ask(ctx context.Context, l *login, p Provider) error {
+	now := s.Now()
+	l.Asked = now
+	if !p.canRecheck(l.Kept) {
+		l.Ends = earliest(l.Ends, l.Confirmed.Add(s.Lifetimes.WithoutRecheck))
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	who, kept, err := p.Recheck(ctx, l.principal(), l.Kept)
+	switch {
+	case is(err, porterhouse.Unauthenticated, porterhouse.Refused):
+		return err
+	case err != nil:
+		s.counts.away.Add(1)
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "a provider could not be asked about a person",
+			slog.String("provider", p.Name), slog.String("login", l.id), slog.Time("confirmed", l.Confirmed), slog.Any("cause", err))
+		return nil
+	case who.Key() != l.principal().Key() || who.Proof != p.Name:
+		return porterhouse.Errorf(porterhouse.Refused, "the provider names somebody else")
+	}
+	s.counts.rechecked.Add(1)
+	l.learn(who, kept, now)
+	return nil
+}
+
+// says ends a login because the provider says no.
+func (s *SignIn) says(ctx context.Context, l login, p Provider, no error) error {
+	s.counts.denied.Add(1)
+	s.Log.LogAttrs(ctx, slog.LevelInfo, "a provider says no to a person who was signed in",
+		slog.String("provider", p.Name), slog.String("login", l.id), slog.String("user", l.User), slog.Any("cause", no))
+	recorded := s.Audit.Access(audit.AccessEvent{Action: "recheck", Who: l.principal(), Token: l.id, Err: no})
+	_, deleted := s.Store.Swap(ctx, l.key(), l.sealed, nil, 0)
+	if err := errors.Join(recorded, deleted); err != nil {
+		s.Log.Error("the end of a login could not be recorded or stored", "login", l.id, "error", err)
+	}
+	return &porterhouse.Error{
+		Kind:   porterhouse.Unauthenticated,
+		Public: fmt.Sprintf("%s does not say any more that this is you; sign in again", p.label()),
+		Err:    no,
+	}
+}

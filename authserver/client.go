@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"crypto/sha256"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -44,3 +45,16 @@ const (
 	AuthPost  AuthMethod = "client_secret_post"
 	AuthKey   AuthMethod = "private_key_jwt"
 )
+
+// The grant types.
+const (
+	GrantCode        = "authorization_code"
+	GrantRefresh     = "refresh_token"
+	GrantDevice      = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
+	GrantCredentials = "client_credentials"                              //
+	GrantExchange    = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+	GrantAssertion   = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523; of ID-JAGs
+)
+
+// may reports whether the client may use a grant type.
+func (c Client) may(grant string) bool { return slices.Contains(c.Grants, grant) }

@@ -27,7 +27,7 @@ type signing struct {
 const (
 	openingTime  = 15 * time.Second // for the store, when the keys are opened
 	documentTime = 5 * time.Second  // for a client's own document
-	maxDocument  = 5 << 10          // bytes of one
+	maxDocument  = 64 << 10         // bytes of one, or of its key set; the room itself allows documents less
 )
 
 // openSigning opens the signing keys, or makes the first: only a server needs them.
@@ -67,9 +67,9 @@ func (s *signing) run(ctx context.Context, log *slog.Logger) {
 }
 
 // fetch gets a client's own document.
-func (s *signing) fetch(ctx context.Context, url string) (status int, body []byte, err error) {
+func (s *signing) fetch(ctx context.Context, url string) (authserver.Reply, error) {
 	reply, err := s.documents.Get(ctx, url, nil)
-	return reply.Status, reply.Body, err
+	return authserver.Reply(reply), err
 }
 
 // entrance makes the two rooms in which people sign in, and agree to what a client

@@ -110,8 +110,8 @@ var programNames = []string{"azp", "appid"}
 // not for: an application's own token, which has no scope (scp), would come in as
 // nobody, and at a processor for programs people would come in as their client.
 func (e entra) checkPerson(t jwt) error {
-	if tenant, _ := t.claims["tid"].(string); tenant != e.tenant {
-		return refuse("it is of the tenant %q (tid), not of %q", abridged(tenant), e.tenant)
+	if err := e.checkTenant(t.claims); err != nil {
+		return err
 	}
 	isProgram := t.claims["idtyp"] == "app" || !t.claims.has("scp") && !e.rules.isID(t.claims, claimSource{header: &t.header})
 	forPrograms := slices.Contains(programNames, e.rules.settings.UsernameClaim)
@@ -120,6 +120,13 @@ func (e entra) checkPerson(t jwt) error {
 		return notMine("it is of an application, not of a person (no scp); for programs, configure another processor, with username_claim: azp (or appid)")
 	case forPrograms && !isProgram:
 		return notMine("it is of a person, and this processor is for programs (username_claim: %s)", e.rules.settings.UsernameClaim)
+	}
+	return nil
+}
+
+func (e entra) checkTenant(c claims) error {
+	if tenant, _ := c["tid"].(string); tenant != e.tenant {
+		return refuse("it is of the tenant %q (tid), not of %q", abridged(tenant), e.tenant)
 	}
 	return nil
 }
@@ -153,6 +160,11 @@ func (g graph) groups(ctx context.Context, token string) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return g.memberships(ctx, key)
+}
+
+// memberships is groups, of whom a token for Graph is.
+func (g graph) memberships(ctx context.Context, key string) ([]any, error) {
 	groups := []any{}
 	address := graphHost + "/v1.0/me/transitiveMemberOf?$select=id&$top=100"
 	for range maxPages {

@@ -29,11 +29,19 @@ type github struct {
 }
 
 func newGitHub(s Settings, r Resource, p *Providers) (Processor, error) {
+	g, err := makeGitHub(s, r, p)
+	if err != nil {
+		return nil, err
+	}
+	return g.verify, nil
+}
+
+func makeGitHub(s Settings, r Resource, p *Providers) (*github, error) {
 	rules, err := newRules(s, r, p)
 	if err != nil {
 		return nil, err
 	}
-	g := github{rules: rules, outbound: p.outbound, secret: s.ClientSecret}
+	g := &github{rules: rules, outbound: p.outbound, secret: s.ClientSecret}
 	if g.api, err = githubAPI(s.BaseURL); err != nil {
 		return nil, err
 	}
@@ -44,7 +52,7 @@ func newGitHub(s Settings, r Resource, p *Providers) (Processor, error) {
 	default:
 		g.clientID = s.ClientIDs[0]
 	}
-	return g.verify, nil
+	return g, nil
 }
 
 // githubAPI is where the API of the GitHub at base is.
@@ -257,4 +265,10 @@ func (g github) list(ctx context.Context, token, path string) ([]claims, error) 
 		}
 	}
 	return all, nil
+}
+
+// githubLogin is the processor for people who sign in by way of our application.
+func githubLogin(s Settings, c ClientSettings, p *Providers) (*github, error) {
+	s.ClientIDs, s.ClientSecret, s.AllowAnyAudience = []string{c.ClientID}, c.ClientSecret, false
+	return makeGitHub(s, Resource{}, p)
 }

@@ -17,6 +17,8 @@ const (
 	googleKeys      = "https://www.googleapis.com/oauth2/v3/certs"
 	googleTokeninfo = "https://oauth2.googleapis.com/tokeninfo"
 	googleUserinfo  = "https://openidconnect.googleapis.com/v1/userinfo"
+	googleAuthorize = "https://accounts.google.com/o/oauth2/v2/auth"
+	googleToken     = "https://oauth2.googleapis.com/token"
 	googleGroups    = "https://cloudidentity.googleapis.com/v1/groups/-/memberships:searchDirectGroups"
 )
 

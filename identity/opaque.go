@@ -73,8 +73,14 @@ func (o opaque) ask(ctx context.Context, token string, at places) (claims, error
 // suffices reports whether nothing that the rules want to know is left to ask. An
 // answer without token_type may be about a refresh token: userinfo tells it apart.
 func (o opaque) suffices(about claims) bool {
-	named := slices.ContainsFunc(o.rules.names, func(p path) bool { return p.find(about) != nil })
-	grouped := slices.ContainsFunc(o.rules.groups, func(p groupPath) bool { return p.find(about) != nil })
-	mail := about.has("email") || !o.rules.settings.EmailVerified && len(o.rules.settings.AllowedDomains) == 0
-	return named && grouped && mail && about.has("token_type")
+	return o.rules.areAnsweredBy(about) && about.has("token_type")
+}
+
+// areAnsweredBy reports whether claims tell name, groups and, where it matters, the
+// e-mail address.
+func (r *rules) areAnsweredBy(about claims) bool {
+	named := slices.ContainsFunc(r.names, func(p path) bool { return p.find(about) != nil })
+	grouped := slices.ContainsFunc(r.groups, func(p groupPath) bool { return p.find(about) != nil })
+	mail := about.has("email") || !r.settings.EmailVerified && len(r.settings.AllowedDomains) == 0
+	return named && grouped && mail
 }

@@ -26,6 +26,9 @@ func (h *hearing) checkKind() error {
 			return err
 		}
 	}
+	if h.claims.has(demoMarker) && !h.allowDemo {
+		return refuse("%w", errDemo)
+	}
 	if h.claims.has("events") {
 		return refuse("it is a message about a person, such as a logout token (events)")
 	}
@@ -36,12 +39,18 @@ func (h *hearing) checkKind() error {
 	if err != nil {
 		return refuse("%w", err)
 	}
-	if use == idUse && !h.settings.AllowIDTokens {
+	if h.from.login && (use != idUse || h.from.header.isAccess()) {
+		return refuse("it is no ID token, and stands where one should")
+	}
+	if use == idUse && !h.from.login && !h.settings.AllowIDTokens {
 		return refuse("it is an ID token, which is for the client that asked, not for us (allow_id_tokens would accept it)")
 	}
 	h.note("kind: %s", use)
 	return nil
 }
+
+// isAccess reports whether the typ header says that it is a token for access.
+func (h header) isAccess() bool { return strings.HasSuffix(strings.ToLower(h.typ), "at+jwt") }
 
 // checkTyp compares the typ header with what is expected.
 func (r *rules) checkTyp(typ string) error {
@@ -71,6 +80,8 @@ func (r *rules) useOf(c claims, from claimSource) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
+	case from.login: // it stands where ID tokens do, and must not say that it is something else
+		return orText(use, idUse), nil
 	case from.header == nil:
 		return accessUse, answersForAccess(c, use)
 	case use != "":
@@ -79,7 +90,7 @@ func (r *rules) useOf(c claims, from claimSource) (string, error) {
 		return "", fmt.Errorf("its claim %s does not say that it is for access, as that of every access token of this provider does", r.trait.use)
 	case r.trait.isID != nil && r.trait.isID(c):
 		return idUse, nil
-	case strings.HasSuffix(strings.ToLower(from.header.typ), "at+jwt"):
+	case from.header.isAccess():
 		return accessUse, nil
 	case slices.ContainsFunc([]string{"nonce", "at_hash", "c_hash", "s_hash"}, c.has):
 		return idUse, nil
@@ -286,6 +297,9 @@ func (r *rules) forClient(from claimSource, client string) bool {
 	if r.trait.clientAudience {
 		return slices.Contains(r.audiences, client)
 	}
+	if r.exact && !slices.Contains(r.audiences, client) {
+		return false
+	}
 	return from.clientAudience && slices.Contains(r.settings.ClientIDs, client)
 }
 
@@ -293,6 +307,9 @@ func (r *rules) forClient(from claimSource, client string) bool {
 func (h *hearing) checkIDAudience(named []string) error {
 	if !sharesOne(named, h.settings.ClientIDs) {
 		return refuse("the ID token is for %s (aud), not for one of the client_ids %s", quoted(named), quoted(h.settings.ClientIDs))
+	}
+	if h.exact && !sharesOne(named, h.audiences) {
+		return refuse("the ID token is for %s (aud), not for %s", quoted(named), quoted(h.audiences))
 	}
 	if len(named) > 1 && h.who.Client == "" {
 		return refuse("the ID token is for %s (aud), and azp does not say for which of them it was issued", quoted(named))

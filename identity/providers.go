@@ -19,6 +19,9 @@ type ProvidersConfig struct {
 	Outbound *Outbound        // asks providers; nil: only keys that are configured can be used
 	Log      *slog.Logger     // nil: discarded
 	Now      func() time.Time // nil: time.Now
+	// AllowDemo accepts providers that mark themselves as a demo, where anybody can
+	// sign in as anybody.
+	AllowDemo bool
 }
 
 // Providers is what is known of identity providers: their keys and documents, and
@@ -30,6 +33,8 @@ type Providers struct {
 	now      func() time.Time
 	log      *slog.Logger
 	made     atomic.Uint64 // processors, ever: verdicts of one are no verdicts of another
+	// allowDemo: documents and tokens with the demo's marker count.
+	allowDemo bool
 
 	mu        sync.Mutex
 	keySets   map[string]*remote[*keySet]
@@ -38,7 +43,7 @@ type Providers struct {
 
 // NewProviders knows nothing of any provider yet.
 func NewProviders(c ProvidersConfig) (*Providers, error) {
-	p := &Providers{outbound: c.Outbound, now: c.Now, log: c.Log, keySets: map[string]*remote[*keySet]{}, documents: map[string]*remote[places]{}}
+	p := &Providers{outbound: c.Outbound, now: c.Now, log: c.Log, allowDemo: c.AllowDemo, keySets: map[string]*remote[*keySet]{}, documents: map[string]*remote[places]{}}
 	if p.now == nil {
 		p.now = time.Now
 	}

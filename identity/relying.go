@@ -2,6 +2,13 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"porterhouse"
@@ -24,44 +31,240 @@ type Trip struct {
 	RedirectURI string
 }
 
-// Kept is what a provider gave us to ask for the person again.
-type Kept struct {
-	RefreshToken string
-	AccessToken  string
-	Expires      time.Time // of AccessToken; zero: not told
-}
-
 // RelyingParty is us at one provider: people sign in there, and the provider tells us
 // who they are, by the rules of its token processor. A person who signs in and one
 // who brings a token of the same provider are the same Principal.
-type RelyingParty struct{}
+//
+//	AuthorizationURL ─▶ the person, at the provider ─▶ code ─▶ Redeem ─▶ ID token (login_token.go)
+//	                                                                   ─▶ what it does not tell (login_claims.go)
+//	                                                                   ─▶ the processor's rules ─▶ Principal
+//	Kept: refresh token, or a token that can be asked about ─▶ Recheck ─▶ the same again (recheck.go)
+//
+// A Principal from here has neither Token, TokenID, Client nor Expires: which login
+// that is, and how long it counts, is for others to say.
+type RelyingParty struct {
+	settings  Settings // of the token processor
+	client    ClientSettings
+	habit     habit
+	site      *site
+	rules     *rules // the processor's, for what is for this client
+	judge     func(context.Context, claims, claimSource) (porterhouse.Principal, error)
+	providers *Providers
+	github    *github // GitHub is no OpenID provider; nil: all others
+}
 
 // NewRelyingParty makes it from a token processor's settings; its type must be one at
 // which people can sign in.
 func NewRelyingParty(s Settings, c ClientSettings, p *Providers) (*RelyingParty, error) {
-	panic("not yet")
+	r, err := newRelyingParty(s, c, p)
+	if err != nil {
+		return nil, fmt.Errorf("identity: signing in at %q: %w", s.Name, err)
+	}
+	return r, nil
+}
+
+func newRelyingParty(s Settings, c ClientSettings, p *Providers) (*RelyingParty, error) {
+	if p == nil || p.outbound == nil {
+		return nil, errors.New("the provider must be asked, and there is nothing to ask with (Outbound)")
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	r := &RelyingParty{settings: s, client: c, habit: habitOf(s.Type), providers: p}
+	var err error
+	if r.site, err = newSite(s, p); err != nil {
+		return nil, err
+	}
+	fixed := &r.site.fixed
+	fixed.authorize, fixed.token = orText(c.AuthorizationEndpoint, fixed.authorize), orText(c.TokenEndpoint, fixed.token)
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	if r.rules, err = loginRules(s, c.ClientID, p); err != nil {
+		return nil, err
+	}
+	r.judge = r.rules.judge
+	switch s.Type {
+	case "gitlab":
+		r.judge = gitlab{rules: r.rules}.judge
+	case "github":
+		r.github, err = githubLogin(s, c, p)
+	}
+	return r, err
+}
+
+// check wants what nobody could sign in without.
+func (r *RelyingParty) check() error {
+	at, discovered := r.site.fixed, r.site.document != nil
+	switch {
+	case r.client.ClientID == "":
+		return errors.New("client_id is missing: the name under which this server is registered there")
+	case !discovered && (at.authorize == "" || at.token == ""):
+		return errors.New("there is no discovery document, so name the authorization_endpoint and the token_endpoint")
+	case !discovered && len(issuersOf(r.settings)) == 0:
+		return errors.New("there is no discovery document, so name the expected_issuer: an ID token must be of exactly that")
+	case r.settings.Type == "github" && r.client.ClientSecret.IsZero():
+		return errors.New("client_secret is missing: GitHub gives tokens to an application with a secret only")
+	case slices.Contains(r.client.Scopes, ""):
+		return errors.New("scopes has an empty item")
+	}
+	for name, address := range map[string]string{"authorization_endpoint": at.authorize, "token_endpoint": at.token} {
+		if address == "" {
+			continue
+		}
+		if err := r.providers.outbound.Check(address); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// loginRules are the processor's, for ID tokens of one client: which access tokens
+// it takes (audience, client, typ) does not matter to them.
+func loginRules(s Settings, client string, p *Providers) (*rules, error) {
+	r, err := newRules(s, Resource{Audiences: []string{client}}, p)
+	if err != nil {
+		return nil, err
+	}
+	r.audiences, r.settings.ClientIDs = []string{client}, []string{client}
+	r.settings.ExpectedTyp, r.settings.AllowNoExpiration, r.settings.AllowAnyAudience = "", false, false
+	return r, nil
 }
 
 // Host is where people are sent, for people.
-func (r *RelyingParty) Host() string { panic("not yet") }
+func (r *RelyingParty) Host() string {
+	address := r.site.fixed.authorize
+	if address == "" {
+		address = discoveryOf(r.settings)
+		if at, known := r.site.document.peek(); known {
+			address = at.authorize
+		}
+	}
+	to, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return to.Host
+}
 
-// AuthorizationURL is where a browser is sent.
+// AuthorizationURL is where a browser is sent. The error is a *porterhouse.Error.
 func (r *RelyingParty) AuthorizationURL(ctx context.Context, t Trip) (string, error) {
-	panic("not yet")
+	if t.State == "" || t.Nonce == "" || t.Verifier == "" || t.RedirectURI == "" {
+		return "", broken("a sign-in at %q begins without state, nonce, verifier or redirect URI", r.settings.Name)
+	}
+	at, err := r.places(ctx)
+	if err != nil {
+		return "", r.said(err)
+	}
+	to, err := url.Parse(at.authorize)
+	if err != nil {
+		return "", r.said(away("the authorization_endpoint of the discovery document is no URL"))
+	}
+	challenge := sha256.Sum256([]byte(t.Verifier))
+	query := to.Query() // the endpoint may have one of its own (RFC 6749, 3.1)
+	for name, value := range map[string]string{
+		"response_type": "code", "client_id": r.client.ClientID, "redirect_uri": t.RedirectURI,
+		"scope": strings.Join(r.scopes(at), " "), "state": t.State, "nonce": t.Nonce,
+		"code_challenge": base64.RawURLEncoding.EncodeToString(challenge[:]), "code_challenge_method": "S256",
+		"prompt": r.prompt(at), "access_type": r.habit.accessType,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	to.RawQuery = query.Encode()
+	return to.String(), nil
+}
+
+// places are those of the site, with all that signing in needs.
+func (r *RelyingParty) places(ctx context.Context) (places, error) {
+	at, err := r.site.places(ctx)
+	if err != nil {
+		return places{}, err
+	}
+	for name, address := range map[string]string{"authorization_endpoint": at.authorize, "token_endpoint": at.token} {
+		if address == "" {
+			return places{}, away("the discovery document has no %s: can people sign in there?", name)
+		}
+		if err := r.providers.outbound.Check(address); err != nil {
+			return places{}, away("the %s of the discovery document: %w", name, err)
+		}
+	}
+	return at, nil
 }
 
 // Redeem exchanges a code and verifies who it is: an ID token for this client with
 // this trip's nonce, or, at GitHub, an access token of this application. iss is the
-// parameter of RFC 9207 in the redirect; "" when there was none.
+// parameter of RFC 9207 in the redirect; "" when there was none. The error is a
+// *porterhouse.Error: Unauthenticated when nobody was proved, Refused when the person
+// may not come in, Unavailable when nobody can tell.
 func (r *RelyingParty) Redeem(ctx context.Context, t Trip, code, iss string) (porterhouse.Principal, Kept, error) {
-	panic("not yet")
+	who, kept, err := r.redeem(ctx, t, code, iss)
+	if err != nil {
+		return porterhouse.Principal{}, Kept{}, r.said(err)
+	}
+	return who, kept, nil
 }
 
-// CanRecheck reports whether k is enough to ask the provider about the person again.
-func (r *RelyingParty) CanRecheck(k Kept) bool { panic("not yet") }
+func (r *RelyingParty) redeem(ctx context.Context, t Trip, code, iss string) (porterhouse.Principal, Kept, error) {
+	if code == "" || t.Nonce == "" || t.Verifier == "" {
+		return porterhouse.Principal{}, Kept{}, refuse("the provider sent the browser back without a code, or nobody was sent there")
+	}
+	at, err := r.places(ctx)
+	if err != nil {
+		return porterhouse.Principal{}, Kept{}, err
+	}
+	if err := r.checkRedirect(at, iss); err != nil {
+		return porterhouse.Principal{}, Kept{}, err
+	}
+	answer, err := r.askForTokens(ctx, at, url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {t.RedirectURI}, "code_verifier": {t.Verifier},
+	})
+	if err != nil {
+		return porterhouse.Principal{}, Kept{}, err
+	}
+	who, err := r.identify(ctx, at, answer, t.Nonce)
+	return who, r.keep(at, answer, Kept{}), err
+}
 
-// Recheck asks the provider about the person again: by refresh token, introspection,
-// or GitHub's user endpoint. Unauthenticated and Refused are its no.
-func (r *RelyingParty) Recheck(ctx context.Context, who porterhouse.Principal, k Kept) (porterhouse.Principal, Kept, error) {
-	panic("not yet")
+// checkRedirect compares iss with whom the browser was sent to: else a provider that
+// is dishonest could have its own code redeemed here, or be given another's (RFC 9207).
+func (r *RelyingParty) checkRedirect(at places, iss string) error {
+	wanted := r.rules.issuers
+	if at.issuer != "" {
+		wanted = []string{at.issuer}
+	}
+	if r.github != nil { // as its metadata has it
+		wanted = append(slices.Clone(wanted), wanted[0]+"/login/oauth")
+	}
+	switch {
+	case iss == "" && at.namesItself:
+		return refuse("the redirect does not say which provider it is of (iss), and this one always does")
+	case iss != "" && !slices.Contains(wanted, iss):
+		return refuse("the redirect is of the provider %q (iss), not of %s, where the browser was sent", abridged(iss), quoted(wanted))
+	}
+	return nil
+}
+
+// said gives an error the words of somebody who signs in, and the processor's name.
+func (r *RelyingParty) said(err error) error {
+	var found *porterhouse.Error
+	if err = r.settings.says(err); !errors.As(err, &found) {
+		return broken("signing in: %w", err)
+	}
+	switch found.Kind {
+	case porterhouse.Unauthenticated:
+		found.Public = "the identity provider did not confirm who you are: sign in again, and tell the operator of this server if it happens again"
+	case porterhouse.Unavailable:
+		found.Public = "the identity provider cannot be asked right now: try again in a moment, and tell the operator of this server if it stays so"
+	}
+	return found
+}
+
+// Kept is what a provider gave us to ask for the person again: nothing that could not
+// be used for it.
+type Kept struct {
+	RefreshToken string
+	AccessToken  string
+	Expires      time.Time // of AccessToken; zero: not told
 }

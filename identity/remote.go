@@ -64,6 +64,13 @@ func (r *remote[T]) get(ctx context.Context, suffices func(T) bool) (T, error) {
 	return r.settle(useful)
 }
 
+// peek returns the document as it was last fetched, if it ever was.
+func (r *remote[T]) peek() (T, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.value, !r.fetched.IsZero()
+}
+
 func (r *remote[T]) isYounger(now time.Time, than time.Duration) bool {
 	return !r.fetched.IsZero() && now.Sub(r.fetched) < than
 }

@@ -26,7 +26,9 @@ type rules struct {
 	names     []path
 	groups    []groupPath
 	required  claims // Settings.Claims
+	exact     bool   // only audiences count, whatever the settings let pass instead
 	leeway    time.Duration
+	allowDemo bool
 	now       func() time.Time
 	log       *slog.Logger
 }
@@ -42,6 +44,8 @@ type claimSource struct {
 	clientAudience bool
 	// endless: it need not say when the token ends.
 	endless bool
+	// login: it is an ID token that the token endpoint gave us, so for us as a client.
+	login bool
 	// textual: numbers and booleans may be written as texts, as Google's tokeninfo does.
 	textual bool
 }
@@ -57,9 +61,12 @@ func newRules(s Settings, resource Resource, p *Providers) (*rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rules{settings: s, trait: own, issuers: issuersOf(s), leeway: leewayOf(s), now: p.now, log: p.log}
-	r.audiences = slices.Concat(resource.Audiences, s.ExpectedAudience)
-	if own.clientAudience {
+	r := &rules{settings: s, trait: own, issuers: issuersOf(s), leeway: leewayOf(s), allowDemo: p.allowDemo, now: p.now, log: p.log}
+	if r.exact = resource.exact; r.exact {
+		r.settings.ExpectedAudience, r.settings.AllowAnyAudience = nil, false
+	}
+	r.audiences = slices.Concat(resource.Audiences, r.settings.ExpectedAudience)
+	if own.clientAudience && !r.exact {
 		r.audiences = append(r.audiences, s.ClientIDs...)
 	}
 	if slices.Contains(r.audiences, "") || slices.Contains(s.ClientIDs, "") {
@@ -122,6 +129,11 @@ var steps = []func(*hearing) error{
 // judge makes a Principal of claims that the provider signed or answered. It has
 // neither Token nor, when the claims name none, TokenID.
 func (r *rules) judge(ctx context.Context, c claims, from claimSource) (porterhouse.Principal, error) {
+	return r.hear(ctx, c, from, steps)
+}
+
+// hear is judge with other steps.
+func (r *rules) hear(ctx context.Context, c claims, from claimSource, steps []func(*hearing) error) (porterhouse.Principal, error) {
 	h := hearing{rules: r, trace: traceOf(ctx), claims: c, from: from, who: porterhouse.Principal{Proof: r.settings.Name}}
 	for _, step := range steps {
 		if err := step(&h); err != nil {

@@ -58,4 +58,7 @@ type Settings struct {
 type Resource struct {
 	Door, Cluster string
 	Audiences     []string // any of them; a processor's own ExpectedAudience counts too
+
+	// exact: nothing that the settings name takes the place of Audiences (NewExchange).
+	exact bool
 }

@@ -42,7 +42,12 @@ func StartEntra(t testing.TB, o Options) *Entra {
 	e.Answer("/common/v2.0/.well-known/openid-configuration", e.discovery("common", "https://login.microsoftonline.com/{tenantid}/v2.0", "/discovery/v2.0/keys"))
 	e.Answer("/"+Tenant+"/v2.0/.well-known/openid-configuration", e.discovery(Tenant, EntraV2, "/discovery/v2.0/keys"))
 	e.Answer("/"+Tenant+"/.well-known/openid-configuration", e.discovery(Tenant, EntraV1, "/discovery/keys"))
-	e.Answer("/"+Tenant+"/oauth2/v2.0/token", e.onBehalfOf)
+	e.Answer("/"+Tenant+"/oauth2/v2.0/authorize", e.authorize)
+	e.Answer("/"+Tenant+"/oauth2/v2.0/token", e.tokens)
+	e.AccessTokens = func(p Person, client, _ string) string { return e.GraphToken(p, client) }
+	e.IDTokens = func(p Person, client string) Claims {
+		return e.V2(p, client, "").and(Claims{"azp": nil, "azpacr": nil, "scp": nil})
+	}
 	e.Answer("/v1.0/me/transitiveMemberOf", e.memberOf)
 	e.Answer("/v1.0/me/memberOf", e.memberOf)
 	e.Answer("/v1.0/me", e.me)
@@ -126,6 +131,15 @@ func (e *Entra) GraphToken(p Person, client string) string {
 	defer e.mu.Unlock()
 	e.graph[token] = p
 	return token
+}
+
+// tokens is the token endpoint: for those who sign in, and on behalf of them.
+func (e *Entra) tokens(out http.ResponseWriter, r *http.Request) {
+	if r.PostFormValue("requested_token_use") != "" {
+		e.onBehalfOf(out, r)
+		return
+	}
+	e.token(out, r)
 }
 
 // onBehalfOf changes an access token of a client for one for Graph.

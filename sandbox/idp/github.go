@@ -22,6 +22,8 @@ type GitHub struct {
 	mu      sync.Mutex
 	tokens  map[string]githubToken
 	limited bool
+
+	oauth githubFlow
 }
 
 // githubToken is whose a token is, and which application's.
@@ -46,6 +48,9 @@ func StartGitHub(t testing.TB, o Options) *GitHub {
 		g.Answer(base+"/user/teams", g.api(g.teams))
 		g.Answer(base+"/applications/", g.check)
 	}
+	g.oauth = githubFlow{person: g.Options.People[0], codes: map[string]visit{}, refreshes: map[string]visit{}}
+	g.Answer("/login/oauth/authorize", g.authorize)
+	g.Answer("/login/oauth/access_token", g.exchange)
 	return g
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -26,6 +27,12 @@ func StartGitLab(t testing.TB, o Options) *GitLab {
 	g.Answer("/oauth/userinfo", g.userinfo)
 	g.Answer("/oauth/introspect", g.introspect)
 	g.Answer("/oauth/token/info", g.info)
+	g.addFlow("/oauth/authorize", "/oauth/token")
+	g.AccessTokens = func(p Person, client, _ string) string { return g.Access(p, client) }
+	g.IDTokens = func(p Person, client string) Claims { // the name is userinfo's to tell
+		return g.IDToken(p, client).and(Claims{"nonce": nil, "name": nil, "preferred_username": nil})
+	}
+	g.Offline = func(url.Values) bool { return true }
 	return g
 }
 

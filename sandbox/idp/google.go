@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,6 +49,14 @@ func StartGoogle(t testing.TB, o Options) *Google {
 		g.Answer(path, g.userinfo)
 	}
 	g.Answer(googleMemberships, g.memberships)
+	g.addFlow("/o/oauth2/v2/auth", "/token")
+	g.IDTokens = g.IDToken
+	g.AccessTokens = func(p Person, client, scopes string) string {
+		return g.Access(p, client, strings.Fields(strings.Replace(scopes, "email", GoogleEmailScope, 1))...)
+	}
+	g.Offline = func(query url.Values) bool {
+		return query.Get("access_type") == "offline" && slices.Contains(strings.Fields(query.Get("prompt")), "consent")
+	}
 	return g
 }
 

@@ -3,6 +3,7 @@ package idp
 import (
 	"crypto/rand"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -11,17 +12,23 @@ import (
 // Issuer is an OpenID provider that says whatever a test wants. At first it is a
 // sound one, with endpoints as its discovery document names them:
 //
-//	/.well-known/openid-configuration, /jwks, /userinfo, /introspect
+//	/.well-known/openid-configuration, /jwks, /userinfo, /introspect, /authorize, /token
 //
-// A test changes one by Answer.
+// A test changes one by Answer, and what signing in gives by the fields below.
 type Issuer struct {
 	*Wire
 	Name    string // iss in its tokens and in its discovery document; at first the URL
 	Options Options
 	Now     func() time.Time // of new tokens
 
+	IDTokens     func(p Person, client string) Claims         // of sign-ins; at first those of IDToken
+	AccessTokens func(p Person, client, scopes string) string // of sign-ins; at first opaque ones
+	Offline      func(authorization url.Values) bool          // whether a refresh token is given; at first by offline_access
+	NamesItself  bool                                         // redirects say iss (RFC 9207)
+
 	keyRing
 	knowledge
+	flow flow
 }
 
 // StartIssuer starts an issuer with one key.
@@ -30,6 +37,8 @@ func StartIssuer(t testing.TB, o Options) *Issuer {
 	wire := startWire(t)
 	o = o.withDefaults()
 	i := &Issuer{Wire: wire, Name: wire.URL, Options: o, Now: time.Now, knowledge: knowledge{opaque: map[string]Claims{}, people: o.People}}
+	i.IDTokens, i.AccessTokens, i.Offline = i.IDToken, i.openAccess, asksOffline
+	i.flow = flow{person: o.People[0], disabled: map[string]bool{}, codes: map[string]visit{}, refreshes: map[string]*refresh{}}
 	if o.Key == nil {
 		o.Key = NewKey(t, "RS256")
 	}
@@ -38,6 +47,7 @@ func StartIssuer(t testing.TB, o Options) *Issuer {
 	i.Answer("/jwks", func(out http.ResponseWriter, _ *http.Request) { reply(out, http.StatusOK, i.KeySet()) })
 	i.Answer("/userinfo", i.userinfo)
 	i.Answer("/introspect", i.introspect)
+	i.addFlow("/authorize", "/token")
 	return i
 }
 
@@ -47,7 +57,9 @@ func (i *Issuer) Discovery() Claims {
 		"issuer": i.Name, "jwks_uri": i.URL + "/jwks", "userinfo_endpoint": i.URL + "/userinfo",
 		"introspection_endpoint": i.URL + "/introspect", "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
-		"id_token_signing_alg_values_supported": []string{"RS256", "ES256", "EdDSA"},
+		"id_token_signing_alg_values_supported":          []string{"RS256", "ES256", "EdDSA"},
+		"scopes_supported":                               []string{"openid", "profile", "email", "groups", "offline_access"},
+		"authorization_response_iss_parameter_supported": i.NamesItself,
 	}
 }
 

@@ -3,11 +3,14 @@ package idp
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 )
@@ -29,7 +32,7 @@ func (p *Provider) SignIn(t testing.TB, client Client, person Person, resource s
 		query.Set("resource", resource)
 		form.Set("resource", resource)
 	}
-	back := browse(t, p.discovered(t, "authorization_endpoint")+"?"+query.Encode(), client.Redirect, person)
+	back := Visit(t, p.discovered(t, "authorization_endpoint")+"?"+query.Encode(), person)
 	if back.Query().Get("state") != query.Get("state") || back.Query().Get("code") == "" {
 		t.Fatalf("the sign-in came back with %s", back)
 	}
@@ -37,16 +40,48 @@ func (p *Provider) SignIn(t testing.TB, client Client, person Person, resource s
 	return p.grant(t, client, form)
 }
 
-// browse follows the pages of a sign-in until one leads to redirect, which it returns.
-func browse(t testing.TB, page, redirect string, person Person) *url.URL {
+// Visit is a person with a browser, who was sent to a provider's page: it follows
+// redirects, fills in the forms of the real providers, and returns the first URL that
+// is not the provider's, to which the browser is sent back.
+func Visit(t testing.TB, page string, person Person) *url.URL {
+	t.Helper()
+	return visitWith(t, http.DefaultTransport, page, person)
+}
+
+// Visit is the same for a page with a name of this Internet. What is asked without
+// TLS is on loopback, and asked there.
+func (n *Internet) Visit(t testing.TB, page string, person Person) *url.URL {
+	t.Helper()
+	pem, err := os.ReadFile(n.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	proxy := func(r *http.Request) (*url.URL, error) {
+		if r.URL.Scheme == "http" {
+			return nil, nil
+		}
+		return url.Parse(n.Proxy)
+	}
+	transport := &http.Transport{Proxy: proxy, TLSClientConfig: &tls.Config{RootCAs: roots}}
+	defer transport.CloseIdleConnections()
+	return visitWith(t, transport, page, person)
+}
+
+func visitWith(t testing.TB, transport http.RoundTripper, page string, person Person) *url.URL {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for range 10 {
-		response, err := browser.Get(page)
+	browser := &http.Client{Transport: transport, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	at, err := url.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 15 {
+		response, err := open(browser, at, person)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,17 +89,28 @@ func browse(t testing.TB, page, redirect string, person Person) *url.URL {
 		_ = response.Body.Close() // only read
 		next, err := response.Location()
 		if err != nil {
-			t.Fatalf("%s leads nowhere: %s\n%s", page, response.Status, text)
+			t.Fatalf("%s leads nowhere: %s\n%s", at, response.Status, text)
 		}
-		if page = next.String(); strings.HasPrefix(page, redirect) {
+		if next.Host != at.Host {
 			return next
 		}
-		if strings.HasPrefix(next.Path, "/sign-in/") { // the form of provider.mjs
-			page += "?person=" + url.QueryEscape(person.Subject)
-		}
+		at = next
 	}
-	t.Fatalf("the sign-in does not end: at last %s", page)
+	t.Fatalf("the sign-in does not end: at last %s", at)
 	return nil
+}
+
+// open asks for a page, or answers the one form on it.
+func open(browser *http.Client, at *url.URL, person Person) (*http.Response, error) {
+	switch {
+	case strings.HasPrefix(at.Path, "/sign-in/"): // provider.mjs
+		filled := *at
+		filled.RawQuery = url.Values{"person": {person.Subject}}.Encode()
+		return browser.Get(filled.String())
+	case strings.HasSuffix(at.Path, "/auth/local/login"): // dex
+		return browser.PostForm(at.String(), url.Values{"login": {person.Email}, "password": {person.Password}})
+	}
+	return browser.Get(at.String())
 }
 
 // excerpt is the beginning of a body, for a message.

@@ -2,7 +2,8 @@
 // the first line of stdin tells (JSON). It then prints "READY" and its issuer. Each
 // further line changes people or keys, and is answered by "DONE". It ends when stdin does.
 //
-// An access token is opaque, and a JWT when its client asked for a resource.
+// An access token is opaque, and a JWT when its client asked for a resource. A refresh
+// token is given to who asks for offline_access with prompt=consent; it is good once.
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
@@ -61,8 +62,9 @@ function start() {
     })),
     scopes: ["openid", "email", "profile", "groups", "offline_access", "query"],
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "preferred_username"], groups: ["groups"] },
+    rotateRefreshToken: true,
     cookies: { keys: [randomUUID()] },
-    ttl: { AccessToken: config.Lifetime, ClientCredentials: config.Lifetime, IdToken: config.Lifetime, Session: 3600, Interaction: 600, Grant: 3600 },
+    ttl: { AccessToken: config.Lifetime, ClientCredentials: config.Lifetime, IdToken: config.Lifetime, Session: 3600, Interaction: 600, Grant: 3600, RefreshToken: 3600 },
     conformIdTokenClaims: false,
     interactions: { url: (_, interaction) => `/sign-in/${interaction.uid}` },
     findAccount: (_, sub) => people.has(sub) && { accountId: sub, claims: () => claims(sub) },

@@ -1,0 +1,86 @@
+package identity
+
+import "slices"
+
+// habit is what one kind of provider wants to be asked when somebody signs in.
+type habit struct {
+	scopes []string
+	// further are scopes that not every provider knows: asked for where discovery lists them.
+	further []string
+	// prompt asks for what else would be skipped.
+	prompt string
+	// accessType is Google's word for offline_access.
+	accessType string
+	// userinfo tells groups that an ID token does not, also where that has some.
+	userinfo bool
+	// agree: whoever asks for offline access has to ask for consent, too, or is not
+	// given it (OpenID Connect Core, 11).
+	agree bool
+}
+
+// Why the prompts are as they are: somebody with several accounts is to choose one,
+// and Google gives a refresh token only to who was asked for consent just then.
+const (
+	chooseAccount  = "select_account"
+	chooseAndAgree = "select_account consent"
+)
+
+var person = []string{"openid", "profile", "email"}
+
+// habits, by type. Those that are not here are habitual OpenID providers.
+var habits = map[string]habit{
+	"keycloak": {scopes: person, further: []string{"groups", offlineAccess}},
+	"okta":     {scopes: person, further: []string{"groups", offlineAccess}},
+	"auth0":    {scopes: person, further: []string{offlineAccess}},
+	"cognito":  {scopes: person}, // always gives a refresh token
+	"gitlab":   {scopes: person, userinfo: true},
+	"google":   {scopes: person, prompt: chooseAndAgree, accessType: "offline"},
+	// User.Read opens the person's own groups at Graph, for those who are in too many.
+	"entra":  {scopes: []string{"openid", "profile", "email", offlineAccess, "User.Read"}, prompt: chooseAccount},
+	"github": {scopes: []string{"read:user", "user:email", "read:org"}, prompt: chooseAccount},
+}
+
+const offlineAccess = "offline_access"
+
+func habitOf(kind string) habit {
+	if kind == "azure" {
+		kind = "entra"
+	}
+	if known, ok := habits[kind]; ok {
+		return known
+	}
+	return habit{scopes: person, further: []string{"groups", offlineAccess}, agree: true}
+}
+
+// scopes are what is asked for: configured ones, or the kind's own; and those without
+// which the rules would let nobody in.
+func (r *RelyingParty) scopes(at places) []string {
+	scopes := slices.Clone(r.client.Scopes)
+	if len(scopes) == 0 {
+		scopes = slices.Clone(r.habit.scopes)
+		for _, scope := range r.habit.further {
+			if slices.Contains(at.scopes, scope) {
+				scopes = append(scopes, scope)
+			}
+		}
+	}
+	if r.github == nil {
+		scopes = append([]string{"openid"}, scopes...) // else there would be no ID token
+	}
+	var all []string
+	for _, scope := range append(scopes, r.settings.RequiredScopes...) {
+		if !slices.Contains(all, scope) {
+			all = append(all, scope)
+		}
+	}
+	return all
+}
+
+// prompt is the kind's own, and consent where that is needed and understood.
+func (r *RelyingParty) prompt(at places) string {
+	understood := at.prompts == nil || slices.Contains(at.prompts, "consent")
+	if r.habit.agree && understood && slices.Contains(r.scopes(at), offlineAccess) {
+		return "consent"
+	}
+	return r.habit.prompt
+}

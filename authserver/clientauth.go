@@ -23,24 +23,25 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // has read: one that is registered with a secret or a key has proved that it has it.
 // An error is a *problem: invalid_client, invalid_request or temporarily_unavailable.
 func (s *Server) authenticate(ctx context.Context, r *http.Request, form url.Values) (Client, error) {
-	if s.limits.failures.spent(r.RemoteAddr) {
-		return Client{}, refuse("temporarily_unavailable", "too many clients of your network could not prove who they are; try again in a minute").as(http.StatusTooManyRequests)
-	}
 	given, err := readCredentials(r, form)
 	if err != nil {
 		return Client{}, err
 	}
 	client, err := s.client(ctx, given.id, r.RemoteAddr)
-	if err == nil {
-		err = s.prove(ctx, client, given, r.RemoteAddr)
+	if err != nil {
+		return Client{}, err
 	}
-	if err == nil {
-		return client, nil
+	guesses := network(r.RemoteAddr) + " " + client.ID // nobody else is held up by them
+	if client.Auth != AuthNone && s.limits.failures.spentKey(guesses) {
+		return Client{}, refuse("temporarily_unavailable", "this client could not prove who it is too often; try again in a minute").as(http.StatusTooManyRequests)
 	}
-	if p := problemOf(err); p.code == "invalid_client" {
-		s.limits.failures.take(r.RemoteAddr)
+	if err := s.prove(ctx, client, given, r.RemoteAddr); err != nil {
+		if client.Auth != AuthNone && problemOf(err).code == "invalid_client" {
+			s.limits.failures.takeKey(guesses)
+		}
+		return Client{}, err
 	}
-	return Client{}, err
+	return client, nil
 }
 
 // readCredentials reads what r says of its client, in one way of those there are. The

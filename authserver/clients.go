@@ -61,3 +61,10 @@ var errUnknownClient = errors.New("unknown client")
 
 // isURL reports whether a client's id is meant as one.
 func isURL(id string) bool { return strings.Contains(id, "://") }
+
+// used notes that a client was given tokens.
+func (all *clients) used(ctx context.Context, c Client) {
+	if c.Known == ByRegistration && all.registrations != nil {
+		all.registrations.used(ctx, c.ID)
+	}
+}

@@ -248,13 +248,6 @@ func (d *devices) userCodeKey(code string) string {
 	return "usercode/" + hex.EncodeToString(d.sums.Sum("first half", code[:userCodeHalf]))
 }
 
-// takeKey is take for something else than a network.
-func (l *limiter) takeKey(key string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.of(key).AllowN(l.now(), 1)
-}
-
 // missing is errUserCode for what is not there.
 func missing(err error) error {
 	if errors.Is(err, kv.ErrNotFound) {

@@ -13,7 +13,7 @@ import (
 type limits struct {
 	register  *limiter // registrations (RFC 7591): each takes room in the store
 	documents *limiter // documents and key sets of clients that are fetched
-	failures  *limiter // failed client authentications
+	failures  *limiter // secrets and keys of a client that were wrong; by network and client
 	devices   *limiter // device codes: each takes room in the store
 	userCodes *limiter // user codes that people look up, right or wrong (RFC 8628, 5.1)
 }
@@ -39,39 +39,37 @@ type limiter struct {
 	burst    int
 	now      func() time.Time
 
-	mu       sync.Mutex
-	networks *recent[*rate.Limiter] // what each has left
+	mu   sync.Mutex
+	left *recent[*rate.Limiter] // to each
 }
 
 func newLimiter(interval time.Duration, burst int, now func() time.Time) *limiter {
-	return &limiter{interval: interval, burst: burst, now: now, networks: newRecent[*rate.Limiter](maxNetworks)}
+	return &limiter{interval: interval, burst: burst, now: now, left: newRecent[*rate.Limiter](maxNetworks)}
 }
 
 // take uses up one of what the network of a remote address may, and reports
 // whether there was one left.
-func (l *limiter) take(remote string) bool {
+func (l *limiter) take(remote string) bool { return l.takeKey(network(remote)) }
+
+// takeKey is take for something else than a network.
+func (l *limiter) takeKey(key string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.of(network(remote)).AllowN(l.now(), 1)
-}
-
-// spent reports whether nothing is left to the network of a remote address; it uses
-// up nothing. It is for what counts only when it fails.
-func (l *limiter) spent(remote string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	left, known := l.networks.get(network(remote))
-	return known && left.TokensAt(l.now()) < 1
-}
-
-// of returns what a network has left. mu is held.
-func (l *limiter) of(network string) *rate.Limiter {
-	left, known := l.networks.get(network)
+	left, known := l.left.get(key)
 	if !known {
 		left = rate.NewLimiter(rate.Every(l.interval), l.burst)
-		l.networks.put(network, left)
+		l.left.put(key, left)
 	}
-	return left
+	return left.AllowN(l.now(), 1)
+}
+
+// spentKey reports whether takeKey would find nothing left; it uses up nothing. It is
+// for what counts only when it fails.
+func (l *limiter) spentKey(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left, known := l.left.get(key)
+	return known && left.TokensAt(l.now()) < 1
 }
 
 // network is what one party is expected to have for itself: an IPv4 address, or 64

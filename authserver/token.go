@@ -67,6 +67,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.stats.tokens.Add(1)
+	s.clients.used(r.Context(), p.r.client)
 	s.Log.InfoContext(r.Context(), "token given", "request", p.r.request, "client", p.r.client.ID, "grant", p.grant.name,
 		"user", p.found.who.User, "scope", answer.Scope, "resource", p.resource.URI, "refresh", answer.RefreshToken != "")
 	writeJSON(w, http.StatusOK, answer)

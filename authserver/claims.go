@@ -21,7 +21,7 @@ type accessClaims struct {
 	Session  string   `json:"sid,omitempty"` // family of refresh tokens
 	Proof    vouched  `json:"idp"`
 	User     string   `json:"name"`
-	Groups   []string `json:"groups,omitempty"`    // nil: the provider told none
+	Groups   []string `json:"groups,omitzero"`     // nil: the provider told none; empty: that there are none
 	AuthTime int64    `json:"auth_time,omitempty"` // when the provider said all this
 }
 

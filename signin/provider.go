@@ -34,7 +34,8 @@ type Provider struct {
 	Finish func(ctx context.Context, t Trip, code, iss string) (porterhouse.Principal, Kept, error)
 	// Recheck asks the provider whether the person still is who they were, and
 	// returns them as they are now. Unauthenticated and Refused are the provider's no;
-	// every other error is its absence. Nil: it cannot be asked.
+	// every other error is its absence; a Kept beside that takes the place of k, which
+	// may have been used up by then. Nil: it cannot be asked.
 	Recheck func(ctx context.Context, who porterhouse.Principal, k Kept) (porterhouse.Principal, Kept, error)
 	// CanRecheck reports whether what was kept is enough to ask again. It goes with Recheck.
 	CanRecheck func(k Kept) bool

@@ -140,6 +140,9 @@ func (s *SignIn) ask(ctx context.Context, l *login, p Provider) error {
 		s.counts.away.Add(1)
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "a provider could not be asked about a person",
 			slog.String("provider", p.Name), slog.String("login", l.id), slog.Time("confirmed", l.Confirmed), slog.Any("cause", err))
+		if kept != (Kept{}) { // it may have changed the refresh token before it went away
+			l.Kept = kept
+		}
 		return nil
 	case who.Key() != l.principal().Key() || who.Proof != p.Name:
 		return porterhouse.Errorf(porterhouse.Refused, "the provider names somebody else")

@@ -372,6 +372,38 @@ func TestLeaseOfTheDead(t *testing.T) {
 	})
 }
 
+// A provider that goes away after it changed the refresh token: the new one is kept,
+// for the old one is used up.
+func TestRefreshTokenOfHalfAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var brought []string
+		p := Provider{
+			Name:       "acme",
+			Start:      func(context.Context, Trip) (string, error) { return "", nil },
+			Finish:     func(context.Context, Trip, string, string) (who porterhouse.Principal, k Kept, err error) { return },
+			CanRecheck: func(Kept) bool { return true },
+			Recheck: func(_ context.Context, _ porterhouse.Principal, k Kept) (porterhouse.Principal, Kept, error) {
+				brought = append(brought, k.RefreshToken)
+				return porterhouse.Principal{}, Kept{RefreshToken: k.RefreshToken + "+"}, porterhouse.Errorf(porterhouse.Unavailable, "gone")
+			},
+		}
+		s := replica(t, memory(t, time.Now), p)
+		l := s.newLogin(p, porterhouse.Principal{Issuer: "i", Subject: "s", User: "u", Proof: "acme"}, Kept{RefreshToken: "r"})
+		if err := s.create(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			time.Sleep(time.Hour)
+			if _, err := s.Recheck(t.Context(), l.principal()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(brought, []string{"r", "r+"}) {
+			t.Errorf("it was asked with %q", brought)
+		}
+	})
+}
+
 func replica(t *testing.T, store kv.Store, p Provider) *SignIn {
 	t.Helper()
 	s, err := New(Config{

@@ -41,7 +41,7 @@ func TestCallbackOfAnotherBrowser(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := victim.get(address)
-			if at.status != http.StatusBadRequest || !strings.Contains(at.text, "This sign-in has ended") {
+			if at.status != http.StatusBadRequest || !strings.Contains(at.text, "This page has expired") {
 				t.Errorf("%d: %s", at.status, at.text)
 			}
 			victim.isNobody(h)
@@ -105,7 +105,7 @@ func TestCallbackCountsOnce(t *testing.T) {
 	if at := b.get(back); at.status != http.StatusSeeOther || at.location != "/a" {
 		t.Fatalf("%d: %s", at.status, at.text)
 	}
-	if at := b.get(back); at.status != http.StatusBadRequest || !strings.Contains(at.text, "This sign-in has ended") {
+	if at := b.get(back); at.status != http.StatusBadRequest || !strings.Contains(at.text, "This page has expired") {
 		t.Errorf("again: %d", at.status)
 	}
 	if at := thief.get(back); at.status != http.StatusBadRequest || !strings.Contains(at.text, "already used") {

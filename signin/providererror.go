@@ -16,7 +16,7 @@ type said struct {
 }
 
 var (
-	declined = said{http.StatusForbidden, "The sign-in was stopped",
+	declined = said{http.StatusForbidden, "Signing in was stopped",
 		"You or %s said no.", "Start again if you did not mean to. If %s does not let you through, ask your administrator whether you may use this application."}
 	waiting = said{http.StatusForbidden, "Something is left to do",
 		"%s wants you to do something there before it lets you through.", "Start again, and do what %s asks."}
@@ -24,7 +24,7 @@ var (
 		"%s cannot sign anybody in at the moment.", "Try again in a minute. Your administrator can see how %s is."}
 	misfit = said{http.StatusBadGateway, "The provider does not accept this server",
 		"%s did not understand how this server asked it, or does not know this server.", "Tell your administrator: the registration of this server at %s needs a look."}
-	unknown = said{http.StatusBadGateway, "The sign-in did not work",
+	unknown = said{http.StatusBadGateway, "Signing in did not work",
 		"%s sent you back with an error that this server does not know.", "Start again. If it happens again, tell your administrator, who finds in the log what %s said."}
 )
 

@@ -85,7 +85,7 @@ func unreadable(err error) *refusal {
 
 func tooOften() *refusal {
 	return &refusal{page.Problem{
-		Status: http.StatusTooManyRequests, Title: "Too many sign-ins at once",
+		Status: http.StatusTooManyRequests, Title: "Too many at once",
 		Text:   "There were too many sign-ins from your network in the last seconds.",
 		Advice: "Wait ten seconds, and try again.",
 	}, errors.New("over the limit of this network")}
@@ -116,7 +116,7 @@ func noProvider(returnTo string) *refusal {
 
 func lost(err error) *refusal {
 	return &refusal{page.Problem{
-		Status: http.StatusBadRequest, Title: "This sign-in has ended",
+		Status: http.StatusBadRequest, Title: "This page has expired",
 		Text: "It took longer than ten minutes, or it began in another browser or under another address, or this is an old page.",
 		Advice: "You are not signed in by it. " + fromTheApplication +
 			" If you have not started anything, somebody sent you this link: close this page.",
@@ -125,7 +125,7 @@ func lost(err error) *refusal {
 
 func usedUp(returnTo string) *refusal {
 	r := &refusal{page.Problem{
-		Status: http.StatusBadRequest, Title: "This sign-in was already used",
+		Status: http.StatusBadRequest, Title: "That was already used",
 		Text: "Each sign-in counts once, and this one has brought you in before.",
 	}, errors.New("the state was used before")}
 	return r.again(returnTo)

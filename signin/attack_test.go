@@ -36,6 +36,7 @@ func TestCallbackOfAnotherBrowser(t *testing.T) {
 		"an empty state":     h.url + CallbackPath + "?state=&code=" + stolen.Query().Get("code"),
 		"nothing":            h.url + CallbackPath,
 		"two states":         own + "&state=" + mine.Query().Get("state"),
+		"its own, twice":     other + "&state=" + mine.Query().Get("state"),
 		"another state":      h.url + CallbackPath + "?state=" + secret() + "&code=" + stolen.Query().Get("code"),
 		"an error":           h.url + CallbackPath + "?error=access_denied",
 	} {
@@ -61,7 +62,10 @@ func TestCallbackOfAnotherBrowser(t *testing.T) {
 func TestTripCookieIsSealedForItsState(t *testing.T) {
 	h := build(t, nil)
 	b := h.browser()
-	back := b.callback(h, "acme", "/a")
+	back, err := url.Parse(b.callback(h, "acme", "/a"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	address, err := url.Parse(h.url)
 	if err != nil {
 		t.Fatal(err)
@@ -83,8 +87,7 @@ func TestTripCookieIsSealedForItsState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			forger := h.browser()
 			forger.Jar.SetCookies(address, []*http.Cookie{{Name: h.cookies.prefix + tripName(state), Value: value}})
-			code := strings.Split(back, "code=")[1]
-			if at := forger.get(h.url + CallbackPath + "?state=" + state + "&code=" + code); at.status != http.StatusBadRequest {
+			if at := forger.get(h.url + CallbackPath + "?state=" + state + "&code=" + back.Query().Get("code")); at.status != http.StatusBadRequest {
 				t.Errorf("%d: %s", at.status, at.text)
 			}
 			forger.isNobody(h)

@@ -40,7 +40,7 @@ const (
 // Whoever gives a token because of a login calls it first: from then on the login
 // outlives the browser's session.
 func (s *SignIn) Recheck(ctx context.Context, who porterhouse.Principal) (porterhouse.Principal, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, waitTime, errBusy)
+	waiting, cancel := context.WithTimeoutCause(ctx, waitTime, errBusy)
 	defer cancel()
 	for {
 		l, p, err := s.load(ctx, who.TokenID)
@@ -61,7 +61,7 @@ func (s *SignIn) Recheck(ctx context.Context, who porterhouse.Principal) (porter
 		if ours {
 			return s.renew(ctx, l.id, owner)
 		}
-		if err := pause(ctx); err != nil {
+		if err := pause(waiting); err != nil {
 			return porterhouse.Principal{}, err
 		}
 	}

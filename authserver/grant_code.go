@@ -62,6 +62,7 @@ func (a authorization) matches(r *tokenRequest) error {
 // replayed takes back what came of a code that was brought again (RFC 6749, 4.1.2):
 // one of the two who brought it stole it, and nobody knows which.
 func (p *parts) replayed(ctx context.Context, r *tokenRequest, a authorization) error {
+	p.stats.reused.Add(1)
 	err := refuse("invalid_grant", "the code was used before; what was given for it can no longer be refreshed")
 	record := p.record.Access(audit.AccessEvent{
 		ID: r.request, Action: "reuse", Who: a.Who.principal(), Client: r.client.ID, Remote: r.remote,

@@ -67,6 +67,7 @@ func (p *parts) renewal(ctx context.Context, r *tokenRequest) (presented, error)
 
 // reused ends a family of which somebody has a copy (RFC 9700, 4.14).
 func (p *parts) reused(ctx context.Context, r *tokenRequest, id string, f family, why string) error {
+	p.stats.reused.Add(1)
 	err := refuse("invalid_grant", "this refresh token was replaced by a newer one, so one of its holders may have stolen it; all of them have ended, sign in again")
 	record := p.record.Access(audit.AccessEvent{
 		ID: r.request, Action: "reuse", Who: f.Who.principal(), Client: r.client.ID, Remote: r.remote,

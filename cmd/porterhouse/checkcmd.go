@@ -57,7 +57,7 @@ func checkProviders(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
-	err = tellProviders(ctx, c, t.stdout)
+	err = tellProviders(ctx, entrance{c, p}, t.stdout)
 	if token == "" {
 		return errors.Join(err, p.store.Close())
 	}
@@ -70,8 +70,10 @@ func checkProviders(ctx context.Context, t terminal, args []string) error {
 	return errors.Join(err, failed, p.store.Close())
 }
 
-// tellProviders says of each processor what its provider says of itself.
-func tellProviders(ctx context.Context, c Config, w io.Writer) error {
+// tellProviders says of each processor what its provider says of itself, and whether
+// people can sign in there.
+func tellProviders(ctx context.Context, e entrance, w io.Writer) error {
+	c := e.Config
 	if len(c.processors()) == 0 {
 		fmt.Fprintln(w, "There are no token processors (token_processors, enable_token_auth): people have API tokens only.")
 		return nil
@@ -80,12 +82,16 @@ func tellProviders(ctx context.Context, c Config, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	arrivals, err := arrivalsOf(e)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(w, "Tokens for the MCP door must be for one of %q (aud).\n", []string(c.mcpResource().Audiences))
 	fmt.Fprintf(w, "The redirect URI to register for signing in at this server: %s\n", c.publicURL()+signin.CallbackPath)
 	worst := fine
 	for _, s := range c.processors() {
 		fmt.Fprintf(w, "\n%s (%s)\n", s.Name, s.Type)
-		for _, found := range (visit{outbound, s}).findings(ctx) {
+		for _, found := range (visit{outbound, s, arrivals[s.Name], c.SignIn.isOn()}).findings(ctx) {
 			fmt.Fprintf(w, "  %-7s %s\n", found.level, visible(found.text))
 			worst = max(worst, found.level)
 		}

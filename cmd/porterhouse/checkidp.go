@@ -36,43 +36,57 @@ type finding struct {
 type visit struct {
 	outbound *identity.Outbound
 	identity.Settings
+	arrival *arrival // nil: people do not sign in there
+	ours    bool     // clients get themselves tokens here, not there
 }
 
 // document is what of a discovery document matters to us.
 type document struct {
-	Issuer        string   `json:"issuer"`
-	Keys          string   `json:"jwks_uri"`
-	Userinfo      string   `json:"userinfo_endpoint"`
-	Introspection string   `json:"introspection_endpoint"`
-	Authorization string   `json:"authorization_endpoint"`
-	Registration  string   `json:"registration_endpoint"`
-	Challenges    []string `json:"code_challenge_methods_supported"`
+	Issuer        string `json:"issuer"`
+	Keys          string `json:"jwks_uri"`
+	Userinfo      string `json:"userinfo_endpoint"`
+	Introspection string `json:"introspection_endpoint"`
+	Authorization string `json:"authorization_endpoint"`
+	Registration  string `json:"registration_endpoint"`
+	Demo          bool   `json:"porterhouse_demo"`
 }
 
 func (v visit) findings(ctx context.Context) []finding {
-	var found []finding
+	found, issuer := v.tokens(ctx)
+	if v.arrival != nil {
+		found = append(found, v.arrival.findings(ctx, issuer)...)
+	}
+	return found
+}
+
+// tokens says what becomes of the provider's tokens; the issuer is as its document
+// has it.
+func (v visit) tokens(ctx context.Context) (found []finding, issuer string) {
 	if v.AllowAnyAudience {
 		found = append(found, finding{careful, "allow_any_audience: any application of this provider can let its users in here, and itself as them; name an expected_audience instead"})
 	}
 	switch v.Type {
 	case "jwt_static_key", "jwt_static_jwks":
-		return append(found, finding{fine, "its keys are in the configuration; nobody has to be asked"})
+		return append(found, finding{fine, "its keys are in the configuration; nobody has to be asked"}), ""
 	case "jwt_dynamic_jwks":
-		return append(found, v.keys(ctx, v.JWKSURI)...)
+		return append(found, v.keys(ctx, v.JWKSURI)...), ""
 	case "github":
-		return append(found, v.api(ctx)...)
+		return append(found, v.api(ctx)...), ""
 	}
 	address := v.discovery()
 	if address == "" { // openid with endpoints of its own
-		return append(found, v.endpoints(ctx, document{Keys: v.JWKSURI, Userinfo: v.UserinfoEndpoint, Introspection: v.TokenIntrospectionEndpoint})...)
+		return append(found, v.endpoints(ctx, document{Keys: v.JWKSURI, Userinfo: v.UserinfoEndpoint, Introspection: v.TokenIntrospectionEndpoint})...), ""
 	}
 	said, about := v.discover(ctx, address)
 	found = append(found, about...)
 	if said == nil {
-		return found
+		return found, ""
 	}
 	found = append(found, v.issuer(said.Issuer, address))
-	return append(found, v.endpoints(ctx, *said)...)
+	if said.Demo {
+		found = append(found, finding{wrong, "it is a demo, where anybody can sign in as anybody: only porterhouse demo accepts that"})
+	}
+	return append(found, v.endpoints(ctx, *said)...), said.Issuer
 }
 
 // discovery is where the provider documents itself; "": nowhere that we know of.
@@ -164,7 +178,7 @@ func (v visit) endpoints(ctx context.Context, d document) []finding {
 		found = append(found, finding{careful, "it has no keys (jwks_uri), so each token is asked about"})
 	}
 	found = append(found, v.opaque(d))
-	if d.Authorization != "" && d.Registration == "" {
+	if d.Authorization != "" && d.Registration == "" && !v.ours {
 		found = append(found, finding{careful, "clients cannot register themselves (no registration_endpoint): MCP clients need a client id that you made"})
 	}
 	return found

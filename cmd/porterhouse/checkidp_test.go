@@ -27,17 +27,17 @@ func TestFindings(t *testing.T) {
 		want level
 		text string
 	}{
-		{"its issuer", visit{nil, openid}.issuer(at, discovery), fine, "its issuer is"},
-		{"its issuer with a slash", visit{nil, openid}.issuer(at+"/", discovery), fine, "its issuer is"},
-		{"no issuer", visit{nil, openid}.issuer("", discovery), wrong, "names no issuer"},
-		{"another issuer", visit{nil, openid}.issuer("https://evil.example.com", discovery), wrong, "name it as expected_issuer"},
-		{"not the expected issuer", visit{nil, with(func(s *identity.Settings) { s.ExpectedIssuer = at + "/" })}.issuer(at, discovery), wrong, "a slash at the end"},
-		{"Entra's old issuer", visit{nil, identity.Settings{Type: "entra", TenantID: "x", ExpectedIssuer: "https://sts.windows.net/x/"}}.issuer("https://login.microsoftonline.com/x/v2.0", discovery), careful, "compare with iss"},
-		{"introspection", visit{nil, with(client)}.opaque(all), fine, "introspected at"},
-		{"no client for introspection", visit{nil, openid}.opaque(all), careful, "are refused"},
-		{"userinfo alone", visit{nil, with(func(s *identity.Settings) { s.AllowAnyAudience = true })}.opaque(document{Userinfo: at}), careful, "does not say whom they are for"},
-		{"userinfo with an audience", visit{nil, openid}.opaque(document{Userinfo: at}), careful, "are refused"},
-		{"Entra", visit{nil, identity.Settings{Type: "entra", IntrospectionClientID: "for Graph"}}.opaque(all), fine, "JWTs, all of them"},
+		{"its issuer", visit{Settings: openid}.issuer(at, discovery), fine, "its issuer is"},
+		{"its issuer with a slash", visit{Settings: openid}.issuer(at+"/", discovery), fine, "its issuer is"},
+		{"no issuer", visit{Settings: openid}.issuer("", discovery), wrong, "names no issuer"},
+		{"another issuer", visit{Settings: openid}.issuer("https://evil.example.com", discovery), wrong, "name it as expected_issuer"},
+		{"not the expected issuer", visit{Settings: with(func(s *identity.Settings) { s.ExpectedIssuer = at + "/" })}.issuer(at, discovery), wrong, "a slash at the end"},
+		{"Entra's old issuer", visit{Settings: identity.Settings{Type: "entra", TenantID: "x", ExpectedIssuer: "https://sts.windows.net/x/"}}.issuer("https://login.microsoftonline.com/x/v2.0", discovery), careful, "compare with iss"},
+		{"introspection", visit{Settings: with(client)}.opaque(all), fine, "introspected at"},
+		{"no client for introspection", visit{Settings: openid}.opaque(all), careful, "are refused"},
+		{"userinfo alone", visit{Settings: with(func(s *identity.Settings) { s.AllowAnyAudience = true })}.opaque(document{Userinfo: at}), careful, "does not say whom they are for"},
+		{"userinfo with an audience", visit{Settings: openid}.opaque(document{Userinfo: at}), careful, "are refused"},
+		{"Entra", visit{Settings: identity.Settings{Type: "entra", IntrospectionClientID: "for Graph"}}.opaque(all), fine, "JWTs, all of them"},
 	} {
 		if test.is.level != test.want || !strings.Contains(test.is.text, test.text) {
 			t.Errorf("%s: %s %s; want %s, %q", test.name, test.is.level, test.is.text, test.want, test.text)
@@ -55,7 +55,7 @@ func TestClocksAreCompared(t *testing.T) {
 		{-1, time.Second, fine}, {-1, 3 * time.Second, wrong}, {5 * time.Minute, 2 * time.Minute, careful},
 	} {
 		header := http.Header{"Date": {now.Add(test.apart).Format(http.TimeFormat)}}
-		got := visit{nil, identity.Settings{VerifierLeeway: test.leeway}}.clock(header, now)
+		got := visit{Settings: identity.Settings{VerifierLeeway: test.leeway}}.clock(header, now)
 		if got.level != test.want || strings.Contains(got.text, "-1ns") {
 			t.Errorf("leeway %v, %v apart: %s %s", test.leeway, test.apart, got.level, got.text)
 		}

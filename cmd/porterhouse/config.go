@@ -47,6 +47,7 @@ type Config struct {
 	Audit  AuditConfig  `yaml:"audit"`
 
 	inline []string // paths of the secrets that stand in the file itself
+	demo   bool     // everybody may be anybody, and that is no mistake
 }
 
 // TLSPair is a certificate with what issued it, and its key: PEM files.

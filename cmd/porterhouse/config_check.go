@@ -226,3 +226,19 @@ func (c check) clusterURL(path string, cluster ClusterConfig) {
 		c.refuse(path+".url", "the gateway's password and everybody's rows would travel unencrypted: use https (port 8443, mostly), or say allow_plain_http: true")
 	}
 }
+
+// hosts refuses URLs that remote_url_allow_hosts does not name, by key.
+func (c check) hosts(path string, urls map[string]string) {
+	if c.RemoteURLAllowHosts.isEmpty() {
+		return
+	}
+	for key, address := range urls {
+		u, err := url.Parse(address)
+		if err != nil {
+			continue // the processor itself says so
+		}
+		if !c.RemoteURLAllowHosts.allows(u) {
+			c.refuse(path+"."+key, "remote_url_allow_hosts does not name this host, %s", u.Host)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"maps"
 	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,17 +38,27 @@ func (c identities) all() {
 // apiTokens is the processor of API tokens, in rules and records.
 const apiTokens = "tokens"
 
-func (c identities) tokenProcessors() {
+// unasked are providers of whom nothing is asked, to try settings with. After a
+// problem that was told they are nil.
+func (c identities) unasked() (*identity.Outbound, *identity.Providers) {
 	with := c.outbound()
 	with.CAFile = "" // files are read when we start
 	outbound, err := identity.NewOutbound(with)
 	if err != nil {
 		c.refuse("identity", "%s", strings.TrimPrefix(err.Error(), "identity: "))
-		return
+		return nil, nil
 	}
 	providers, err := identity.NewProviders(identity.ProvidersConfig{Outbound: outbound})
 	if err != nil {
 		c.refuse("token_processors", "%v", err)
+		return nil, nil
+	}
+	return outbound, providers
+}
+
+func (c identities) tokenProcessors() {
+	outbound, providers := c.unasked()
+	if providers == nil {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.TokenProcessors)) {
@@ -85,22 +94,6 @@ func (c identities) processorKeys(path string, p ProcessorConfig) {
 	}
 	if !p.PrivateKey.IsZero() && p.PublicKey == "" {
 		c.refuse(path+".private_key", "tokens are only checked here, and for that the public_key is needed: openssl pkey -in key.pem -pubout")
-	}
-}
-
-// hosts refuses URLs that remote_url_allow_hosts does not name, by key.
-func (c identities) hosts(path string, urls map[string]string) {
-	if c.RemoteURLAllowHosts.isEmpty() {
-		return
-	}
-	for key, address := range urls {
-		u, err := url.Parse(address)
-		if err != nil {
-			continue // the processor itself says so
-		}
-		if !c.RemoteURLAllowHosts.allows(u) {
-			c.refuse(path+"."+key, "remote_url_allow_hosts does not name this host, %s", u.Host)
-		}
 	}
 }
 

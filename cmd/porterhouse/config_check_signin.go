@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"porterhouse/identity"
+	"porterhouse"
+	"porterhouse/audit"
+	"porterhouse/authserver"
+	"porterhouse/kv"
 	"porterhouse/seal"
 	"porterhouse/signin"
 )
@@ -27,6 +32,57 @@ func (c signIns) all() {
 	c.assertions()
 	for _, name := range slices.Sorted(maps.Keys(c.AuthServer.Clients)) {
 		c.client("auth_server.clients."+name, c.AuthServer.Clients[name])
+	}
+	if len(c.d.problems) == 0 { // else these would tell some of them again
+		c.rooms()
+	}
+}
+
+// rooms lets the rooms say what they would not be made of.
+func (c signIns) rooms() {
+	_, known := c.unasked()
+	store, err := kv.OpenMemory(kv.MemoryConfig{})
+	if err != nil || known == nil {
+		return
+	}
+	defer func() { _ = store.Close() }() // it was not used
+	p := &process{store: store, audit: &audit.Log{}, providers: known, signing: &signing{keys: &authserver.Keys{}}}
+	if p.signing.master, err = seal.NewKey(c.SignIn.MasterKey); err != nil {
+		c.refuse("sign_in.master_key", "%v", err)
+		return
+	}
+	e := entrance{*c.Config, p}
+	for i, provider := range c.SignIn.Providers {
+		if _, err := e.party(provider); err != nil {
+			c.refuse(c.providerPath(i), "%s", trimPrefixes(err.Error(), "identity: ", fmt.Sprintf("signing in at %q: ", provider.Processor)))
+		}
+	}
+	server, err := e.server()
+	if err != nil {
+		c.refuse("auth_server", "%v", err)
+		return
+	}
+	c.clients(server)
+}
+
+// clients tries the clients alone, so that each mistake has its place, and together.
+func (c signIns) clients(server authserver.Config) {
+	server.Who = func(*http.Request) (porterhouse.Principal, error) { return porterhouse.Principal{}, nil }
+	server.Recheck = func(context.Context, porterhouse.Principal) (porterhouse.Principal, error) {
+		return porterhouse.Principal{}, nil
+	}
+	try := func(path string, clients []authserver.ClientConfig) {
+		server.Clients = clients
+		if _, err := authserver.New(server); err != nil {
+			c.refuse(path, "%s", strings.TrimPrefix(err.Error(), "authserver: "))
+		}
+	}
+	all := server.Clients
+	for i, name := range slices.Sorted(maps.Keys(c.AuthServer.Clients)) {
+		try("auth_server.clients."+name, all[i+1:i+2]) // the first is the command line
+	}
+	if len(c.d.problems) == 0 {
+		try("auth_server", all)
 	}
 }
 
@@ -68,7 +124,7 @@ func (c signIns) providers() {
 		if p.ClientID == "" {
 			c.refuse(path+".client_id", "register this server at the provider as an application, with the redirect URI %s, and write its client id here", c.publicURL()+signin.CallbackPath)
 		}
-		c.providerHosts(path, p)
+		c.hosts(path, p.urls())
 	}
 }
 
@@ -79,21 +135,6 @@ func (c signIns) providerPath(i int) string {
 		return at
 	}
 	return path
-}
-
-// providerHosts refuses addresses that could never be asked, or that
-// remote_url_allow_hosts does not name.
-func (c signIns) providerHosts(path string, p SignInProviderConfig) {
-	c.hosts(path, p.urls())
-	outbound, err := identity.NewOutbound(identity.OutboundConfig{AllowHosts: c.RemoteURLAllowHosts.Host})
-	if err != nil {
-		return // which the token processors say
-	}
-	if p.TokenEndpoint != "" {
-		if err := outbound.Check(p.TokenEndpoint); err != nil {
-			c.refuse(path+".token_endpoint", "%v (remote_url_allow_hosts)", err)
-		}
-	}
 }
 
 // The longest and the shortest life of an access token.

@@ -168,5 +168,5 @@ func (c Config) providers(log *slog.Logger) (*identity.Providers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return identity.NewProviders(identity.ProvidersConfig{Outbound: outbound, Log: log})
+	return identity.NewProviders(identity.ProvidersConfig{Outbound: outbound, Log: log, AllowDemo: c.demo})
 }

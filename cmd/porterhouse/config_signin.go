@@ -9,6 +9,7 @@ import (
 	"porterhouse"
 	"porterhouse/authserver"
 	"porterhouse/identity"
+	"porterhouse/login"
 	"porterhouse/signin"
 )
 
@@ -144,7 +145,7 @@ func (c AuthClientConfig) client(name, issuer string) authserver.ClientConfig {
 // commandLine is the client that "porterhouse login" is, known everywhere.
 func commandLine() authserver.ClientConfig {
 	return authserver.ClientConfig{
-		ID: "porterhouse-cli", Name: "Porterhouse on the command line",
+		ID: login.ClientID, Name: "Porterhouse on the command line",
 		RedirectURIs: []string{"http://127.0.0.1/callback", "http://localhost/callback"},
 		Grants:       grantTypes([]string{"authorization_code", "refresh_token", "device_code"}),
 		Scopes:       []string{authserver.ScopeRead, authserver.ScopeWrite, authserver.ScopeOffline},

@@ -30,7 +30,7 @@ func TestMistakesAboutSigningIn(t *testing.T) {
 		{"a processor that is not asked", with(leastProviders) + "enable_token_auth: false\n", "not asked, by enable_token_auth"},
 		{"the second of a list", with("providers: [{processor: corp, client_id: us}, {processor: corp, client_id: us}]"), `sign_in.providers[1].processor: people can sign in at "corp" already`},
 		{"no client id", with("providers: {processor: corp}"), "with the redirect URI http://127.0.0.1:8080/signin/callback"},
-		{"an endpoint without TLS", with("providers: {processor: corp, client_id: us, token_endpoint: 'http://idp.example.com/t'}"), "sign_in.providers.token_endpoint: http://idp.example.com is not https"},
+		{"an endpoint without TLS", with("providers: {processor: corp, client_id: us, token_endpoint: 'http://idp.example.com/t'}"), "sign_in.providers: token_endpoint: http://idp.example.com is not https"},
 		{"an endpoint inside our network", with("providers: {processor: corp, client_id: us, token_endpoint: 'https://10.0.0.1/t'}"), "10.0.0.1 is a special-use address"},
 		{"an endpoint elsewhere", with("providers: {processor: corp, client_id: us, authorization_endpoint: 'https://evil.example/a'}") + "remote_url_allow_hosts: {host: idp.example.com}\n", "authorization_endpoint: remote_url_allow_hosts does not name this host"},
 		{"a session without an end", with("session_longest: 0s, " + leastProviders), "sign_in.session_longest: want more than 0"},
@@ -48,6 +48,14 @@ func TestMistakesAboutSigningIn(t *testing.T) {
 		{"it exchanges, and may not", client("redirect_uris: 'http://127.0.0.1/c', exchange: {audiences: a}"), "auth_server.clients.etl.exchange: it may not exchange"},
 		{"it exchanges tokens of nobody", client("secret: 'env:AUDIT_KEY', grants: [token_exchange], exchange: {audiences: a, processors: crop}"), `exchange.processors: there is no token processor "crop"`},
 		{"a redirect to anywhere", client("redirect_uris: 'https://example.com/*'"), "auth_server.clients.etl.redirect_uris: a redirect URI is compared as it stands"},
+		{"GitHub without a secret", least + "token_processors: {gh: {type: github, client_ids: a, client_secret: 'env:GITHUB_SECRET'}}\nsign_in: {master_key: 'env:MASTER_KEY', providers: {processor: gh, client_id: a}}\n", "sign_in.providers: client_secret is missing"},
+		{"keys that nobody signs in with", least + "token_processors: {k: {type: jwt_static_key, algo: HS256, static_key: 'env:TOKEN_KEY'}}\nsign_in: {master_key: 'env:MASTER_KEY', providers: {processor: k, client_id: a}}\n", "sign_in.providers: "},
+		{"a client that proves itself by nothing", client("grants: [client_credentials], user: alice"), "auth_server.clients.etl: client \"etl\": it may use client_credentials, so it needs a secret"},
+		{"a client with a short secret", client("secret: 'env:CLICKHOUSE_PASSWORD', redirect_uris: 'http://127.0.0.1/c'"), "its secret has 7 characters"},
+		{"a client without a redirect", client("name: x"), "has no redirect URI"},
+		{"a redirect without TLS", client("redirect_uris: 'http://example.com/c'"), "auth_server.clients.etl: client \"etl\": its redirect URI"},
+		{"an unknown resource", client("redirect_uris: 'http://127.0.0.1/c', resource: 'https://elsewhere.example.com/'"), "is none of this server's"},
+		{"the command line's own name", client("client_id: porterhouse-cli, redirect_uris: 'http://127.0.0.1/c'"), "auth_server: client \"porterhouse-cli\" is there twice"},
 		{"a directory for clients", client("secret: 'env:AUDIT_KEY', grants: [client_credentials], user: alice") + "user_directories: {token: {processor: clients, common_roles: [etl]}}\n", ""},
 	} {
 		_, _, err := load(t, test.text)

@@ -43,7 +43,7 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 	}
 	s, err := d.listen(*port, *asJSON, t.stderr)
 	if err != nil {
-		return errors.Join(err, d.sandbox.Close())
+		return errors.Join(err, d.provider.Close(), d.sandbox.Close())
 	}
 	if *asJSON {
 		err = d.printJSON(t.stdout, s)
@@ -62,10 +62,11 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 
 // demo is a sandbox with its people, and the files of the server in front of it.
 type demo struct {
-	sandbox *sandbox.Server
-	gateway sandbox.Gateway
-	files   string            // directory of the token file and the audit record
-	tokens  map[string]string // by account
+	sandbox  *sandbox.Server
+	gateway  sandbox.Gateway
+	provider *demoProvider
+	files    string            // directory of the token file, the keys and the audit record
+	tokens   map[string]string // by account
 
 	temporary bool // everything goes when it ends
 }
@@ -97,6 +98,9 @@ func startDemo(ctx context.Context, t terminal, dir string, say func(string, ...
 	if err := d.makeTokens(); err != nil {
 		return nil, err
 	}
+	if d.provider, err = openDemoProvider(); err != nil {
+		return nil, err
+	}
 	say("Ready after %.1f s.\n", time.Since(since).Seconds())
 	return d, nil
 }
@@ -120,9 +124,10 @@ func (d *demo) makeTokens() error {
 func (d *demo) tokenFile() string { return filepath.Join(d.files, "tokens.json") }
 func (d *demo) auditFile() string { return filepath.Join(d.files, "audit.jsonl") }
 
-// auditKey is kept beside the record: good enough for a demo, and for nothing else.
-func (d *demo) auditKey() (porterhouse.Secret, error) {
-	file := filepath.Join(d.files, "audit.key")
+// secret is one of the keys of the demo, made when it is first needed. That they lie
+// beside what they protect is good enough for a demo, and for nothing else.
+func (d *demo) secret(name string) (porterhouse.Secret, error) {
+	file := filepath.Join(d.files, name)
 	key, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		key = []byte(rand.Text() + rand.Text())
@@ -131,20 +136,26 @@ func (d *demo) auditKey() (porterhouse.Secret, error) {
 	return porterhouse.NewSecret(string(key)), err
 }
 
-// config is what porterhouse.yaml would say.
-func (d *demo) config(port uint, key porterhouse.Secret) Config {
-	c := defaultConfig()
-	c.Listen = fmt.Sprintf("127.0.0.1:%d", port)
+// config is what porterhouse.yaml would say, but for the port.
+func (d *demo) config() (c Config, err error) {
+	c = defaultConfig()
+	c.demo = true
 	c.Clusters = map[string]ClusterConfig{"demo": {
 		URL: d.sandbox.HTTP, User: d.gateway.User, Password: porterhouse.NewSecret(d.gateway.Password),
 	}}
-	c.Users = UsersConfig{Name: "{localpart}", Domains: []string{"example.com"}}
+	// Alice is herself, however she comes: by the provider, or with her token.
+	c.Users = UsersConfig{Name: "{localpart}", Domains: []string{"example.com"}, AllowShared: true}
 	for _, person := range sandbox.People() {
 		c.Users.LocalUsers.Allow = append(c.Users.LocalUsers.Allow, person.Account)
 	}
 	c.Tokens.File = d.tokenFile()
-	c.Audit.File, c.Audit.Key = d.auditFile(), key
-	return c
+	d.provider.configure(&c)
+	if c.SignIn.MasterKey, err = d.secret("master.key"); err != nil {
+		return c, err
+	}
+	c.Audit.File = d.auditFile()
+	c.Audit.Key, err = d.secret("audit.key")
+	return c, err
 }
 
 const demoPort = 8080
@@ -152,10 +163,6 @@ const demoPort = 8080
 // listen opens the server of the demo. Without a wish it takes demoPort, so that
 // a client configured yesterday still fits, or else a free one.
 func (d *demo) listen(port uint, quiet bool, stderr io.Writer) (*server, error) {
-	key, err := d.auditKey()
-	if err != nil {
-		return nil, err
-	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	wishes := []uint{port}
 	if port == 0 && !quiet {
@@ -163,25 +170,42 @@ func (d *demo) listen(port uint, quiet bool, stderr io.Writer) (*server, error) 
 	}
 	var failed error
 	for _, wish := range wishes {
-		c := d.config(wish, key)
-		p, err := openProcess(c, log)
-		if err != nil {
-			return nil, err
-		}
-		s, err := listen(c, p)
+		s, err := d.listenAt(wish, log)
 		if err == nil {
 			return s, nil
 		}
-		failed = errors.Join(err, p.close(context.Background()))
+		failed = err
 	}
 	return nil, failed
+}
+
+// listenAt opens the server, and the provider that sends people back to it.
+func (d *demo) listenAt(port uint, log *slog.Logger) (*server, error) {
+	c, err := d.config()
+	if err != nil {
+		return nil, err
+	}
+	c.Listen = fmt.Sprintf("127.0.0.1:%d", port)
+	p, err := openProcess(c, log)
+	if err != nil {
+		return nil, err
+	}
+	s, err := listen(c, p)
+	if err != nil {
+		return nil, errors.Join(err, p.close(context.Background()))
+	}
+	if err := d.provider.join(s); err != nil {
+		return nil, errors.Join(err, s.stop(), p.close(context.Background()))
+	}
+	return s, nil
 }
 
 // printJSON prints the line that scripts read.
 func (d *demo) printJSON(w io.Writer, s *server) error {
 	return json.NewEncoder(w).Encode(map[string]any{
-		"mcp":    s.config.publicURL() + mcpPath,
-		"people": d.tokens,
+		"mcp":      s.config.publicURL() + mcpPath,
+		"provider": d.provider.issuer(),
+		"people":   d.tokens,
 		"clickhouse": map[string]string{
 			"http": d.sandbox.HTTP, "native": d.sandbox.Native,
 			"user": d.sandbox.User, "password": d.sandbox.Password,
@@ -194,15 +218,15 @@ func (d *demo) printJSON(w io.Writer, s *server) error {
 // print says what a person needs to begin.
 func (d *demo) print(w io.Writer, s *server) {
 	url := s.config.publicURL() + mcpPath
-	fmt.Fprintf(w, "MCP server   %s\n", url)
+	fmt.Fprintf(w, "MCP server   %s\n\nPaste this URL into your MCP client. A browser opens: choose Alice, and agree.\n\n", url)
+	printClients(w, url)
+	fmt.Fprintf(w, "\nThen ask: “Make me a report of daily token usage.” Ask again as Bob: he sees only his own team.\n"+
+		"In this version everybody only reads, Carol too.\n")
 	for _, person := range sandbox.People() {
 		fmt.Fprintf(w, "\n%s: %s\n  token  %s\n", person.Name, person.About, d.tokens[person.Account])
 	}
-	fmt.Fprintf(w, "\nPaste one of these, for Alice, into your MCP client:\n\n")
-	printClients(w, url, d.tokens["alice"])
-	fmt.Fprintf(w, "\nThen ask: “Make me a report of daily token usage.” Ask again as Bob: he sees only his own team.\n"+
-		"In this version everybody only reads, Carol too.\n")
-	fmt.Fprintf(w, "Who asked what: %s\nCtrl-C stops everything%s.\n", d.auditFile(), d.leftovers())
+	fmt.Fprintf(w, "\nThe tokens are for scripts, and for clients without a browser (Authorization: Bearer …), and good for a week.\n")
+	fmt.Fprintf(w, "Who signed in, and asked what: %s\nCtrl-C stops everything%s.\n", d.auditFile(), d.leftovers())
 }
 
 func (d *demo) leftovers() string {

@@ -133,10 +133,32 @@ func (g *generation) collect(send report) {
 	send(counter, "mcp_denied_total", "Requests that did not come in at the MCP door.", float64(door.Denied))
 	send(gauge, "mcp_sessions", "Sessions of clients before 2026-07-28 that are open.", float64(door.Sessions))
 
+	g.collectSignIn(send)
 	for name, door := range g.authenticators {
 		a := door.Stats()
 		send(counter, "authenticator_admitted_total", "Logins to ClickHouse that were right.", float64(a.Tokens+a.Tickets), name)
 		send(counter, "authenticator_refused_total", "Logins to ClickHouse that were wrong.", float64(a.Refused), name)
 		send(counter, "authenticator_failed_total", "Logins to ClickHouse of which nobody could tell.", float64(a.Failed), name)
 	}
+}
+
+// collectSignIn tells the counts of signing in, where people can.
+func (g *generation) collectSignIn(send report) {
+	if g.signIn == nil {
+		return
+	}
+	people := g.signIn.Stats()
+	send(counter, "signin_signed_in_total", "People who signed in.", float64(people.SignedIn))
+	send(counter, "signin_signed_out_total", "People who signed out.", float64(people.SignedOut))
+	send(counter, "signin_refused_total", "Sign-ins that came to nothing.", float64(people.Refused))
+	send(counter, "signin_rechecked_total", "Times that a provider said yes to somebody again.", float64(people.Rechecked))
+	send(counter, "signin_denied_total", "Times that it said no, which ended a sign-in.", float64(people.Denied))
+	send(counter, "signin_provider_away_total", "Times that it could not be asked.", float64(people.Away))
+
+	tokens := g.tokens.Stats()
+	send(counter, "authserver_tokens_total", "Access tokens given.", float64(tokens.Tokens))
+	send(counter, "authserver_refused_total", "Requests of clients that were refused.", float64(tokens.Refused))
+	send(counter, "authserver_agreed_total", "People who agreed to what a client may do.", float64(tokens.Agreed))
+	send(counter, "authserver_canceled_total", "People who did not.", float64(tokens.Canceled))
+	send(counter, "authserver_reused_total", "Codes and refresh tokens that came again, of which somebody may have a copy.", float64(tokens.Reused))
 }

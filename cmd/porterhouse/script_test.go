@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 // The program runs anywhere: it asks for no dynamic linker and no library.
 func TestStaticBinary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "porterhouse")
-	build := exec.Command("go", "build", "-o", path, ".")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".") // as the Makefile does
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

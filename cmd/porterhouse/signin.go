@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"porterhouse"
@@ -115,13 +116,18 @@ func (e entrance) build() (people *signin.SignIn, tokens *authserver.Server, err
 func (e entrance) providers() ([]signin.Provider, error) {
 	var all []signin.Provider
 	for _, p := range e.SignIn.Providers {
-		party, err := identity.NewRelyingParty(e.TokenProcessors[p.Processor].settings(p.Processor), p.settings(), e.process.providers)
+		party, err := e.party(p)
 		if err != nil {
-			return nil, fmt.Errorf("signing in at %s: %w", p.Processor, err)
+			return nil, err
 		}
 		all = append(all, p.provider(party))
 	}
 	return all, nil
+}
+
+// party is us at one provider.
+func (e entrance) party(p SignInProviderConfig) (*identity.RelyingParty, error) {
+	return identity.NewRelyingParty(e.TokenProcessors[p.Processor].settings(p.Processor), p.settings(), e.process.providers)
 }
 
 // provider is us at one provider, in the words of the room where people sign in.
@@ -167,13 +173,15 @@ func (e entrance) server() (authserver.Config, error) {
 }
 
 // resources are what our own tokens can be for: the MCP door, and the clusters whose
-// servers ask us who is there.
+// servers ask us who is there, as far as these are called by a URL (RFC 8707).
 func (e entrance) resources() []authserver.Resource {
 	scopes := []string{authserver.ScopeRead, authserver.ScopeWrite}
 	all := []authserver.Resource{{URI: e.publicURL() + mcpPath, Name: "ClickHouse, for agents", Scopes: scopes}}
 	for _, name := range e.clusterNames() {
 		for _, audience := range e.Clusters[name].authenticatorAudiences() {
-			if u, err := url.Parse(audience); err == nil && u.Scheme != "" && u.Host != "" && u.Fragment == "" {
+			u, err := url.Parse(audience)
+			isURL := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && !strings.Contains(audience, "#")
+			if isURL && !slices.ContainsFunc(all, func(r authserver.Resource) bool { return r.URI == audience }) {
 				all = append(all, authserver.Resource{URI: audience, Name: "ClickHouse, cluster " + name, Scopes: scopes})
 			}
 		}

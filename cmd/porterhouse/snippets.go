@@ -5,19 +5,26 @@ import (
 	"io"
 )
 
-// printClients prints ready-to-paste configuration of MCP clients.
-func printClients(w io.Writer, url, token string) {
+// printClients prints ready-to-paste configuration of MCP clients. Each of them finds
+// out by the URL alone where to sign in.
+func printClients(w io.Writer, url string) {
 	fmt.Fprintf(w, `Claude Code
-  claude mcp add --transport http clickhouse %[1]s --header "Authorization: Bearer %[2]s"
+  claude mcp add --transport http clickhouse %[1]s      then /mcp, and authenticate
 
 Cursor (.cursor/mcp.json)
-  {"mcpServers": {"clickhouse": {"url": "%[1]s", "headers": {"Authorization": "Bearer %[2]s"}}}}
+  {"mcpServers": {"clickhouse": {"url": "%[1]s"}}}
 
 VS Code (.vscode/mcp.json)
-  {"servers": {"clickhouse": {"type": "http", "url": "%[1]s", "headers": {"Authorization": "Bearer %[2]s"}}}}
+  {"servers": {"clickhouse": {"type": "http", "url": "%[1]s"}}}
+
+A client that speaks only stdio
+  npx mcp-remote %[1]s
 
 MCP inspector
-  npx @modelcontextprotocol/inspector --cli %[1]s --transport http --header "Authorization: Bearer %[2]s" \
+  npx @modelcontextprotocol/inspector --cli %[1]s --transport http \
     --method tools/call --tool-name query --tool-arg "sql=SELECT currentUser(), authenticatedUser()"
-`, url, token)
+
+This command line
+  porterhouse login %[1]s
+`, url)
 }

@@ -95,6 +95,9 @@ func (t terminal) look(path string) (Config, *process, error) {
 	if p.providers, err = c.providers(log); err != nil {
 		return c, nil, err
 	}
+	if p.ownKey, err = askServerForKeys(c); err != nil {
+		return c, nil, err
+	}
 	if p.store, p.forgetful, err = c.KV.look(c.Audit, log); err != nil {
 		return c, nil, err
 	}

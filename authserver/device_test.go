@@ -124,6 +124,9 @@ func TestDeviceCodeEnds(t *testing.T) {
 			d.say(b, "alice", "agree")
 			d.pass(10 * time.Minute)
 		}, "expired_token"},
+		"another client brought it at once": {func(d *desk, b begun) {
+			d.wantOAuthError(d.poll(b, "other-cli"), "invalid_grant")
+		}, "invalid_grant"},
 		"another client brought it": {func(d *desk, b begun) {
 			d.say(b, "alice", "agree")
 			d.wantOAuthError(d.poll(b, "other-cli"), "invalid_grant")

@@ -194,6 +194,18 @@ func TestIdentityAssertion(t *testing.T) {
 	d.claimsOf(d.asProgram("agent", GrantAssertion, "assertion", "agent - - 2"))
 }
 
+// An assertion for one resource gives no token for another.
+func TestIdentityAssertionIsForItsResource(t *testing.T) {
+	d := machines(t, func(c *Config) {
+		c.Resources = append(c.Resources, Resource{URI: c.Issuer + "/second", Name: "Second", Scopes: []string{ScopeRead}})
+	})
+	assertion := func(id string) string { return "agent " + d.url + "/second - " + id }
+	if claims := d.claimsOf(d.asProgram("agent", GrantAssertion, "assertion", assertion("1"))); claims["aud"] != d.url+"/second" {
+		t.Errorf("the token is for %v", claims["aud"])
+	}
+	d.wantOAuthError(d.asProgram("agent", GrantAssertion, "assertion", assertion("2"), "resource", d.url+"/mcp"), "invalid_target")
+}
+
 // Assertions that give nothing.
 func TestIdentityAssertionRefused(t *testing.T) {
 	d := machines(t, nil)

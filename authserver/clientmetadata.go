@@ -69,7 +69,7 @@ func (m *clientMetadata) redirects(grants []string) ([]string, error) {
 	if len(m.RedirectURIs) > maxRedirectURIs {
 		return nil, fmt.Errorf("it has %d redirect URIs, more than the %d allowed", len(m.RedirectURIs), maxRedirectURIs)
 	}
-	var good []string
+	good := []string{}
 	why := errors.New("it names none (redirect_uris)")
 	for _, uri := range m.RedirectURIs {
 		if err := checkRedirect(uri, false); err != nil {

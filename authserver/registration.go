@@ -21,7 +21,7 @@ import (
 // and call themselves what they like. So one that is not used soon is forgotten, and
 // there are only so many in an hour.
 //
-//	registration/<id>       the record; for unusedLife, and each time it is used, for longest
+//	registration/<id>       the record; for unusedLife, and once it is used, for longest and a day
 //	registrations/<hour>    how many there were in that hour
 type registrations struct {
 	store   kv.Store
@@ -93,9 +93,10 @@ func (g *registrations) parse(text []byte) (*registration, error) {
 		return nil, refuse("invalid_client_metadata", "the body cannot be used: %v", err)
 	}
 	record := &registration{Name: shown(m.Name), Grants: m.grants(GrantCode, GrantRefresh, GrantDevice), Auth: AuthMethod(m.Auth), Registered: g.now()}
-	switch {
-	case record.Name == "":
+	if record.Name == "" {
 		record.Name = "A client without a name"
+	}
+	switch {
 	case len(record.Grants) == 0:
 		return nil, refuse("invalid_client_metadata", "none of the grant types is for clients that register themselves: they are %s, %s and %s", GrantCode, GrantRefresh, GrantDevice)
 	case len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, "code") && slices.Contains(record.Grants, GrantCode):
@@ -157,17 +158,19 @@ func (g *registrations) count(ctx context.Context) error {
 	return refuse("temporarily_unavailable", "too many clients register themselves at once; try again in a moment")
 }
 
-// used keeps a registration on that was used: at most once a day, that is written.
-// When it cannot be written, the next use tries again.
+// used keeps a registration on that was used, until the tokens that it was given have
+// ended whatever happens. That is written at most once a day, so it is for a day
+// more; when it cannot be written, the next use tries again.
 func (g *registrations) used(ctx context.Context, id string) {
 	record, text, err := g.read(ctx, id)
-	if err != nil || record.Until.Sub(g.now()) > g.longest-24*time.Hour {
+	if err != nil || record.Until.Sub(g.now()) > g.longest {
 		return // it was there a moment ago
 	}
-	record.Until = g.now().Add(g.longest)
+	life := g.longest + 24*time.Hour
+	record.Until = g.now().Add(life)
 	longer, err := json.Marshal(record)
 	if err == nil {
-		_, err = g.store.Swap(ctx, registrationKey(id), text, longer, g.longest)
+		_, err = g.store.Swap(ctx, registrationKey(id), text, longer, life)
 	}
 	if err != nil {
 		g.log.WarnContext(ctx, "the registration of a client could not be kept on", "client", id, "error", err)

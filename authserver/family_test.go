@@ -38,8 +38,25 @@ func TestRefreshForThirtyDays(t *testing.T) {
 		d.pass(time.Hour)
 		token = d.refreshed(token)
 	}
-	if provider.asked != 30*24 {
+	if provider.asked != 1+30*24 { // once for the code
 		t.Errorf("the provider was asked %d times", provider.asked)
+	}
+}
+
+// Nobody gets a first token either whom the provider does not know any more: the
+// browser may have been signed in for hours when the person agreed.
+func TestFirstTokenAsksTheProvider(t *testing.T) {
+	d, provider := openFlow(t, nil)
+	code, device := d.code(), d.beginAs("robot")
+	d.say(device, "alice", "agree")
+	provider.says(porterhouse.Errorf(porterhouse.Refused, "the account is disabled"))
+	for name, a := range map[string]answered{"code": d.grant(redeem(code)), "device": d.poll(device, "robot")} {
+		t.Run(name, func(t *testing.T) {
+			d.wantOAuthError(a, "invalid_grant")
+			if a.field("access_token") != "" {
+				t.Error("there is a token all the same")
+			}
+		})
 	}
 }
 

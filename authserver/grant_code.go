@@ -32,7 +32,11 @@ func codeGrant(s *Server) grant {
 		if err := a.matches(r); err != nil {
 			return entitlement{}, err
 		}
-		found := s.families.entitle(r.client, a.Who.principal(), a.Scopes, a.Resource, a.Family)
+		who, err := s.confirmed(ctx, a.Who.principal())
+		if err != nil {
+			return entitlement{}, err
+		}
+		found := s.families.entitle(r.client, who, a.Scopes, a.Resource, a.Family)
 		found.action = "code"
 		return found, nil
 	}}

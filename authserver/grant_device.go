@@ -23,7 +23,11 @@ func deviceGrant(s *Server) grant {
 		} else if err != nil {
 			return entitlement{}, err
 		}
-		found := s.families.entitle(r.client, request.Who.principal(), request.Scopes, request.Resource, request.Family)
+		who, err := s.confirmed(ctx, request.Who.principal())
+		if err != nil {
+			return entitlement{}, err
+		}
+		found := s.families.entitle(r.client, who, request.Scopes, request.Resource, request.Family)
 		found.action = "device"
 		return found, nil
 	}}

@@ -80,6 +80,22 @@ func (p *parts) reused(ctx context.Context, r *tokenRequest, id string, f family
 // the family; that it cannot be asked does not.
 func (p *parts) asked(ctx context.Context, r *tokenRequest, found presented) (porterhouse.Principal, error) {
 	before := found.Who.principal()
+	who, err := p.confirmed(ctx, before)
+	var refusal *problem
+	if !errors.As(err, &refusal) {
+		return who, err
+	}
+	record := p.record.Access(audit.AccessEvent{
+		ID: r.request, Action: "revoke", Who: before, Client: r.client.ID, Remote: r.remote,
+		Scopes: found.Scopes, For: found.Resource, Token: found.token.family, Reason: "the sign-in has ended", Err: err,
+	})
+	return porterhouse.Principal{}, refusal.because(errors.Join(refusal.err, record, p.families.end(ctx, found.token.family)))
+}
+
+// confirmed is the person of a sign-in as their provider knows them now; a *problem is
+// its no. Whoever is given tokens is asked for first, because that keeps the sign-in:
+// without, it ends with the browser's session.
+func (p *parts) confirmed(ctx context.Context, before porterhouse.Principal) (porterhouse.Principal, error) {
 	who, err := p.recheck(ctx, before)
 	if err == nil && who.Key() != before.Key() {
 		err = porterhouse.Errorf(porterhouse.Unauthenticated, "the sign-in is now another person's")
@@ -90,12 +106,7 @@ func (p *parts) asked(ctx context.Context, r *tokenRequest, found presented) (po
 	case kind != porterhouse.Unauthenticated && kind != porterhouse.Refused:
 		return porterhouse.Principal{}, err
 	}
-	refusal := refuse("invalid_grant", "the sign-in has ended, or your identity provider no longer lets you in; sign in again")
-	record := p.record.Access(audit.AccessEvent{
-		ID: r.request, Action: "revoke", Who: before, Client: r.client.ID, Remote: r.remote,
-		Scopes: found.Scopes, For: found.Resource, Token: found.token.family, Reason: "the sign-in has ended", Err: err,
-	})
-	return porterhouse.Principal{}, refusal.because(errors.Join(err, record, p.families.end(ctx, found.token.family)))
+	return porterhouse.Principal{}, refuse("invalid_grant", "the sign-in has ended, or your identity provider no longer lets you in; sign in again").because(err)
 }
 
 // renew makes the next refresh token; "": there is none to be had, because another

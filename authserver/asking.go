@@ -8,8 +8,8 @@ import (
 	"porterhouse"
 )
 
-// Asking is the client of an authorization request or a device page, for the page
-// on which somebody signs in because of it.
+// Asking is the client of an authorization request, for the page on which somebody
+// signs in because of it.
 type Asking struct {
 	Name     string // as it calls itself; not to be trusted
 	Host     string // that its metadata came from; "": the operator or a registration named it
@@ -17,23 +17,23 @@ type Asking struct {
 	Unproved bool   // nobody can tell whether it is the one it says: a program on the person's own machine
 }
 
-// Asking tells on whose behalf a browser will return to a local URL; nil: no client's.
-// An error says that the request there would be refused anyway.
+// Asking tells on whose behalf a browser will return to a local URL; nil: no client's,
+// or that of a device, which only those who are signed in learn (a stranger could try
+// codes otherwise). An error says that the request there would be refused anyway.
 func (s *Server) Asking(ctx context.Context, returnTo string) (*Asking, error) {
 	u, err := url.Parse(returnTo)
 	if err != nil {
 		return nil, &porterhouse.Error{Kind: porterhouse.Invalid, Public: "the address to return to is none", Err: err}
 	}
-	switch u.Path {
-	case s.issuerPath() + pathAuthorize:
-		a, err := s.readAuthorization(ctx, u.RawQuery, "")
-		if err != nil {
-			return nil, forPerson(err)
-		}
-		asking := askingFor(a.client, a.redirect)
-		return &asking, nil
+	if u.Path != s.issuerPath()+pathAuthorize {
+		return nil, nil
 	}
-	return nil, nil
+	a, err := s.readAuthorization(ctx, u.RawQuery, "")
+	if err != nil {
+		return nil, forPerson(err)
+	}
+	asking := askingFor(a.client, a.redirect)
+	return &asking, nil
 }
 
 // askingFor is a client that will have its answer at redirect.

@@ -25,7 +25,7 @@ type authorizationRequest struct {
 	prompts   []string
 	maxAge    time.Duration // how old the sign-in may be; negative: any age
 	after     time.Time     // the sign-in must be later; zero: any time
-	query     string        // the request itself, as it came
+	query     string        // the request itself, in the one form that browsers and pages leave as it is
 }
 
 const (
@@ -62,7 +62,7 @@ func (s *Server) readAuthorization(ctx context.Context, query, remote string) (a
 	if err != nil {
 		return a, err
 	}
-	a = authorizationRequest{client: client, redirect: redirect, state: form["state"], query: query, maxAge: -1}
+	a = authorizationRequest{client: client, redirect: redirect, state: form["state"], query: form.Encode(), maxAge: -1}
 	return a, a.read(form, s.Config)
 }
 

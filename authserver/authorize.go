@@ -86,7 +86,7 @@ func (v *visit) decide() {
 	}
 }
 
-// request is what a yes on the page belongs to: exactly this URL.
+// request is what a yes on the page belongs to: exactly this request.
 func (v *visit) request() string { return v.r.URL.Path + "?" + v.ask.query }
 
 // agree writes the record, and sends the browser back with a code.

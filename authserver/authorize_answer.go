@@ -72,7 +72,7 @@ func (v *visit) problem(p *problem) {
 		Advice: "Go back to the program that sent you here, and connect again. If that does not help, whoever looks after that program needs to know what this page says.",
 	}
 	if p.httpStatus() == http.StatusServiceUnavailable {
-		shown.Title, shown.Again = "Not at the moment", v.request()
+		shown.Title, shown.Again = "Not at the moment", v.r.URL.RequestURI()
 		shown.Advice = "Nothing is lost: try again in a minute."
 	}
 	v.pages.WriteProblem(v.w, shown)

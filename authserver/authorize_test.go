@@ -1,8 +1,10 @@
 package authserver
 
 import (
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -242,5 +244,21 @@ func TestAsking(t *testing.T) {
 		if kind, public := porterhouse.Explain(err); asking != nil || kind != porterhouse.Invalid || public == "" {
 			t.Errorf("%s: %+v %v", bad, asking, err)
 		}
+	}
+}
+
+// A request in letters that browsers and pages write in other ways is the same request
+// when the form comes back.
+func TestOddlyWrittenRequest(t *testing.T) {
+	d, _ := openFlow(t, nil)
+	query := wish("state", "-").Encode() + "&state=(it's)|{a}^[b]~!*,;"
+	page := d.do(http.MethodGet, "/authorize?"+strings.TrimSuffix(query, ";"), "alice", nil)
+	action := regexp.MustCompile(`<form method="post" action="([^"]*)"`).FindStringSubmatch(page.text)
+	if action == nil {
+		t.Fatalf("no form: %d %s", page.status, page.text)
+	}
+	back := d.sentBack(d.do(http.MethodPost, html.UnescapeString(action[1]), "alice", yes(page)))
+	if back.Get("state") != "(it's)|{a}^[b]~!*," || back.Get("code") == "" {
+		t.Errorf("the client is sent %v", back)
 	}
 }

@@ -57,7 +57,7 @@ func (v *visit) show() {
 
 // face is what stands for a person: the first letter of the name.
 func face(user string) string {
-	first, size := utf8.DecodeRuneInString(page.Clean(user, 1))
+	first, size := utf8.DecodeRuneInString(page.Clean(user, 2))
 	if size == 0 {
 		return "?"
 	}

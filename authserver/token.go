@@ -63,7 +63,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	p := pipeline{Server: s, r: &tokenRequest{remote: r.RemoteAddr, request: requestID(r)}}
 	answer, err := p.run(w, r)
 	if err != nil {
-		deny(s, w, r, err, slog.String("client", p.r.client.ID), slog.String("grant", p.r.form.Get("grant_type")), slog.String("user", p.found.who.User))
+		deny(s, w, r, err, slog.String("client", p.r.client.ID), slog.String("grant", shown(p.r.form.Get("grant_type"))), slog.String("user", p.found.who.User))
 		return
 	}
 	s.stats.tokens.Add(1)

@@ -226,3 +226,29 @@ func formOf(page string) url.Values {
 	}
 	return form
 }
+
+// inStep is a store in which callers who read at the same time have all read before
+// one of them goes on.
+type inStep struct {
+	kv.Store
+	prefix string
+	read   *sync.WaitGroup
+}
+
+// readTogether lets the first many who read a key with a prefix go on together; more
+// there must not be.
+func readTogether(store kv.Store, prefix string, many int) kv.Store {
+	read := &sync.WaitGroup{}
+	read.Add(many)
+	return inStep{store, prefix, read}
+}
+
+// Get implements kv.Store.
+func (s inStep) Get(ctx context.Context, key string) ([]byte, error) {
+	value, err := s.Store.Get(ctx, key)
+	if strings.HasPrefix(key, s.prefix) {
+		s.read.Done()
+		s.read.Wait()
+	}
+	return value, err
+}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -196,16 +198,33 @@ func TestDeviceCodeIsAnsweredOnce(t *testing.T) {
 	}
 }
 
-// Two who answer at the very same time: what the store had is changed by one of them.
+// Of two who answer at the very same time, one does, and the other is told.
 func TestDeviceAnswersRace(t *testing.T) {
 	d := openDesk(t, nil)
 	b := d.beginAs("clickhouse-client")
-	code, _ := parseUserCode(b.user)
-	was := must(d.devices.find(t.Context(), code))
-	agreed, refused := was.deviceRequest, was.deviceRequest
-	agreed.Verdict, refused.Verdict = deviceAgreed, deviceRefused
-	if first, second := must(d.devices.change(t.Context(), was, refused)), must(d.devices.change(t.Context(), was, agreed)); !first || second {
-		t.Errorf("the first answer counted: %v, the second: %v", first, second)
+	people := []string{"alice", "mallory"}
+	var forms []url.Values
+	for _, who := range people {
+		form := formOf(d.look(b, who).text)
+		form.Set("answer", "agree")
+		forms = append(forms, form)
+	}
+	d.devices.store = readTogether(d.store, "device/", len(people))
+	var done atomic.Int32
+	var wg sync.WaitGroup
+	for i, who := range people {
+		wg.Go(func() {
+			if a := d.do("POST", "/device", who, forms[i]); strings.Contains(a.text, "Done.") {
+				done.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if done.Load() != 1 {
+		t.Errorf("%d of two were told that they let it in", done.Load())
+	}
+	if n := len(d.recorded("consent")); n != 3 {
+		t.Errorf("the record has %d lines: want two who agreed, and that one of them was too late", n)
 	}
 }
 

@@ -62,7 +62,7 @@ func BenchmarkToken(b *testing.B) {
 			codes := addCodes(b, s, b.N)
 			var next atomic.Int64
 			b.ResetTimer()
-			together(clients, func() bool {
+			crowd(clients, func() bool {
 				i := next.Add(1) - 1
 				return i < int64(b.N) && askInProcess(b, s, redeem(codes[i])) != ""
 			})
@@ -76,7 +76,7 @@ func BenchmarkToken(b *testing.B) {
 			}
 			var next atomic.Int64
 			b.ResetTimer()
-			together(clients, func() bool {
+			crowd(clients, func() bool {
 				if next.Add(1) > int64(b.N) {
 					return false
 				}
@@ -89,8 +89,8 @@ func BenchmarkToken(b *testing.B) {
 	}
 }
 
-// together runs step in n goroutines until it says false.
-func together(n int, step func() bool) {
+// crowd runs step in n goroutines until it says false.
+func crowd(n int, step func() bool) {
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
@@ -106,7 +106,7 @@ func addCodes(b *testing.B, s *Server, n int) []string {
 	b.Helper()
 	made := make([]string, n)
 	var next atomic.Int64
-	together(64, func() bool {
+	crowd(64, func() bool {
 		i := next.Add(1) - 1
 		if i >= int64(n) {
 			return false

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -359,6 +360,23 @@ func TestNoRecordNoSignIn(t *testing.T) {
 		t.Errorf("%d: %s", at.status, at.text)
 	}
 	b.isNobody(h)
+}
+
+// A sign-in that cannot be kept is none, and the record says so.
+func TestSignInThatCannotBeKept(t *testing.T) {
+	p := openProvider(t, "acme")
+	h := build(t, func(c *Config) { c.Providers = []Provider{p.provider()} })
+	p.becomes(func(who *porterhouse.Principal) {
+		who.Groups = slices.Repeat([]string{strings.Repeat("group", 100)}, 1000) // more than fits under one key
+	})
+	b := h.browser()
+	if at := b.get(b.callback(h, "acme", "/a")); at.status != http.StatusBadRequest {
+		t.Errorf("%d: %s", at.status, at.text)
+	}
+	b.isNobody(h)
+	if got := h.records("signin"); len(got) != 2 || got[0]["failure"] != nil || got[1]["failure"] == nil {
+		t.Errorf("the record: %v", got)
+	}
 }
 
 // Without its store nobody is anybody, and nobody is told that they are signed out.

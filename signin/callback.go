@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -72,24 +73,30 @@ func finish(ctx context.Context, p Provider, j journey, query url.Values) (porte
 // had before somebody signed in.
 func (s *SignIn) letIn(w http.ResponseWriter, r *http.Request, p Provider, who porterhouse.Principal, kept Kept) error {
 	l := s.newLogin(p, who, kept)
-	err := s.Audit.Access(audit.AccessEvent{
+	event := audit.AccessEvent{
 		ID: r.Header.Get("X-Request-Id"), Action: "signin", Who: l.principal(), Remote: r.RemoteAddr, Token: l.id, Reason: "signed in at " + p.Name,
-	})
-	if err != nil {
-		return err
 	}
-	if err := s.create(r.Context(), l); err != nil {
+	if err := s.Audit.Access(event); err != nil {
 		return err
 	}
 	s.leave(r) // a session that is left behind ends by itself
-	if err := s.open(w, r, l); err != nil {
-		return err
+	if err := s.begin(w, r, l); err != nil {
+		event.Err = err // nobody was signed in after all
+		return errors.Join(err, s.Audit.Access(event))
 	}
 	s.counts.signedIn.Add(1)
 	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "signed in",
 		slog.String("request", r.Header.Get("X-Request-Id")), slog.String("provider", p.Name), slog.String("user", who.User),
 		slog.Bool("recheck", p.canRecheck(kept)), slog.String("remote", r.RemoteAddr))
 	return nil
+}
+
+// begin keeps a login, and gives the browser a session of it.
+func (s *SignIn) begin(w http.ResponseWriter, r *http.Request, l login) error {
+	if err := s.create(r.Context(), l); err != nil {
+		return err
+	}
+	return s.open(w, r, l)
 }
 
 // recordRefused writes down whom a provider's rules did not let in. It gives nothing

@@ -98,7 +98,7 @@ func (s *SignIn) standing(l login, p Provider) (porterhouse.Principal, error) {
 
 // renew asks, for whoever has the lease, and gives it back.
 func (s *SignIn) renew(ctx context.Context, id, owner string) (porterhouse.Principal, error) {
-	ctx, cancel := expiring(ctx, renewTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
 	defer cancel()
 	defer func() {
 		if _, err := s.Store.Swap(ctx, leaseStore+id, []byte(owner), nil, 0); err != nil {
@@ -113,7 +113,7 @@ func (s *SignIn) renew(ctx context.Context, id, owner string) (porterhouse.Princ
 	next.Held = true
 	if !s.fresh(l) {
 		if err := s.ask(ctx, &next, p); err != nil {
-			return porterhouse.Principal{}, s.says(ctx, l, p, err)
+			return porterhouse.Principal{}, s.dismiss(ctx, l, p, err)
 		}
 	}
 	if err := s.replace(ctx, l, next); err != nil {
@@ -152,8 +152,8 @@ func (s *SignIn) ask(ctx context.Context, l *login, p Provider) error {
 	return nil
 }
 
-// says ends a login because the provider says no.
-func (s *SignIn) says(ctx context.Context, l login, p Provider, no error) error {
+// dismiss ends a login because the provider says no.
+func (s *SignIn) dismiss(ctx context.Context, l login, p Provider, no error) error {
 	s.counts.denied.Add(1)
 	s.Log.LogAttrs(ctx, slog.LevelInfo, "a provider says no to a person who was signed in",
 		slog.String("provider", p.Name), slog.String("login", l.id), slog.String("user", l.User), slog.Any("cause", no))

@@ -23,7 +23,6 @@
 package signin
 
 import (
-	"context"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -31,7 +30,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"porterhouse"
 	"porterhouse/page"
@@ -101,7 +99,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 
 func (s *SignIn) route() {
 	for pattern, h := range map[string]handler{
-		"GET " + Path:         s.choose,
+		"GET " + Path:         s.limited(s.choose), // who asks may have to be looked up
 		"POST " + Path:        s.limited(s.sameOrigin(s.depart)),
 		"GET " + CallbackPath: s.limited(s.arrive),
 		"GET " + OutPath:      s.showOut,
@@ -181,11 +179,6 @@ func remote(r *http.Request) netip.Addr {
 	}
 	address, _ := netip.ParseAddr(host) // what is none is counted with all others that are none
 	return address.Unmap().WithZone("")
-}
-
-// expiring is ctx for as long as a step may take that must not end with its caller.
-func expiring(ctx context.Context, life time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), life)
 }
 
 // is reports whether err is of one of these kinds.

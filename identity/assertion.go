@@ -90,20 +90,7 @@ func newVouching(s Settings, p *Providers) (vouching, error) {
 }
 
 // assertionSteps are steps for an assertion; what is its own is checked in claims.
-var assertionSteps = slices.Concat([]func(*hearing) error{(*hearing).checkUnbound, (*hearing).checkIssuer, (*hearing).checkTimes}, steps[5:])
-
-// checkUnbound refuses what is no plain statement about a person.
-func (h *hearing) checkUnbound() error {
-	switch {
-	case h.claims.has(demoMarker) && !h.allowDemo:
-		return refuse("%w", errDemo)
-	case h.claims.has("cnf"):
-		return refuse("it is bound to a key of its client (cnf), which is not asked for here")
-	case h.claims.has("events"):
-		return refuse("it is a message about a person (events)")
-	}
-	return nil
-}
+var assertionSteps = slices.Concat([]func(*hearing) error{checkUnbound, (*hearing).checkIssuer, (*hearing).checkTimes}, steps[5:])
 
 // Verify returns what an assertion says. That it is used once is the caller's to see to.
 // The error is a *porterhouse.Error: Unauthenticated for one that proves nothing,

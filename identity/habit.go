@@ -11,8 +11,6 @@ type habit struct {
 	prompt string
 	// accessType is Google's word for offline_access.
 	accessType string
-	// userinfo tells groups that an ID token does not, also where that has some.
-	userinfo bool
 	// agree: whoever asks for offline access has to ask for consent, too, or is not
 	// given it (OpenID Connect Core, 11).
 	agree bool
@@ -33,7 +31,7 @@ var habits = map[string]habit{
 	"okta":     {scopes: person, further: []string{"groups", offlineAccess}},
 	"auth0":    {scopes: person, further: []string{offlineAccess}},
 	"cognito":  {scopes: person}, // always gives a refresh token
-	"gitlab":   {scopes: person, userinfo: true},
+	"gitlab":   {scopes: person},
 	"google":   {scopes: person, prompt: chooseAndAgree, accessType: "offline"},
 	// User.Read opens the person's own groups at Graph, for those who are in too many.
 	"entra":  {scopes: []string{"openid", "profile", "email", offlineAccess, "User.Read"}, prompt: chooseAccount},
@@ -52,23 +50,23 @@ func habitOf(kind string) habit {
 	return habit{scopes: person, further: []string{"groups", offlineAccess}, agree: true}
 }
 
-// scopes are what is asked for: configured ones, or the kind's own; and those without
+// scopesFor are what is asked for: configured ones, or the kind's own; and those without
 // which the rules would let nobody in.
-func (r *RelyingParty) scopes(at places) []string {
-	scopes := slices.Clone(r.client.Scopes)
+func (h habit) scopesFor(at places, s Settings, c ClientSettings) []string {
+	scopes := slices.Clone(c.Scopes)
 	if len(scopes) == 0 {
-		scopes = slices.Clone(r.habit.scopes)
-		for _, scope := range r.habit.further {
+		scopes = slices.Clone(h.scopes)
+		for _, scope := range h.further {
 			if slices.Contains(at.scopes, scope) {
 				scopes = append(scopes, scope)
 			}
 		}
 	}
-	if r.github == nil {
+	if s.Type != "github" {
 		scopes = append([]string{"openid"}, scopes...) // else there would be no ID token
 	}
 	var all []string
-	for _, scope := range append(scopes, r.settings.RequiredScopes...) {
+	for _, scope := range append(scopes, s.RequiredScopes...) {
 		if !slices.Contains(all, scope) {
 			all = append(all, scope)
 		}
@@ -76,11 +74,11 @@ func (r *RelyingParty) scopes(at places) []string {
 	return all
 }
 
-// prompt is the kind's own, and consent where that is needed and understood.
-func (r *RelyingParty) prompt(at places) string {
+// promptFor is the kind's own, and consent where that is needed and understood.
+func (h habit) promptFor(at places, scopes []string) string {
 	understood := at.prompts == nil || slices.Contains(at.prompts, "consent")
-	if r.habit.agree && understood && slices.Contains(r.scopes(at), offlineAccess) {
+	if h.agree && understood && slices.Contains(scopes, offlineAccess) {
 		return "consent"
 	}
-	return r.habit.prompt
+	return h.prompt
 }

@@ -41,6 +41,9 @@ type house struct {
 	issuer string // of the Principal
 	tells  string // which claims there are to tamper with
 	fits   bool   // mint signs claims: they and the header may be anything
+
+	lastID   idp.Claims // of the ID token that was signed last
+	stranger *idp.Key   // of nobody here
 }
 
 // clock is the time of the processors and the provider.

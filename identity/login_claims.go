@@ -12,31 +12,31 @@ import (
 // completeClaims adds to an ID token what it does not tell and the rules want to
 // know, from where the provider does: its access token (where that is a JWT, the
 // groups are mostly there), userinfo, or the kind's own way.
-func (r *RelyingParty) completeClaims(ctx context.Context, at places, id claims, answer tokenAnswer) (claims, error) {
+func (w *witness) completeClaims(ctx context.Context, at places, id claims, answer tokenAnswer) (claims, error) {
 	about := maps.Clone(id)
 	about["scope"] = answer.scope
-	r.addFromAccess(ctx, at, about, answer.access)
-	if at.userinfo != "" && (r.habit.userinfo || !r.rules.areAnsweredBy(about)) {
+	w.addFromAccess(ctx, at, about, answer.access)
+	if at.userinfo != "" && (w.settings.Type == "gitlab" || !w.rules.areAnsweredBy(about)) {
 		var err error
-		if about, err = r.addUserinfo(ctx, at, about, answer.access); err != nil {
+		if about, err = w.addUserinfo(ctx, at, about, answer.access); err != nil {
 			return nil, err
 		}
 	}
-	switch r.settings.Type {
+	switch w.settings.Type {
 	case "entra", "azure":
-		return about, r.addOverage(ctx, at, about, answer)
+		return about, w.addOverage(ctx, at, about, answer)
 	case "google":
-		return about, google{rules: r.rules, outbound: r.providers.outbound}.addGroups(ctx, about, answer.access)
+		return about, google{rules: w.rules, outbound: w.providers.outbound}.addGroups(ctx, about, answer.access)
 	}
 	return about, nil
 }
 
 // addUserinfo adds what userinfo tells of the same subject. That it refuses the
 // token is no reason to doubt the ID token.
-func (r *RelyingParty) addUserinfo(ctx context.Context, at places, about claims, access string) (claims, error) {
-	person, err := userinfo(ctx, r.providers.outbound, at.userinfo, access)
+func (w *witness) addUserinfo(ctx context.Context, at places, about claims, access string) (claims, error) {
+	person, err := userinfo(ctx, w.providers.outbound, at.userinfo, access)
 	if kind, _ := porterhouse.Explain(err); err != nil && kind == porterhouse.Unauthenticated {
-		r.rules.log.Warn("userinfo refuses the access token of somebody who signs in: what the ID token does not tell stays unknown", "processor", r.settings.Name, "cause", err)
+		w.rules.log.Warn("userinfo refuses the access token of somebody who signs in: what the ID token does not tell stays unknown", "processor", w.settings.Name, "cause", err)
 		return about, nil
 	}
 	if err != nil {
@@ -48,22 +48,22 @@ func (r *RelyingParty) addUserinfo(ctx context.Context, at places, about claims,
 // addFromAccess adds the groups that stand in the access token and not in the ID
 // token, if it is a JWT of this provider, for the same person and by way of us. Others
 // are nothing to us: they are for the provider itself.
-func (r *RelyingParty) addFromAccess(ctx context.Context, at places, about claims, access string) {
+func (w *witness) addFromAccess(ctx context.Context, at places, about claims, access string) {
 	t, err := parseJWT(access)
-	if err != nil || r.site.signatures(at).verify(ctx, t) != nil {
+	if err != nil || w.site.signatures(at).verify(ctx, t) != nil {
 		return
 	}
-	rules := *r.rules
+	rules := *w.rules
 	rules.settings.AllowAnyAudience = true // it may be for an API there
 	from := claimSource{header: &t.header, issuer: at.issuer}
 	of, err := rules.hear(ctx, t.claims, from, proofSteps)
-	if err != nil || of.Client != r.client.ClientID {
+	if err != nil || of.Client != w.client.ClientID {
 		return
 	}
-	if is, err := r.rules.hear(ctx, about, claimSource{}, subjectStep); err != nil || is.Subject != of.Subject {
+	if is, err := w.rules.hear(ctx, about, claimSource{}, subjectStep); err != nil || is.Subject != of.Subject {
 		return
 	}
-	for _, p := range r.rules.groups {
+	for _, p := range w.rules.groups {
 		for _, name := range []string{p.whole, p.names[0]} {
 			if !about.has(name) && t.claims.has(name) {
 				about[name] = t.claims[name]
@@ -77,12 +77,12 @@ var graphScopes = []string{"User.Read", "GroupMember.Read.All", "Directory.Read.
 
 // addOverage checks the tenant, and asks Graph for groups that are too many for a token:
 // with the access token itself if it is for Graph, else on its behalf.
-func (r *RelyingParty) addOverage(ctx context.Context, at places, about claims, answer tokenAnswer) error {
-	e := entra{rules: r.rules, tenant: r.settings.TenantID}
+func (w *witness) addOverage(ctx context.Context, at places, about claims, answer tokenAnswer) error {
+	e := entra{rules: w.rules, tenant: w.settings.TenantID}
 	if err := e.checkTenant(about); err != nil || !e.hasOverage(about) {
 		return err
 	}
-	g := graph{outbound: r.providers.outbound, tokens: at.token, clientID: r.client.ClientID, secret: r.client.ClientSecret, limit: r.settings.groupLimit()}
+	g := graph{outbound: w.providers.outbound, tokens: at.token, clientID: w.client.ClientID, secret: w.client.ClientSecret, limit: w.settings.groupLimit()}
 	ask := g.groups
 	if slices.ContainsFunc(strings.Fields(answer.scope), opensGraph) {
 		ask = g.memberships

@@ -12,30 +12,42 @@ import (
 	"porterhouse"
 )
 
+// witness is a provider as it tells who somebody is that signs in there: by an ID
+// token, or, when it is asked again, by what it answers about another.
+type witness struct {
+	settings  Settings // of the token processor
+	client    ClientSettings
+	site      *site
+	rules     *rules // the processor's, for what is for this client
+	judge     func(context.Context, claims, claimSource) (porterhouse.Principal, error)
+	providers *Providers
+	github    *github // GitHub is no OpenID provider; nil: all others
+}
+
 // identify finds out whose the answer of a token endpoint is, with the nonce that
 // the ID token must have; "": it is the answer to a refresh token, and has none that
 // we would know (OpenID Connect Core, 12.2).
-func (r *RelyingParty) identify(ctx context.Context, at places, answer tokenAnswer, nonce string) (porterhouse.Principal, error) {
+func (w *witness) identify(ctx context.Context, at places, answer tokenAnswer, nonce string) (porterhouse.Principal, error) {
 	var who porterhouse.Principal
 	var err error
-	if r.github != nil {
-		if who, err = r.github.verify(ctx, answer.access); errors.Is(err, ErrNotMine) {
+	if w.github != nil {
+		if who, err = w.github.verify(ctx, answer.access); errors.Is(err, ErrNotMine) {
 			err = away("what GitHub's token endpoint gives is no token of GitHub: %w", err)
 		}
 	} else {
-		who, err = r.identifyByID(ctx, at, answer, nonce)
+		who, err = w.identifyByID(ctx, at, answer, nonce)
 	}
 	if err != nil {
 		return porterhouse.Principal{}, err
 	}
-	return r.bare(who), complete(who)
+	return w.bare(who), complete(who)
 }
 
 // bare is who without what is of the token that proved it.
-func (r *RelyingParty) bare(who porterhouse.Principal) porterhouse.Principal {
+func (w *witness) bare(who porterhouse.Principal) porterhouse.Principal {
 	who.Token, who.TokenID, who.Client = porterhouse.Secret{}, "", ""
 	if who.Expires = (time.Time{}); who.Issued.IsZero() {
-		who.Issued = r.providers.now()
+		who.Issued = w.providers.now()
 	}
 	return who
 }
@@ -47,24 +59,24 @@ var (
 	subjectStep = []func(*hearing) error{(*hearing).readSubject}
 )
 
-func (r *RelyingParty) identifyByID(ctx context.Context, at places, answer tokenAnswer, nonce string) (porterhouse.Principal, error) {
-	t, err := r.idToken(ctx, at, answer, nonce)
+func (w *witness) identifyByID(ctx context.Context, at places, answer tokenAnswer, nonce string) (porterhouse.Principal, error) {
+	t, err := w.idToken(ctx, at, answer, nonce)
 	if err != nil {
 		return porterhouse.Principal{}, err
 	}
 	from := claimSource{header: &t.header, issuer: at.issuer, login: true}
-	if _, err := r.rules.hear(ctx, t.claims, from, proofSteps); err != nil {
+	if _, err := w.rules.hear(ctx, t.claims, from, proofSteps); err != nil {
 		return porterhouse.Principal{}, err
 	}
-	about, err := r.completeClaims(ctx, at, t.claims, answer)
+	about, err := w.completeClaims(ctx, at, t.claims, answer)
 	if err != nil {
 		return porterhouse.Principal{}, err
 	}
-	return r.judge(ctx, about, from)
+	return w.judge(ctx, about, from)
 }
 
 // idToken is the ID token of an answer, signed by the provider, for this visit.
-func (r *RelyingParty) idToken(ctx context.Context, at places, answer tokenAnswer, nonce string) (jwt, error) {
+func (w *witness) idToken(ctx context.Context, at places, answer tokenAnswer, nonce string) (jwt, error) {
 	if answer.id == "" {
 		return jwt{}, refuse("the token endpoint gives no ID token (is the scope openid allowed there?)")
 	}
@@ -72,7 +84,7 @@ func (r *RelyingParty) idToken(ctx context.Context, at places, answer tokenAnswe
 	if err != nil {
 		return jwt{}, refuse("the ID token: %w", err)
 	}
-	if err := r.site.signatures(at).verify(ctx, t); err != nil {
+	if err := w.site.signatures(at).verify(ctx, t); err != nil {
 		return jwt{}, err
 	}
 	if given, _ := t.claims["nonce"].(string); nonce != "" && subtle.ConstantTimeCompare([]byte(given), []byte(nonce)) != 1 {

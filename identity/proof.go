@@ -26,14 +26,8 @@ func (h *hearing) checkKind() error {
 			return err
 		}
 	}
-	if h.claims.has(demoMarker) && !h.allowDemo {
-		return refuse("%w", errDemo)
-	}
-	if h.claims.has("events") {
-		return refuse("it is a message about a person, such as a logout token (events)")
-	}
-	if h.claims.has("cnf") {
-		return refuse("it is bound to a key of its client (cnf), which is not asked for here: whoever stole the token could come in with it")
+	if err := checkUnbound(h); err != nil {
+		return err
 	}
 	use, err := h.useOf(h.claims, h.from)
 	if err != nil {
@@ -46,6 +40,19 @@ func (h *hearing) checkKind() error {
 		return refuse("it is an ID token, which is for the client that asked, not for us (allow_id_tokens would accept it)")
 	}
 	h.note("kind: %s", use)
+	return nil
+}
+
+// checkUnbound refuses what is more than a statement about somebody who may come in.
+func checkUnbound(h *hearing) error {
+	switch {
+	case h.claims.has(demoMarker) && !h.allowDemo:
+		return refuse("%w", errDemo)
+	case h.claims.has("events"):
+		return refuse("it is a message about a person, such as a logout token (events)")
+	case h.claims.has("cnf"):
+		return refuse("it is bound to a key of its client (cnf), which is not asked for here: whoever stole the token could come in with it")
+	}
 	return nil
 }
 

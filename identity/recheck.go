@@ -23,18 +23,6 @@ func (r *RelyingParty) keep(at places, answer tokenAnswer, before Kept) Kept {
 	return kept
 }
 
-// introspector is the endpoint and whom we are there; without endpoint: nobody.
-func (r *RelyingParty) introspector(at places) introspector {
-	s := r.settings
-	switch {
-	case s.IntrospectionClientID != "" && at.introspection != "":
-		return introspector{endpoint: at.introspection, clientID: s.IntrospectionClientID, secret: s.IntrospectionClientSecret, inForm: at.secretInForm}
-	case !r.client.ClientSecret.IsZero():
-		return introspector{endpoint: at.introspection, clientID: r.client.ClientID, secret: r.client.ClientSecret, inForm: at.secretInForm}
-	}
-	return introspector{}
-}
-
 // CanRecheck reports whether k is enough to ask the provider about the person again.
 func (r *RelyingParty) CanRecheck(k Kept) bool { return k.RefreshToken != "" || k.AccessToken != "" }
 
@@ -62,7 +50,7 @@ func (r *RelyingParty) recheck(ctx context.Context, k Kept) (porterhouse.Princip
 	switch {
 	case err != nil:
 		return porterhouse.Principal{}, k, err
-	case k.RefreshToken != "" && !r.isAlive(k):
+	case k.RefreshToken != "" && !k.isAlive(r.providers.now()):
 		return r.refresh(ctx, at, k)
 	case k.AccessToken == "":
 		return porterhouse.Principal{}, k, refuse("nothing was kept to ask the provider with")
@@ -74,15 +62,10 @@ func (r *RelyingParty) recheck(ctx context.Context, k Kept) (porterhouse.Princip
 	return who, k, err
 }
 
-// isAlive reports whether the access token can be asked about as it is.
-func (r *RelyingParty) isAlive(k Kept) bool {
-	return k.AccessToken != "" && (k.Expires.IsZero() || r.providers.now().Add(time.Minute).Before(k.Expires))
-}
-
 // refresh asks with the refresh token. That the provider gives tokens for it is its
 // yes; an answer without an ID token leaves the rest to userinfo.
 func (r *RelyingParty) refresh(ctx context.Context, at places, k Kept) (porterhouse.Principal, Kept, error) {
-	answer, err := r.askForTokens(ctx, at, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {k.RefreshToken}})
+	answer, err := r.tokens(at).ask(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {k.RefreshToken}})
 	if err != nil {
 		return porterhouse.Principal{}, k, err
 	}
@@ -91,34 +74,6 @@ func (r *RelyingParty) refresh(ctx context.Context, at places, k Kept) (porterho
 		who, err := r.identify(ctx, at, answer, "")
 		return who, kept, err
 	}
-	who, err := r.ask(ctx, at, claims{"azp": r.client.ClientID, "scope": answer.scope}, answer.access)
+	who, err := r.askUserinfo(ctx, at, claims{"azp": r.client.ClientID, "scope": answer.scope}, answer.access)
 	return who, kept, err
-}
-
-// inspect asks introspection whether an access token still counts.
-func (r *RelyingParty) inspect(ctx context.Context, at places, access string) (porterhouse.Principal, error) {
-	about, err := introspect(ctx, r.providers.outbound, r.introspector(at), access)
-	if err != nil {
-		return porterhouse.Principal{}, err
-	}
-	return r.ask(ctx, at, about, access)
-}
-
-// ask asks userinfo for what is not told yet, and judges all of it.
-func (r *RelyingParty) ask(ctx context.Context, at places, about claims, access string) (porterhouse.Principal, error) {
-	if at.userinfo == "" {
-		return porterhouse.Principal{}, away("the provider answers without an ID token, and has no userinfo")
-	}
-	person, err := userinfo(ctx, r.providers.outbound, at.userinfo, access)
-	if err != nil {
-		return porterhouse.Principal{}, err
-	}
-	if about, err = joinClaims(about, person); err != nil {
-		return porterhouse.Principal{}, err
-	}
-	who, err := r.judge(ctx, about, claimSource{issuer: orText(at.issuer, r.rules.issuers[0]), clientAudience: true, endless: true})
-	if err != nil {
-		return porterhouse.Principal{}, err
-	}
-	return r.bare(who), complete(who)
 }

@@ -43,14 +43,8 @@ type Trip struct {
 // A Principal from here has neither Token, TokenID, Client nor Expires: which login
 // that is, and how long it counts, is for others to say.
 type RelyingParty struct {
-	settings  Settings // of the token processor
-	client    ClientSettings
-	habit     habit
-	site      *site
-	rules     *rules // the processor's, for what is for this client
-	judge     func(context.Context, claims, claimSource) (porterhouse.Principal, error)
-	providers *Providers
-	github    *github // GitHub is no OpenID provider; nil: all others
+	witness
+	habit habit
 }
 
 // NewRelyingParty makes it from a token processor's settings; its type must be one at
@@ -70,7 +64,7 @@ func newRelyingParty(s Settings, c ClientSettings, p *Providers) (*RelyingParty,
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	r := &RelyingParty{settings: s, client: c, habit: habitOf(s.Type), providers: p}
+	r := &RelyingParty{witness: witness{settings: s, client: c, providers: p}, habit: habitOf(s.Type)}
 	var err error
 	if r.site, err = newSite(s, p); err != nil {
 		return nil, err
@@ -166,7 +160,7 @@ func (r *RelyingParty) AuthorizationURL(ctx context.Context, t Trip) (string, er
 		"response_type": "code", "client_id": r.client.ClientID, "redirect_uri": t.RedirectURI,
 		"scope": strings.Join(r.scopes(at), " "), "state": t.State, "nonce": t.Nonce,
 		"code_challenge": base64.RawURLEncoding.EncodeToString(challenge[:]), "code_challenge_method": "S256",
-		"prompt": r.prompt(at), "access_type": r.habit.accessType,
+		"prompt": r.habit.promptFor(at, r.scopes(at)), "access_type": r.habit.accessType,
 	} {
 		if value != "" {
 			query.Set(name, value)
@@ -217,7 +211,7 @@ func (r *RelyingParty) redeem(ctx context.Context, t Trip, code, iss string) (po
 	if err := r.checkRedirect(at, iss); err != nil {
 		return porterhouse.Principal{}, Kept{}, err
 	}
-	answer, err := r.askForTokens(ctx, at, url.Values{
+	answer, err := r.tokens(at).ask(ctx, url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {t.RedirectURI}, "code_verifier": {t.Verifier},
 	})
 	if err != nil {
@@ -246,6 +240,14 @@ func (r *RelyingParty) checkRedirect(at places, iss string) error {
 	return nil
 }
 
+// scopes are what the provider is asked for.
+func (r *RelyingParty) scopes(at places) []string { return r.habit.scopesFor(at, r.settings, r.client) }
+
+// tokens is us at the token endpoint.
+func (r *RelyingParty) tokens(at places) tokenClient {
+	return tokenClient{outbound: r.providers.outbound, client: r.client, at: at, scopes: r.scopes(at), now: r.providers.now}
+}
+
 // said gives an error the words of somebody who signs in, and the processor's name.
 func (r *RelyingParty) said(err error) error {
 	var found *porterhouse.Error
@@ -267,4 +269,9 @@ type Kept struct {
 	RefreshToken string
 	AccessToken  string
 	Expires      time.Time // of AccessToken; zero: not told
+}
+
+// isAlive reports whether the access token can be asked about as it is.
+func (k Kept) isAlive(now time.Time) bool {
+	return k.AccessToken != "" && (k.Expires.IsZero() || now.Add(time.Minute).Before(k.Expires))
 }

@@ -18,18 +18,28 @@ type tokenAnswer struct {
 	scope               string    // granted
 }
 
-// askForTokens asks the token endpoint, as the client that we are there. An
-// Unauthenticated error is the provider's no; everything else that is no answer may
-// be one later, or is for the operator to mend.
-func (r *RelyingParty) askForTokens(ctx context.Context, at places, form url.Values) (tokenAnswer, error) {
-	reply, err := r.postAsClient(ctx, at, form)
+// tokenClient is us at a provider's token endpoint.
+type tokenClient struct {
+	outbound *Outbound
+	client   ClientSettings
+	at       places
+	scopes   []string // that count as granted when an answer does not say
+	now      func() time.Time
+}
+
+// ask asks for tokens. An Unauthenticated error is the provider's no; everything else
+// that is no answer may be one later, or is for the operator to mend.
+func (t tokenClient) ask(ctx context.Context, form url.Values) (tokenAnswer, error) {
+	reply, err := t.post(ctx, form)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
 	about, err := parseClaims(reply.Body)
 	code, _ := about["error"].(string)
-	switch { // GitHub has status 200 for its errors, too
-	case code != "" && reply.Status < http.StatusInternalServerError && slices.Contains(noes, code):
+	// GitHub has status 200 for its errors, too; and 401 is about us, whatever the words.
+	aboutThem := reply.Status < http.StatusInternalServerError && reply.Status != http.StatusUnauthorized
+	switch {
+	case aboutThem && slices.Contains(noes, code):
 		return tokenAnswer{}, refuse("the token endpoint says no: %q %s", code, aadsts.FindString(string(reply.Body)))
 	case code != "":
 		return tokenAnswer{}, away("the token endpoint answers %q %s with status %d: are client_id, client_secret and the redirect URI as they are registered there?",
@@ -39,7 +49,7 @@ func (r *RelyingParty) askForTokens(ctx context.Context, at places, form url.Val
 	case err != nil:
 		return tokenAnswer{}, away("the answer of the token endpoint is no JSON object that can be read one way only")
 	}
-	return r.readTokens(about, r.scopes(at))
+	return t.read(about)
 }
 
 // noes are the errors of token endpoints that are about the code, the refresh token
@@ -50,14 +60,14 @@ var noes = []string{
 	"bad_verification_code", "bad_refresh_token", "unverified_user_email", // GitHub
 }
 
-// postAsClient says who we are in the header, as every provider must understand, and
+// post says who we are in the header, as every provider must understand, and
 // to one that does not, or has no secret from us, in the form.
-func (r *RelyingParty) postAsClient(ctx context.Context, at places, form url.Values) (Reply, error) {
-	id, secret := r.client.ClientID, r.client.ClientSecret
+func (t tokenClient) post(ctx context.Context, form url.Values) (Reply, error) {
+	at, id, secret := t.at, t.client.ClientID, t.client.ClientSecret
 	if !secret.IsZero() && !at.loginInForm {
 		// The parts are form-encoded first (RFC 6749, 2.3.1): a colon must not end the id.
 		header := basic(url.QueryEscape(id), url.QueryEscape(secret.Reveal()))
-		reply, err := r.providers.outbound.Post(ctx, at.token, header, formType, form.Encode())
+		reply, err := t.outbound.Post(ctx, at.token, header, formType, form.Encode())
 		if err != nil || reply.Status != http.StatusUnauthorized {
 			return reply, err
 		}
@@ -66,12 +76,11 @@ func (r *RelyingParty) postAsClient(ctx context.Context, at places, form url.Val
 	if !secret.IsZero() {
 		form.Set("client_secret", secret.Reveal())
 	}
-	return r.providers.outbound.Post(ctx, at.token, nil, formType, form.Encode())
+	return t.outbound.Post(ctx, at.token, nil, formType, form.Encode())
 }
 
-// readTokens reads a good answer. asked are the scopes that count as granted when it
-// does not say.
-func (r *RelyingParty) readTokens(about claims, asked []string) (tokenAnswer, error) {
+// read reads a good answer.
+func (t tokenClient) read(about claims) (tokenAnswer, error) {
 	var answer tokenAnswer
 	for name, into := range map[string]*string{"access_token": &answer.access, "refresh_token": &answer.refresh, "id_token": &answer.id} {
 		var err error
@@ -85,8 +94,8 @@ func (r *RelyingParty) readTokens(about claims, asked []string) (tokenAnswer, er
 	if kind, _ := about["token_type"].(string); answer.access == "" || !strings.EqualFold(kind, "bearer") {
 		return tokenAnswer{}, away("the token endpoint gives no access token of the type Bearer")
 	}
-	answer.expires = r.endOf(about["expires_in"])
-	answer.scope = strings.Join(asked, " ")
+	answer.expires = t.endOf(about["expires_in"])
+	answer.scope = strings.Join(t.scopes, " ")
 	if granted, _ := about["scope"].(string); granted != "" {
 		answer.scope = strings.ReplaceAll(granted, ",", " ") // GitHub writes commas
 	}
@@ -95,7 +104,7 @@ func (r *RelyingParty) readTokens(about claims, asked []string) (tokenAnswer, er
 
 // endOf is when a token ends that has so many seconds left, a number or a text of
 // one; zero when that is not told.
-func (r *RelyingParty) endOf(left any) time.Time {
+func (t tokenClient) endOf(left any) time.Time {
 	number, ok := left.(json.Number)
 	if text, isText := left.(string); isText {
 		number, ok = json.Number(text), true
@@ -104,5 +113,5 @@ func (r *RelyingParty) endOf(left any) time.Time {
 	if !ok || err != nil || whole <= 0 {
 		return time.Time{}
 	}
-	return r.providers.now().Add(time.Duration(whole) * time.Second)
+	return t.now().Add(time.Duration(whole) * time.Second)
 }

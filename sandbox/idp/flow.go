@@ -20,8 +20,15 @@ import (
 //
 // What it gives is sound, until a test tampers with it.
 type flow struct {
+	IDTokens     func(p Person, client string) Claims         // at first those of IDToken
+	AccessTokens func(p Person, client, scopes string) string // at first opaque ones
+	Offline      func(authorization url.Values) bool          // whether a refresh token is given; at first by offline_access
+	NamesItself  bool                                         // redirects say iss (RFC 9207)
+
+	issuer *Issuer
+
 	mu           sync.Mutex
-	person       Person
+	who          Person          // signs in
 	disabled     map[string]bool // by subject
 	codes        map[string]visit
 	refreshes    map[string]*refresh
@@ -43,45 +50,54 @@ type refresh struct {
 	family string
 }
 
-// addFlow gives the endpoints their places.
-func (i *Issuer) addFlow(authorize, token string) {
-	i.Answer(authorize, i.authorize)
-	i.Answer(token, i.token)
+// startFlow gives i a sound one.
+func startFlow(i *Issuer) {
+	f := &i.flow
+	f.issuer, f.who = i, i.Options.People[0]
+	f.disabled, f.codes, f.refreshes = map[string]bool{}, map[string]visit{}, map[string]*refresh{}
+	f.IDTokens, f.AccessTokens, f.Offline = f.IDToken, f.openAccess, asksOffline
+	f.placeAt("/authorize", "/token")
+}
+
+// placeAt gives the endpoints their places.
+func (f *flow) placeAt(authorize, token string) {
+	f.issuer.Answer(authorize, f.authorize)
+	f.issuer.Answer(token, f.token)
 }
 
 // SignInAs chooses who signs in from now on; at first it is the first of the people.
-func (i *Issuer) SignInAs(p Person) {
-	i.Know(p)
-	i.flow.mu.Lock()
-	defer i.flow.mu.Unlock()
-	i.flow.person = p
+func (f *flow) SignInAs(p Person) {
+	f.issuer.Know(p)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.who = p
 }
 
 // Disable makes the issuer refuse a person: no sign-in, and no refresh.
-func (i *Issuer) Disable(subject string) {
-	i.flow.mu.Lock()
-	defer i.flow.mu.Unlock()
-	i.flow.disabled[subject] = true
+func (f *flow) Disable(subject string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.disabled[subject] = true
 }
 
 // TamperID changes the claims of ID tokens before they are signed; nil: no more.
-func (i *Issuer) TamperID(change func(Claims) Claims) {
-	i.flow.mu.Lock()
-	defer i.flow.mu.Unlock()
-	i.flow.tamperID = change
+func (f *flow) TamperID(change func(Claims) Claims) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tamperID = change
 }
 
 // TamperAnswer changes the answers of the token endpoint; nil: no more.
-func (i *Issuer) TamperAnswer(change func(Claims) Claims) {
-	i.flow.mu.Lock()
-	defer i.flow.mu.Unlock()
-	i.flow.tamperAnswer = change
+func (f *flow) TamperAnswer(change func(Claims) Claims) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tamperAnswer = change
 }
 
 // authorize is RFC 6749, 4.1.1, without a page.
-func (i *Issuer) authorize(out http.ResponseWriter, r *http.Request) {
+func (f *flow) authorize(out http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	known := slices.ContainsFunc(i.Options.Clients, func(c Client) bool {
+	known := slices.ContainsFunc(f.issuer.Options.Clients, func(c Client) bool {
 		return c.ID == query.Get("client_id") && c.Redirect == query.Get("redirect_uri")
 	})
 	back, err := url.Parse(query.Get("redirect_uri"))
@@ -90,14 +106,14 @@ func (i *Issuer) authorize(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := url.Values{"state": {query.Get("state")}}
-	if i.NamesItself {
-		answer.Set("iss", i.Name)
+	if f.NamesItself {
+		answer.Set("iss", f.issuer.Name)
 	}
 	switch {
 	case query.Get("response_type") != "code" || query.Get("code_challenge_method") != "S256" || query.Get("code_challenge") == "":
 		answer.Set("error", "invalid_request")
 	default:
-		if code := i.approve(query); code != "" {
+		if code := f.approve(query); code != "" {
 			answer.Set("code", code)
 		} else {
 			answer.Set("error", "access_denied")
@@ -108,16 +124,16 @@ func (i *Issuer) authorize(out http.ResponseWriter, r *http.Request) {
 }
 
 // approve makes a code; "": the person may not sign in.
-func (i *Issuer) approve(query url.Values) string {
-	i.flow.mu.Lock()
-	defer i.flow.mu.Unlock()
-	if i.flow.disabled[i.flow.person.Subject] {
+func (f *flow) approve(query url.Values) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.disabled[f.who.Subject] {
 		return ""
 	}
 	code := rand.Text()
-	i.flow.codes[code] = visit{
-		person: i.flow.person, client: query.Get("client_id"), redirect: query.Get("redirect_uri"), challenge: query.Get("code_challenge"),
-		nonce: query.Get("nonce"), scopes: query.Get("scope"), offline: i.Offline(query),
+	f.codes[code] = visit{
+		person: f.who, client: query.Get("client_id"), redirect: query.Get("redirect_uri"), challenge: query.Get("code_challenge"),
+		nonce: query.Get("nonce"), scopes: query.Get("scope"), offline: f.Offline(query),
 	}
 	return code
 }
@@ -128,8 +144,8 @@ func asksOffline(query url.Values) bool {
 }
 
 // token is the token endpoint.
-func (i *Issuer) token(out http.ResponseWriter, r *http.Request) {
-	client, ok := i.client(r)
+func (f *flow) token(out http.ResponseWriter, r *http.Request) {
+	client, ok := f.client(r)
 	if !ok || r.Method != http.MethodPost {
 		out.Header().Set("WWW-Authenticate", `Basic realm="token"`)
 		reply(out, http.StatusUnauthorized, Claims{"error": "invalid_client"})
@@ -138,9 +154,9 @@ func (i *Issuer) token(out http.ResponseWriter, r *http.Request) {
 	var v visit
 	family, refreshes := rand.Text(), r.PostFormValue("grant_type") == "refresh_token"
 	if refreshes {
-		v, family, ok = i.refresh(r.PostFormValue("refresh_token"), client)
+		v, family, ok = f.refresh(r.PostFormValue("refresh_token"), client)
 	} else {
-		v, ok = i.redeem(r, client)
+		v, ok = f.redeem(r, client)
 	}
 	if !ok {
 		reply(out, http.StatusBadRequest, Claims{"error": "invalid_grant", "error_description": "it is used, unknown or of somebody else"})
@@ -149,77 +165,77 @@ func (i *Issuer) token(out http.ResponseWriter, r *http.Request) {
 	if refreshes {
 		v.nonce = ""
 	}
-	reply(out, http.StatusOK, i.grant(v, family))
+	reply(out, http.StatusOK, f.grant(v, family))
 }
 
 // client is who asks the token endpoint, by header or form.
-func (i *Issuer) client(r *http.Request) (id string, ok bool) {
+func (f *flow) client(r *http.Request) (id string, ok bool) {
 	id, secret, inHeader := r.BasicAuth()
 	if !inHeader {
 		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 	} else {
 		id, secret = unescape(id), unescape(secret)
 	}
-	return id, slices.ContainsFunc(i.Options.Clients, func(c Client) bool { return c.ID == id && c.Secret == secret })
+	return id, slices.ContainsFunc(f.issuer.Options.Clients, func(c Client) bool { return c.ID == id && c.Secret == secret })
 }
 
 // redeem consumes a code, for its client, redirect URI and verifier.
-func (i *Issuer) redeem(r *http.Request, client string) (visit, bool) {
+func (f *flow) redeem(r *http.Request, client string) (visit, bool) {
 	code := r.PostFormValue("code")
-	i.flow.mu.Lock()
-	defer i.flow.mu.Unlock()
-	v, ok := i.flow.codes[code]
-	delete(i.flow.codes, code)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v, ok := f.codes[code]
+	delete(f.codes, code)
 	sum := sha256.Sum256([]byte(r.PostFormValue("code_verifier")))
 	proved := subtle.ConstantTimeCompare([]byte(Encode(sum[:])), []byte(v.challenge)) == 1
-	return v, ok && proved && v.client == client && v.redirect == r.PostFormValue("redirect_uri") && !i.flow.disabled[v.person.Subject]
+	return v, ok && proved && v.client == client && v.redirect == r.PostFormValue("redirect_uri") && !f.disabled[v.person.Subject]
 }
 
 // refresh consumes a refresh token. A used one ends its family.
-func (i *Issuer) refresh(token, client string) (v visit, family string, ok bool) {
-	i.flow.mu.Lock()
-	defer i.flow.mu.Unlock()
-	known := i.flow.refreshes[token]
+func (f *flow) refresh(token, client string) (v visit, family string, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.refreshes[token]
 	switch {
-	case known == nil || known.client != client || i.flow.disabled[known.person.Subject]:
+	case known == nil || known.client != client || f.disabled[known.person.Subject]:
 		return visit{}, "", false
 	case known.used:
-		for other, one := range i.flow.refreshes {
+		for other, one := range f.refreshes {
 			if one.family == known.family {
-				delete(i.flow.refreshes, other)
+				delete(f.refreshes, other)
 			}
 		}
 		return visit{}, "", false
 	}
 	known.used = true
 	v = known.visit
-	if now, there := i.person(withSubject(v.person.Subject)); there {
+	if now, there := f.issuer.person(withSubject(v.person.Subject)); there {
 		v.person = now // as they are now
 	}
 	return v, known.family, true
 }
 
 // grant makes the answer: tokens of the person.
-func (i *Issuer) grant(v visit, family string) Claims {
-	access := i.AccessTokens(v.person, v.client, v.scopes)
-	answer := Claims{"access_token": access, "token_type": "Bearer", "expires_in": int(i.Options.Lifetime.Seconds()), "scope": v.scopes}
-	i.flow.mu.Lock()
-	tamperID, tamperAnswer := i.flow.tamperID, i.flow.tamperAnswer
+func (f *flow) grant(v visit, family string) Claims {
+	access := f.AccessTokens(v.person, v.client, v.scopes)
+	answer := Claims{"access_token": access, "token_type": "Bearer", "expires_in": int(f.issuer.Options.Lifetime.Seconds()), "scope": v.scopes}
+	f.mu.Lock()
+	tamperID, tamperAnswer := f.tamperID, f.tamperAnswer
 	if v.offline {
 		token := rand.Text() + rand.Text()
-		i.flow.refreshes[token] = &refresh{visit: v, family: family}
+		f.refreshes[token] = &refresh{visit: v, family: family}
 		answer["refresh_token"] = token
 	}
-	i.flow.mu.Unlock()
+	f.mu.Unlock()
 	if slices.Contains(strings.Fields(v.scopes), "openid") {
-		id := i.IDTokens(v.person, v.client).and(Claims{"at_hash": i.halfHash(access)})
+		id := f.IDTokens(v.person, v.client).and(Claims{"at_hash": f.halfHash(access)})
 		if v.nonce != "" {
 			id["nonce"] = v.nonce
 		}
 		if tamperID != nil {
 			id = tamperID(id)
 		}
-		answer["id_token"] = i.Sign(id)
+		answer["id_token"] = f.issuer.Sign(id)
 	}
 	if tamperAnswer != nil {
 		answer = tamperAnswer(answer)
@@ -228,8 +244,8 @@ func (i *Issuer) grant(v visit, family string) Claims {
 }
 
 // halfHash is at_hash, by the algorithm of the key that signs.
-func (i *Issuer) halfHash(token string) string {
-	switch algorithm := i.Key().Algorithm; {
+func (f *flow) halfHash(token string) string {
+	switch algorithm := f.issuer.Key().Algorithm; {
 	case strings.HasSuffix(algorithm, "384"):
 		sum := sha512.Sum384([]byte(token))
 		return Encode(sum[:len(sum)/2])
@@ -242,13 +258,13 @@ func (i *Issuer) halfHash(token string) string {
 }
 
 // IDToken are the claims of a sound ID token of a person for a client.
-func (i *Issuer) IDToken(p Person, client string) Claims {
-	return i.Claims(p, client).and(Claims{"azp": client, "client_id": nil, "scope": nil, "nbf": nil, "jti": nil, "auth_time": i.Now().Unix()})
+func (f *flow) IDToken(p Person, client string) Claims {
+	return f.issuer.Claims(p, client).and(Claims{"azp": client, "client_id": nil, "scope": nil, "nbf": nil, "jti": nil, "auth_time": f.issuer.Now().Unix()})
 }
 
 // openAccess makes an opaque access token, which userinfo and introspection know.
-func (i *Issuer) openAccess(p Person, client, scopes string) string {
-	return i.Opaque(i.Claims(p, client).and(Claims{"azp": nil, "client_id": client, "scope": scopes, "token_type": "Bearer"}))
+func (f *flow) openAccess(p Person, client, scopes string) string {
+	return f.issuer.Opaque(f.issuer.Claims(p, client).and(Claims{"azp": nil, "client_id": client, "scope": scopes, "token_type": "Bearer"}))
 }
 
 // IDJAG are the claims of an identity assertion (ID-JAG) of a person, for an

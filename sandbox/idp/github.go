@@ -23,7 +23,7 @@ type GitHub struct {
 	tokens  map[string]githubToken
 	limited bool
 
-	oauth githubFlow
+	githubFlow
 }
 
 // githubToken is whose a token is, and which application's.
@@ -48,9 +48,7 @@ func StartGitHub(t testing.TB, o Options) *GitHub {
 		g.Answer(base+"/user/teams", g.api(g.teams))
 		g.Answer(base+"/applications/", g.check)
 	}
-	g.oauth = githubFlow{person: g.Options.People[0], codes: map[string]visit{}, refreshes: map[string]visit{}}
-	g.Answer("/login/oauth/authorize", g.authorize)
-	g.Answer("/login/oauth/access_token", g.exchange)
+	startGitHubFlow(g)
 	return g
 }
 

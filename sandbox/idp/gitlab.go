@@ -27,7 +27,7 @@ func StartGitLab(t testing.TB, o Options) *GitLab {
 	g.Answer("/oauth/userinfo", g.userinfo)
 	g.Answer("/oauth/introspect", g.introspect)
 	g.Answer("/oauth/token/info", g.info)
-	g.addFlow("/oauth/authorize", "/oauth/token")
+	g.placeAt("/oauth/authorize", "/oauth/token")
 	g.AccessTokens = func(p Person, client, _ string) string { return g.Access(p, client) }
 	g.IDTokens = func(p Person, client string) Claims { // the name is userinfo's to tell
 		return g.IDToken(p, client).and(Claims{"nonce": nil, "name": nil, "preferred_username": nil})

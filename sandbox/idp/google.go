@@ -49,7 +49,7 @@ func StartGoogle(t testing.TB, o Options) *Google {
 		g.Answer(path, g.userinfo)
 	}
 	g.Answer(googleMemberships, g.memberships)
-	g.addFlow("/o/oauth2/v2/auth", "/token")
+	g.placeAt("/o/oauth2/v2/auth", "/token")
 	g.IDTokens = g.IDToken
 	g.AccessTokens = func(p Person, client, scopes string) string {
 		return g.Access(p, client, strings.Fields(strings.Replace(scopes, "email", GoogleEmailScope, 1))...)

@@ -3,7 +3,6 @@ package idp
 import (
 	"crypto/rand"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -14,21 +13,16 @@ import (
 //
 //	/.well-known/openid-configuration, /jwks, /userinfo, /introspect, /authorize, /token
 //
-// A test changes one by Answer, and what signing in gives by the fields below.
+// A test changes one by Answer, and what signing in gives by the fields of flow.
 type Issuer struct {
 	*Wire
 	Name    string // iss in its tokens and in its discovery document; at first the URL
 	Options Options
 	Now     func() time.Time // of new tokens
 
-	IDTokens     func(p Person, client string) Claims         // of sign-ins; at first those of IDToken
-	AccessTokens func(p Person, client, scopes string) string // of sign-ins; at first opaque ones
-	Offline      func(authorization url.Values) bool          // whether a refresh token is given; at first by offline_access
-	NamesItself  bool                                         // redirects say iss (RFC 9207)
-
 	keyRing
 	knowledge
-	flow flow
+	flow
 }
 
 // StartIssuer starts an issuer with one key.
@@ -37,8 +31,6 @@ func StartIssuer(t testing.TB, o Options) *Issuer {
 	wire := startWire(t)
 	o = o.withDefaults()
 	i := &Issuer{Wire: wire, Name: wire.URL, Options: o, Now: time.Now, knowledge: knowledge{opaque: map[string]Claims{}, people: o.People}}
-	i.IDTokens, i.AccessTokens, i.Offline = i.IDToken, i.openAccess, asksOffline
-	i.flow = flow{person: o.People[0], disabled: map[string]bool{}, codes: map[string]visit{}, refreshes: map[string]*refresh{}}
 	if o.Key == nil {
 		o.Key = NewKey(t, "RS256")
 	}
@@ -47,7 +39,7 @@ func StartIssuer(t testing.TB, o Options) *Issuer {
 	i.Answer("/jwks", func(out http.ResponseWriter, _ *http.Request) { reply(out, http.StatusOK, i.KeySet()) })
 	i.Answer("/userinfo", i.userinfo)
 	i.Answer("/introspect", i.introspect)
-	i.addFlow("/authorize", "/token")
+	startFlow(i)
 	return i
 }
 

@@ -109,6 +109,8 @@ func open(browser *http.Client, at *url.URL, person Person) (*http.Response, err
 		return browser.Get(filled.String())
 	case strings.HasSuffix(at.Path, "/auth/local/login"): // dex
 		return browser.PostForm(at.String(), url.Values{"login": {person.Email}, "password": {person.Password}})
+	case strings.HasSuffix(at.Path, "/approval"): // dex, when it is to ask for consent
+		return browser.PostForm(at.String(), url.Values{"req": {at.Query().Get("req")}, "approval": {"approve"}})
 	}
 	return browser.Get(at.String())
 }

@@ -67,7 +67,7 @@ function start() {
     ttl: { AccessToken: config.Lifetime, ClientCredentials: config.Lifetime, IdToken: config.Lifetime, Session: 3600, Interaction: 600, Grant: 3600, RefreshToken: 3600 },
     conformIdTokenClaims: false,
     interactions: { url: (_, interaction) => `/sign-in/${interaction.uid}` },
-    findAccount: (_, sub) => people.has(sub) && { accountId: sub, claims: () => claims(sub) },
+    findAccount: (_, sub) => (people.has(sub) ? { accountId: sub, claims: () => claims(sub) } : undefined),
     extraTokenClaims: (_, token) => (token.accountId ? claims(token.accountId) : undefined),
     features: {
       devInteractions: { enabled: false },

@@ -1,15 +1,18 @@
 package authserver
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"porterhouse"
+	"porterhouse/kv"
 )
 
 const day = 24 * time.Hour
@@ -160,7 +163,7 @@ func TestRefreshNarrows(t *testing.T) {
 	token := d.family("scope", "clickhouse:read").field("refresh_token")
 	d.wantOAuthError(d.refresh(token, "scope", "clickhouse:read clickhouse:write"), "invalid_scope")
 	d.wantOAuthError(d.refresh(token, "resource", "https://evil.example.com/"), "invalid_target")
-	token = d.refreshed(token) // neither has used it up
+	d.refreshed(token) // neither has used it up
 
 	token = d.family().field("refresh_token")
 	a := d.tokens(refreshing(token, "scope", "clickhouse:read openid"))
@@ -279,4 +282,35 @@ func TestNoRecordNoToken(t *testing.T) {
 	if err != nil || found.Generation != 1 {
 		t.Errorf("the refresh token is used up: %+v %v", found, err)
 	}
+}
+
+// fullStore is a store that has no room for a while.
+type fullStore struct {
+	kv.Store
+	full atomic.Bool
+}
+
+func (s *fullStore) Put(ctx context.Context, key string, value []byte, life time.Duration) error {
+	if s.full.Load() {
+		return porterhouse.Errorf(porterhouse.Limited, "the store is full")
+	}
+	return s.Store.Put(ctx, key, value, life)
+}
+
+// A family of which somebody has a copy, and that cannot be ended now, is ended when
+// the client comes again: it is not told that it is over.
+func TestAttackReuseWhileTheStoreIsFull(t *testing.T) {
+	store := &fullStore{}
+	d, _ := openFlow(t, func(c *Config) {
+		store.Store = c.Store
+		c.Store = store
+	})
+	first := d.family().field("refresh_token")
+	second := d.refreshed(first)
+	d.pass(time.Minute)
+	store.full.Store(true)
+	d.wantOAuthError(d.refresh(first), "temporarily_unavailable")
+	store.full.Store(false)
+	d.wantOAuthError(d.refresh(first), "invalid_grant")
+	d.wantOAuthError(d.refresh(second), "invalid_grant")
 }

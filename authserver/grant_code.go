@@ -67,10 +67,8 @@ func (a authorization) matches(r *tokenRequest) error {
 // one of the two who brought it stole it, and nobody knows which.
 func (p *parts) replayed(ctx context.Context, r *tokenRequest, a authorization) error {
 	p.stats.reused.Add(1)
-	err := refuse("invalid_grant", "the code was used before; what was given for it can no longer be refreshed")
-	record := p.record.Access(audit.AccessEvent{
+	return p.takeBack(ctx, audit.AccessEvent{
 		ID: r.request, Action: "reuse", Who: a.Who.principal(), Client: r.client.ID, Remote: r.remote,
-		Scopes: a.Scopes, For: a.Resource, Token: a.Family, Reason: "a code came again", Err: err,
-	})
-	return err.because(errors.Join(record, p.families.end(ctx, a.Family)))
+		Scopes: a.Scopes, For: a.Resource, Token: a.Family, Reason: "a code came again",
+	}, refuse("invalid_grant", "the code was used before; what was given for it can no longer be refreshed"))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"errors"
+	"fmt"
 
 	"porterhouse"
 	"porterhouse/audit"
@@ -54,7 +55,7 @@ func (p *parts) renewal(ctx context.Context, r *tokenRequest) (presented, error)
 	}
 	switch age := p.families.now().Sub(found.Rotated); {
 	case found.Client != r.client.ID:
-		return presented{}, p.reused(ctx, r, token.family, found, "a refresh token came from another client")
+		return presented{}, p.reused(ctx, r, token, found, "a refresh token came from another client")
 	case !mayRefresh(r.client):
 		return presented{}, refuse("invalid_grant", "this client may no longer have refresh tokens; sign in again")
 	case hmac.Equal(token.sum(), found.Current):
@@ -62,18 +63,28 @@ func (p *parts) renewal(ctx context.Context, r *tokenRequest) (presented, error)
 	case hmac.Equal(token.sum(), found.Last) && age <= p.families.Reuse:
 		return presented{found, token, record, true}, nil
 	}
-	return presented{}, p.reused(ctx, r, token.family, found, "a refresh token came again")
+	return presented{}, p.reused(ctx, r, token, found, fmt.Sprintf("a refresh token came again: the one of generation %d, of %d", token.generation, found.Generation))
 }
 
 // reused ends a family of which somebody has a copy (RFC 9700, 4.14).
-func (p *parts) reused(ctx context.Context, r *tokenRequest, id string, f family, why string) error {
+func (p *parts) reused(ctx context.Context, r *tokenRequest, token refreshToken, f family, why string) error {
 	p.stats.reused.Add(1)
-	err := refuse("invalid_grant", "this refresh token was replaced by a newer one, so one of its holders may have stolen it; all of them have ended, sign in again")
-	record := p.record.Access(audit.AccessEvent{
+	return p.takeBack(ctx, audit.AccessEvent{
 		ID: r.request, Action: "reuse", Who: f.Who.principal(), Client: r.client.ID, Remote: r.remote,
-		Scopes: f.Scopes, For: f.Resource, Token: id, Reason: why, Err: err,
-	})
-	return err.because(errors.Join(errors.New(why), record, p.families.end(ctx, id)))
+		Scopes: f.Scopes, For: f.Resource, Token: token.family, Reason: why,
+	}, refuse("invalid_grant", "this refresh token was replaced by a newer one, so one of its holders may have stolen it; all of them have ended, sign in again").because(errors.New(why)))
+}
+
+// takeBack ends the family of an event, records why, and returns the refusal. When the
+// family cannot be ended, the client hears that it should come again: then it is tried
+// again. Whoever goes away in the meantime does not stop it.
+func (p *parts) takeBack(ctx context.Context, event audit.AccessEvent, refusal *problem) error {
+	event.Err = refusal
+	record := p.record.Access(event)
+	if err := p.families.end(context.WithoutCancel(ctx), event.Token); err != nil {
+		return errors.Join(err, record)
+	}
+	return refusal.because(errors.Join(refusal.err, record))
 }
 
 // asked returns the person of a family as their provider knows them now. Its no ends
@@ -85,11 +96,10 @@ func (p *parts) asked(ctx context.Context, r *tokenRequest, found presented) (po
 	if !errors.As(err, &refusal) {
 		return who, err
 	}
-	record := p.record.Access(audit.AccessEvent{
+	return porterhouse.Principal{}, p.takeBack(ctx, audit.AccessEvent{
 		ID: r.request, Action: "revoke", Who: before, Client: r.client.ID, Remote: r.remote,
-		Scopes: found.Scopes, For: found.Resource, Token: found.token.family, Reason: "the sign-in has ended", Err: err,
-	})
-	return porterhouse.Principal{}, refusal.because(errors.Join(refusal.err, record, p.families.end(ctx, found.token.family)))
+		Scopes: found.Scopes, For: found.Resource, Token: found.token.family, Reason: "the sign-in has ended",
+	}, refusal)
 }
 
 // confirmed is the person of a sign-in as their provider knows them now; a *problem is

@@ -96,3 +96,17 @@ func TestRulesOfClients(t *testing.T) {
 		t.Errorf("weakenings %v", w)
 	}
 }
+
+// What the page about signing in shows is served as it stands.
+func TestThePageAboutSigningIn(t *testing.T) {
+	text := leastApart + leastUsers + "behind_tls_proxy: true\n"
+	blocks := strings.Split(readText(t, "../../doc/signing-in.md"), "```yaml\n")[1:]
+	for _, block := range blocks {
+		block, _, _ = strings.Cut(block, "```")
+		text += block
+	}
+	c, _ := mustLoad(t, strings.ReplaceAll(text, "file:master.key", "env:MASTER_KEY"))
+	if len(blocks) != 2 || !c.SignIn.isOn() || len(c.AuthServer.Clients) != 3 {
+		t.Errorf("%d blocks: %+v", len(blocks), c.AuthServer)
+	}
+}

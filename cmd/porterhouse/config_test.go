@@ -18,7 +18,7 @@ const auditKey = "0123456789abcdef0123456789abcdef"
 func environment(name string) (string, bool) {
 	value, ok := map[string]string{
 		"CLICKHOUSE_PASSWORD": "hunter2", "PROVISIONER": "provides", "KNOCK": auditKey, "PROVISIONER_PASSWORD": "provides",
-		"AUTHENTICATOR_PATH": auditKey, "INTROSPECTION_SECRET": "asks", "TOKEN_KEY": auditKey, "GITHUB_SECRET": "asks", "REDIS_PASSWORD": "keeps", "SIGN_IN_SECRET": "signs", "MASTER_KEY": auditKey, "REPORTS_SECRET": auditKey + auditKey, "AUDIT_KEY": auditKey, "SHORT": auditKey[:31], "EMPTY": "",
+		"AUTHENTICATOR_PATH": auditKey, "INTROSPECTION_SECRET": "asks", "TOKEN_KEY": auditKey, "GITHUB_SECRET": "asks", "REDIS_PASSWORD": "keeps", "SIGN_IN_SECRET": "signs", "MASTER_KEY": auditKey, "REPORTS_SECRET": auditKey + auditKey, "NIGHTLY_SECRET": auditKey, "PORTAL_SECRET": auditKey, "ASSISTANT_SECRET": auditKey, "AUDIT_KEY": auditKey, "SHORT": auditKey[:31], "EMPTY": "",
 	}[name]
 	return value, ok
 }

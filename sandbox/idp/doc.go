@@ -13,6 +13,9 @@
 // answer something else. [Internet] gives them their own names, such as
 // accounts.google.com, behind a proxy and with certificates.
 //
+// At all of them people can sign in: [Visit] is a person with a browser. The stand-ins
+// approve at once, for whom SignInAs chose, and lie where a test tampers with them.
+//
 // Everything ends with its test. Nothing of Porterhouse is imported here.
 package idp
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 
 	"porterhouse"
@@ -13,34 +12,34 @@ import (
 )
 
 // arrive is GET /signin/callback: a provider sent the browser back.
-func (s *SignIn) arrive(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
+func (v *visit) arrive() error {
+	query := v.r.URL.Query()
 	state, _ := single(query, "state")
-	j, err := s.comeBack(w, r, state)
+	j, err := v.trips.end(v.w, v.r, state)
 	if err != nil {
 		return lost(err)
 	}
-	if first, err := s.punch(r.Context(), j); err != nil {
+	if first, err := v.trips.punch(v.r.Context(), j); err != nil {
 		return refusalOf(err).again(j.Return)
 	} else if !first {
 		return usedUp(j.Return)
 	}
-	p, found := s.providers[j.Provider]
+	p, found := v.providers[j.Provider]
 	if !found {
 		return noProvider(j.Return)
 	}
 	if code := query.Get("error"); code != "" {
 		return providerSaid(p, code, query.Get("error_description"), j.Return)
 	}
-	who, kept, err := finish(r.Context(), p, j, query)
+	who, kept, err := finish(v.r.Context(), p, j, query)
 	if err != nil {
-		s.recordRefused(r, p, err)
+		v.recordRefused(p, err)
 		return notIn(p, j.Return, err)
 	}
-	if err := s.letIn(w, r, p, who, kept); err != nil {
+	if err := v.letIn(p, who, kept); err != nil {
 		return refusalOf(err).again(j.Return)
 	}
-	seeOther(w, j.Return)
+	v.seeOther(j.Return)
 	return nil
 }
 
@@ -71,41 +70,53 @@ func finish(ctx context.Context, p Provider, j journey, query url.Values) (porte
 
 // letIn records a sign-in, and gives the browser a new session: never one that it
 // had before somebody signed in.
-func (s *SignIn) letIn(w http.ResponseWriter, r *http.Request, p Provider, who porterhouse.Principal, kept Kept) error {
-	l := s.newLogin(p, who, kept)
+func (v *visit) letIn(p Provider, who porterhouse.Principal, kept Kept) error {
+	l := v.logins.new(p, who, kept)
 	event := audit.AccessEvent{
-		ID: r.Header.Get("X-Request-Id"), Action: "signin", Who: l.principal(), Remote: r.RemoteAddr, Token: l.id, Reason: "signed in at " + p.Name,
+		ID: v.id(), Action: "signin", Who: l.principal(), Remote: v.r.RemoteAddr, Token: l.id, Reason: "signed in at " + p.Name,
 	}
-	if err := s.Audit.Access(event); err != nil {
+	if err := v.Audit.Access(event); err != nil {
 		return err
 	}
-	s.leave(r) // a session that is left behind ends by itself
-	if err := s.begin(w, r, l); err != nil {
+	if err := v.begin(l); err != nil {
 		event.Err = err // nobody was signed in after all
-		return errors.Join(err, s.Audit.Access(event))
+		return errors.Join(err, v.Audit.Access(event))
 	}
-	s.counts.signedIn.Add(1)
-	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "signed in",
-		slog.String("request", r.Header.Get("X-Request-Id")), slog.String("provider", p.Name), slog.String("user", who.User),
-		slog.Bool("recheck", p.canRecheck(kept)), slog.String("remote", r.RemoteAddr))
+	v.leave()
+	v.counts.signedIn.Add(1)
+	v.Log.LogAttrs(v.r.Context(), slog.LevelInfo, "signed in",
+		slog.String("request", v.id()), slog.String("provider", p.Name), slog.String("user", who.User),
+		slog.Bool("recheck", p.canRecheck(kept)), slog.String("remote", v.r.RemoteAddr))
 	return nil
 }
 
 // begin keeps a login, and gives the browser a session of it.
-func (s *SignIn) begin(w http.ResponseWriter, r *http.Request, l login) error {
-	if err := s.create(r.Context(), l); err != nil {
+func (v *visit) begin(l login) error {
+	if err := v.logins.create(v.r.Context(), l); err != nil {
 		return err
 	}
-	return s.open(w, r, l)
+	return v.sessions.open(v.w, v.r, l)
 }
 
 // recordRefused writes down whom a provider's rules did not let in. It gives nothing
 // to anybody, so that it cannot be written stops nobody.
-func (s *SignIn) recordRefused(r *http.Request, p Provider, why error) {
-	err := s.Audit.Access(audit.AccessEvent{
-		ID: r.Header.Get("X-Request-Id"), Action: "signin", Who: porterhouse.Principal{Proof: p.Name}, Remote: r.RemoteAddr, Err: why,
+func (v *visit) recordRefused(p Provider, why error) {
+	err := v.Audit.Access(audit.AccessEvent{
+		ID: v.id(), Action: "signin", Who: porterhouse.Principal{Proof: p.Name}, Remote: v.r.RemoteAddr, Err: why,
 	})
 	if err != nil {
-		s.Log.Error("a refused sign-in could not be recorded", "request", r.Header.Get("X-Request-Id"), "error", err)
+		v.Log.Error("a refused sign-in could not be recorded", "request", v.id(), "error", err)
+	}
+}
+
+// leave ends the session that the browser came with, and its login when nobody has
+// asked for that. What cannot be ended now ends by itself.
+func (v *visit) leave() {
+	l, key, err := v.sessions.of(v.r)
+	if err == nil {
+		err = v.sessions.close(v.r.Context(), l, key)
+	}
+	if err != nil && !is(err, porterhouse.Unauthenticated) {
+		v.Log.Warn("a session was left behind", "request", v.id(), "error", err)
 	}
 }

@@ -2,7 +2,6 @@ package signin
 
 import (
 	"log/slog"
-	"net/http"
 
 	"porterhouse"
 	"porterhouse/page"
@@ -20,50 +19,50 @@ type chooser struct {
 type choice struct{ Name, Label, Host string }
 
 // choose is GET /signin: who asks, and where to sign in.
-func (s *SignIn) choose(w http.ResponseWriter, r *http.Request) error {
-	to, asking, err := s.wish(r, r.URL.Query()["return"])
+func (v *visit) choose() error {
+	to, asking, err := v.wish(v.r.URL.Query()["return"])
 	if err != nil {
 		return err
 	}
 	shown := chooser{Asking: asking, Return: to}
-	for _, p := range s.Providers {
+	for _, p := range v.Providers {
 		shown.Providers = append(shown.Providers, choice{p.Name, p.label(), p.Host})
 	}
-	if who, err := s.Who(r); err == nil {
+	if who, err := v.Who(v.r); err == nil {
 		shown.Now = who.User
 	} else if !is(err, porterhouse.Unauthenticated) {
 		return err // nobody could come back from the provider
 	}
-	s.pages.Write(w, page.View{Name: "chooser", Title: "Sign in", Data: shown, Leaves: true})
+	v.pages.Write(v.w, page.View{Name: "chooser", Title: "Sign in", Data: shown, Leaves: true})
 	return nil
 }
 
 // depart is POST /signin: a provider was chosen.
-func (s *SignIn) depart(w http.ResponseWriter, r *http.Request) error {
-	to, _, err := s.wish(r, r.PostForm["return"])
+func (v *visit) depart() error {
+	to, _, err := v.wish(v.r.PostForm["return"])
 	if err != nil {
 		return err
 	}
-	p, found := s.providers[r.PostForm.Get("provider")]
+	p, found := v.providers[v.r.PostForm.Get("provider")]
 	if !found {
 		return noProvider(to)
 	}
-	j, err := s.setOut(w, r, p, to)
+	j, err := v.trips.begin(v.w, v.r, p, to)
 	if err != nil {
 		return err
 	}
-	location, err := p.Start(r.Context(), j.Trip)
+	location, err := p.Start(v.r.Context(), j.Trip)
 	if err != nil {
-		s.cookies.clear(w, tripName(j.Trip.State))
+		v.cookies.clear(v.w, tripName(j.Trip.State))
 		return notIn(p, to, err)
 	}
-	s.Log.Debug("off to a provider", slog.String("request", r.Header.Get("X-Request-Id")), slog.String("provider", p.Name))
-	seeOther(w, location)
+	v.Log.Debug("off to a provider", slog.String("request", v.id()), slog.String("provider", p.Name))
+	v.seeOther(location)
 	return nil
 }
 
 // wish reads where the browser is to return to, and on whose behalf.
-func (s *SignIn) wish(r *http.Request, returns []string) (string, *Asking, error) {
+func (v *visit) wish(returns []string) (string, *Asking, error) {
 	text := ""
 	if len(returns) > 0 {
 		text = returns[0]
@@ -72,10 +71,10 @@ func (s *SignIn) wish(r *http.Request, returns []string) (string, *Asking, error
 	if err != nil {
 		return "", nil, badReturn(err)
 	}
-	if s.Asking == nil {
+	if v.Asking == nil {
 		return to, nil, nil
 	}
-	asking, err := s.Asking(r.Context(), to)
+	asking, err := v.Asking(v.r.Context(), to)
 	if err != nil {
 		return "", nil, badAsker(err)
 	}

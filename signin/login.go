@@ -10,7 +10,17 @@ import (
 
 	"porterhouse"
 	"porterhouse/kv"
+	"porterhouse/seal"
 )
+
+// logins keeps the sign-ins of people.
+type logins struct {
+	store     kv.Store
+	box       *seal.Box
+	providers map[string]Provider // by name
+	lives     Lifetimes
+	now       func() time.Time
+}
 
 // login is one sign-in of a person, as it is kept: who it is, as the provider last
 // said, and what is needed to ask again.
@@ -44,14 +54,14 @@ func ended(err error) error {
 	return &porterhouse.Error{Kind: porterhouse.Unauthenticated, Public: "this sign-in has ended; sign in again", Err: err}
 }
 
-// newLogin makes a login of somebody whom a provider has just proved.
-func (s *SignIn) newLogin(p Provider, who porterhouse.Principal, k Kept) login {
+// new makes a login of somebody whom a provider has just proved.
+func (k *logins) new(p Provider, who porterhouse.Principal, given Kept) login {
 	id := make([]byte, 16)
 	rand.Read(id)
-	l := login{id: encoding.EncodeToString(id), SignedIn: s.Now()}
-	l.learn(who, k, l.SignedIn)
-	if l.Ends = l.SignedIn.Add(s.Lifetimes.Longest); !p.canRecheck(k) {
-		l.Ends = earliest(l.Ends, l.SignedIn.Add(s.Lifetimes.WithoutRecheck))
+	l := login{id: encoding.EncodeToString(id), SignedIn: k.now()}
+	l.learn(who, given, l.SignedIn)
+	if l.Ends = l.SignedIn.Add(k.lives.Longest); !p.canRecheck(given) {
+		l.Ends = earliest(l.Ends, l.SignedIn.Add(k.lives.WithoutRecheck))
 	}
 	return l
 }
@@ -77,43 +87,43 @@ func (l *login) principal() porterhouse.Principal {
 func (l *login) key() string { return loginStore + l.id }
 
 // until is when a login ends if nothing happens.
-func (s *SignIn) until(l login) time.Time {
+func (k *logins) until(l login) time.Time {
 	if l.Held {
-		return earliest(l.Ends, l.Asked.Add(s.Lifetimes.Idle))
+		return earliest(l.Ends, l.Asked.Add(k.lives.Idle))
 	}
-	return earliest(l.Ends, l.SignedIn.Add(s.Lifetimes.Browser))
+	return earliest(l.Ends, l.SignedIn.Add(k.lives.Browser))
 }
 
 // pack seals a login for its place.
-func (s *SignIn) pack(l login) ([]byte, error) {
+func (k *logins) pack(l login) ([]byte, error) {
 	plain, err := json.Marshal(l)
 	if err != nil {
 		return nil, fmt.Errorf("signin: %w", err)
 	}
-	return s.logins.Seal(plain, l.key()), nil
+	return k.box.Seal(plain, l.key()), nil
 }
 
 // create stores a login that is new.
-func (s *SignIn) create(ctx context.Context, l login) error {
-	sealed, err := s.pack(l)
+func (k *logins) create(ctx context.Context, l login) error {
+	sealed, err := k.pack(l)
 	if err != nil {
 		return err
 	}
-	return s.Store.Put(ctx, l.key(), sealed, s.until(l).Sub(s.Now()))
+	return k.store.Put(ctx, l.key(), sealed, k.until(l).Sub(k.now()))
 }
 
 // replace stores next in the place of l. It has ended meanwhile if it is not what it
 // was: who ends a login does not wait for whoever renews it.
-func (s *SignIn) replace(ctx context.Context, l, next login) error {
-	life := s.until(next).Sub(s.Now())
+func (k *logins) replace(ctx context.Context, l, next login) error {
+	life := k.until(next).Sub(k.now())
 	if life <= 0 {
 		return ended(errors.New("it is over"))
 	}
-	sealed, err := s.pack(next)
+	sealed, err := k.pack(next)
 	if err != nil {
 		return err
 	}
-	same, err := s.Store.Swap(ctx, l.key(), l.sealed, sealed, life)
+	same, err := k.store.Swap(ctx, l.key(), l.sealed, sealed, life)
 	if err == nil && !same {
 		err = ended(errors.New("it was ended, or changed, meanwhile"))
 	}
@@ -121,46 +131,46 @@ func (s *SignIn) replace(ctx context.Context, l, next login) error {
 }
 
 // load reads a login that has not ended, and its provider.
-func (s *SignIn) load(ctx context.Context, id string) (login, Provider, error) {
+func (k *logins) load(ctx context.Context, id string) (login, Provider, error) {
 	l := login{id: id}
 	if len(id) != idLength {
 		return login{}, Provider{}, ended(errors.New("this is no login's id"))
 	}
-	sealed, err := s.Store.Get(ctx, l.key())
+	sealed, err := k.store.Get(ctx, l.key())
 	if errors.Is(err, kv.ErrNotFound) {
 		return login{}, Provider{}, ended(err)
 	}
 	if err != nil {
 		return login{}, Provider{}, err
 	}
-	plain, err := s.logins.Open(sealed, l.key())
+	plain, err := k.box.Open(sealed, l.key())
 	if err != nil {
 		return login{}, Provider{}, ended(err)
 	}
 	if err := json.Unmarshal(plain, &l); err != nil {
 		return login{}, Provider{}, ended(err)
 	}
-	p, found := s.providers[l.Proof]
+	p, found := k.providers[l.Proof]
 	if !found {
 		return login{}, Provider{}, ended(fmt.Errorf("its provider %q is not configured any more", l.Proof))
 	}
-	if !s.Now().Before(s.until(l)) {
+	if !k.now().Before(k.until(l)) {
 		return login{}, Provider{}, ended(errors.New("it is over"))
 	}
 	l.sealed = sealed
 	return l, p, nil
 }
 
-// End ends a login: nothing that was given because of it can be renewed.
-func (s *SignIn) End(ctx context.Context, who porterhouse.Principal) error {
-	l, _, err := s.load(ctx, who.TokenID)
+// end ends a login of theirs, if there is one.
+func (k *logins) end(ctx context.Context, who porterhouse.Principal) error {
+	l, _, err := k.load(ctx, who.TokenID)
 	if is(err, porterhouse.Unauthenticated) || err == nil && l.principal().Key() != who.Key() {
 		return nil // there is none of theirs
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := s.Store.Consume(ctx, l.key()); err != nil && !errors.Is(err, kv.ErrNotFound) {
+	if _, err := k.store.Consume(ctx, l.key()); err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return err
 	}
 	return nil

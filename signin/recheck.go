@@ -32,34 +32,36 @@ const (
 	lookEvery  = 100 * time.Millisecond // whether they have
 )
 
-// Recheck asks the provider of who's login (who.TokenID) about the person, unless it
-// was asked a moment ago, and returns them as they are now. Unauthenticated: the
-// login has ended, or the provider says no, which ends it. Unavailable: nobody can
-// tell, and the last yes is older than Lifetimes.Grace.
-//
-// Whoever gives a token because of a login calls it first: from then on the login
-// outlives the browser's session.
-func (s *SignIn) Recheck(ctx context.Context, who porterhouse.Principal) (porterhouse.Principal, error) {
+// rechecks asks providers again.
+type rechecks struct {
+	logins *logins
+	audit  *audit.Log
+	log    *slog.Logger
+	counts *counts
+}
+
+// run is SignIn.Recheck.
+func (r *rechecks) run(ctx context.Context, who porterhouse.Principal) (porterhouse.Principal, error) {
 	waiting, cancel := context.WithTimeoutCause(ctx, waitTime, errBusy)
 	defer cancel()
 	for {
-		l, p, err := s.load(ctx, who.TokenID)
+		l, p, err := r.logins.load(ctx, who.TokenID)
 		if err != nil {
 			return porterhouse.Principal{}, err
 		}
 		if l.principal().Key() != who.Key() {
 			return porterhouse.Principal{}, ended(errors.New("it is somebody else's"))
 		}
-		if l.Held && s.fresh(l) {
-			return s.standing(l, p)
+		if l.Held && r.fresh(l) {
+			return r.standing(l, p)
 		}
 		owner := secret()
-		ours, err := s.Store.Swap(ctx, leaseStore+l.id, nil, []byte(owner), leaseLife)
+		ours, err := r.logins.store.Swap(ctx, leaseStore+l.id, nil, []byte(owner), leaseLife)
 		if err != nil {
 			return porterhouse.Principal{}, err
 		}
 		if ours {
-			return s.renew(ctx, l.id, owner)
+			return r.renew(ctx, l.id, owner)
 		}
 		if err := pause(waiting); err != nil {
 			return porterhouse.Principal{}, err
@@ -83,11 +85,13 @@ func pause(ctx context.Context) error {
 }
 
 // fresh reports whether the provider was asked a moment ago, whatever it said.
-func (s *SignIn) fresh(l login) bool { return s.Now().Sub(l.Asked).Abs() < s.Lifetimes.Fresh }
+func (r *rechecks) fresh(l login) bool {
+	return r.logins.now().Sub(l.Asked).Abs() < r.logins.lives.Fresh
+}
 
 // standing is a login whose provider need not be asked now.
-func (s *SignIn) standing(l login, p Provider) (porterhouse.Principal, error) {
-	if p.canRecheck(l.Kept) && s.Now().Sub(l.Confirmed) > s.Lifetimes.Grace {
+func (r *rechecks) standing(l login, p Provider) (porterhouse.Principal, error) {
+	if p.canRecheck(l.Kept) && r.logins.now().Sub(l.Confirmed) > r.logins.lives.Grace {
 		return porterhouse.Principal{}, &porterhouse.Error{
 			Kind:   porterhouse.Unavailable,
 			Public: fmt.Sprintf("%s cannot be asked whether you may still sign in; try again in a minute", p.label()),
@@ -97,37 +101,37 @@ func (s *SignIn) standing(l login, p Provider) (porterhouse.Principal, error) {
 }
 
 // renew asks, for whoever has the lease, and gives it back.
-func (s *SignIn) renew(ctx context.Context, id, owner string) (porterhouse.Principal, error) {
+func (r *rechecks) renew(ctx context.Context, id, owner string) (porterhouse.Principal, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
 	defer cancel()
 	defer func() {
-		if _, err := s.Store.Swap(ctx, leaseStore+id, []byte(owner), nil, 0); err != nil {
-			s.Log.Warn("a lease was not given back, and ends by itself", "login", id, "error", err)
+		if _, err := r.logins.store.Swap(ctx, leaseStore+id, []byte(owner), nil, 0); err != nil {
+			r.log.Warn("a lease was not given back, and ends by itself", "login", id, "error", err)
 		}
 	}()
-	l, p, err := s.load(ctx, id) // again: whoever had the lease before has perhaps asked
+	l, p, err := r.logins.load(ctx, id) // again: whoever had the lease before has perhaps asked
 	if err != nil {
 		return porterhouse.Principal{}, err
 	}
 	next := l
 	next.Held = true
-	if !s.fresh(l) {
-		if err := s.ask(ctx, &next, p); err != nil {
-			return porterhouse.Principal{}, s.dismiss(ctx, l, p, err)
+	if !r.fresh(l) {
+		if err := r.ask(ctx, &next, p); err != nil {
+			return porterhouse.Principal{}, r.dismiss(ctx, l, p, err)
 		}
 	}
-	if err := s.replace(ctx, l, next); err != nil {
+	if err := r.logins.replace(ctx, l, next); err != nil {
 		return porterhouse.Principal{}, err
 	}
-	return s.standing(next, p)
+	return r.standing(next, p)
 }
 
 // ask brings a login up to date. The error is the provider's no; its absence is none.
-func (s *SignIn) ask(ctx context.Context, l *login, p Provider) error {
-	now := s.Now()
+func (r *rechecks) ask(ctx context.Context, l *login, p Provider) error {
+	now := r.logins.now()
 	l.Asked = now
 	if !p.canRecheck(l.Kept) {
-		l.Ends = earliest(l.Ends, l.Confirmed.Add(s.Lifetimes.WithoutRecheck))
+		l.Ends = earliest(l.Ends, l.Confirmed.Add(r.logins.lives.WithoutRecheck))
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
@@ -137,8 +141,8 @@ func (s *SignIn) ask(ctx context.Context, l *login, p Provider) error {
 	case is(err, porterhouse.Unauthenticated, porterhouse.Refused):
 		return err
 	case err != nil:
-		s.counts.away.Add(1)
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "a provider could not be asked about a person",
+		r.counts.away.Add(1)
+		r.log.LogAttrs(ctx, slog.LevelWarn, "a provider could not be asked about a person",
 			slog.String("provider", p.Name), slog.String("login", l.id), slog.Time("confirmed", l.Confirmed), slog.Any("cause", err))
 		if kept != (Kept{}) { // it may have changed the refresh token before it went away
 			l.Kept = kept
@@ -147,20 +151,20 @@ func (s *SignIn) ask(ctx context.Context, l *login, p Provider) error {
 	case who.Key() != l.principal().Key() || who.Proof != p.Name:
 		return porterhouse.Errorf(porterhouse.Refused, "the provider names somebody else")
 	}
-	s.counts.rechecked.Add(1)
+	r.counts.rechecked.Add(1)
 	l.learn(who, kept, now)
 	return nil
 }
 
 // dismiss ends a login because the provider says no.
-func (s *SignIn) dismiss(ctx context.Context, l login, p Provider, no error) error {
-	s.counts.denied.Add(1)
-	s.Log.LogAttrs(ctx, slog.LevelInfo, "a provider says no to a person who was signed in",
+func (r *rechecks) dismiss(ctx context.Context, l login, p Provider, no error) error {
+	r.counts.denied.Add(1)
+	r.log.LogAttrs(ctx, slog.LevelInfo, "a provider says no to a person who was signed in",
 		slog.String("provider", p.Name), slog.String("login", l.id), slog.String("user", l.User), slog.Any("cause", no))
-	recorded := s.Audit.Access(audit.AccessEvent{Action: "recheck", Who: l.principal(), Token: l.id, Err: no})
-	_, deleted := s.Store.Swap(ctx, l.key(), l.sealed, nil, 0)
+	recorded := r.audit.Access(audit.AccessEvent{Action: "recheck", Who: l.principal(), Token: l.id, Err: no})
+	_, deleted := r.logins.store.Swap(ctx, l.key(), l.sealed, nil, 0)
 	if err := errors.Join(recorded, deleted); err != nil {
-		s.Log.Error("the end of a login could not be recorded or stored", "login", l.id, "error", err)
+		r.log.Error("the end of a login could not be recorded or stored", "login", l.id, "error", err)
 	}
 	return &porterhouse.Error{
 		Kind:   porterhouse.Unauthenticated,

@@ -290,8 +290,8 @@ func TestRecheckAtOnce(t *testing.T) {
 		}
 		store := memory(t, time.Now)
 		replicas := []*SignIn{replica(t, store, provider), replica(t, store, provider)}
-		l := replicas[0].newLogin(provider, porterhouse.Principal{Issuer: "i", Subject: "s", User: "u", Proof: "acme"}, Kept{RefreshToken: "r"})
-		if err := replicas[0].create(t.Context(), l); err != nil {
+		l := replicas[0].logins.new(provider, porterhouse.Principal{Issuer: "i", Subject: "s", User: "u", Proof: "acme"}, Kept{RefreshToken: "r"})
+		if err := replicas[0].logins.create(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
@@ -355,8 +355,8 @@ func TestLeaseOfTheDead(t *testing.T) {
 		}
 		store := memory(t, time.Now)
 		s := replica(t, store, p)
-		l := s.newLogin(p, porterhouse.Principal{Issuer: "i", Subject: "s", User: "u", Proof: "acme"}, Kept{RefreshToken: "r"})
-		if err := s.create(t.Context(), l); err != nil {
+		l := s.logins.new(p, porterhouse.Principal{Issuer: "i", Subject: "s", User: "u", Proof: "acme"}, Kept{RefreshToken: "r"})
+		if err := s.logins.create(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
@@ -388,8 +388,8 @@ func TestRefreshTokenOfHalfAnAnswer(t *testing.T) {
 			},
 		}
 		s := replica(t, memory(t, time.Now), p)
-		l := s.newLogin(p, porterhouse.Principal{Issuer: "i", Subject: "s", User: "u", Proof: "acme"}, Kept{RefreshToken: "r"})
-		if err := s.create(t.Context(), l); err != nil {
+		l := s.logins.new(p, porterhouse.Principal{Issuer: "i", Subject: "s", User: "u", Proof: "acme"}, Kept{RefreshToken: "r"})
+		if err := s.logins.create(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {

@@ -23,13 +23,11 @@
 package signin
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"io/fs"
-	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 
 	"porterhouse"
 	"porterhouse/page"
@@ -49,16 +47,17 @@ var pages embed.FS
 // SignIn is the room. It is safe for concurrent use.
 type SignIn struct {
 	Config
-	providers map[string]Provider
+	providers map[string]Provider // by name
 	cookies   cookies
-	trips     *seal.Box
-	sessions  *seal.Box
-	logins    *seal.Box
+	trips     *trips
+	sessions  *sessions
+	logins    *logins
+	rechecks  *rechecks
 	pages     *page.Set
 	limits    *limits
 	origin    *http.CrossOriginProtection
 	mux       *http.ServeMux
-	counts    counts
+	counts    *counts
 }
 
 // New checks c and returns its SignIn.
@@ -73,15 +72,13 @@ func New(c Config) (*SignIn, error) {
 		cookies:   cookiesOf(public),
 		limits:    newLimits(),
 		origin:    http.NewCrossOriginProtection(),
-		mux:       http.NewServeMux(),
+		counts:    &counts{},
 	}
 	for _, p := range c.Providers {
 		s.providers[p.Name] = p
 	}
-	for purpose, box := range map[string]**seal.Box{"signin trip": &s.trips, "signin session": &s.sessions, "signin login": &s.logins} {
-		if *box, err = c.Key.For(purpose); err != nil {
-			return nil, err
-		}
+	if err := s.furnish(); err != nil {
+		return nil, err
 	}
 	files, err := fs.Sub(pages, "pages")
 	if err != nil {
@@ -90,104 +87,54 @@ func New(c Config) (*SignIn, error) {
 	if s.pages, err = page.New(files); err != nil {
 		return nil, err
 	}
-	s.route()
+	s.mux = s.routes()
 	return s, nil
 }
 
-// handler answers, or says why not.
-type handler func(w http.ResponseWriter, r *http.Request) error
-
-func (s *SignIn) route() {
-	for pattern, h := range map[string]handler{
-		"GET " + Path:         s.limited(s.choose), // who asks may have to be looked up
-		"POST " + Path:        s.limited(s.sameOrigin(s.depart)),
-		"GET " + CallbackPath: s.limited(s.arrive),
-		"GET " + OutPath:      s.showOut,
-		"POST " + OutPath:     s.sameOrigin(s.out),
-	} {
-		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				s.refuse(w, r, err)
-			}
-		})
+// furnish makes what is kept, each under a key of its own.
+func (s *SignIn) furnish() error {
+	var trip, session, login *seal.Box
+	for purpose, box := range map[string]**seal.Box{"signin trip": &trip, "signin session": &session, "signin login": &login} {
+		var err error
+		if *box, err = s.Key.For(purpose); err != nil {
+			return err
+		}
 	}
+	s.trips = &trips{s.cookies, trip, s.Store, s.PublicURL + CallbackPath, s.Now}
+	s.logins = &logins{s.Store, login, s.providers, s.Lifetimes, s.Now}
+	s.sessions = &sessions{s.cookies, session, s.Store, s.logins}
+	s.rechecks = &rechecks{s.logins, s.Audit, s.Log, s.counts}
+	return nil
 }
 
 // ServeHTTP answers the paths above.
 func (s *SignIn) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// maxForm is how large a form of ours can be, in bytes.
-const maxForm = 16 << 10
-
-// sameOrigin lets a form through that a page of ours has sent.
-func (s *SignIn) sameOrigin(next handler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := s.origin.Check(r); err != nil {
-			return elsewhere(err)
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
-			return unreadable(err)
-		}
-		return next(w, r)
-	}
-}
-
-// limited lets a network through that has not been here too often.
-func (s *SignIn) limited(next handler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if !s.limits.allow(remote(r), s.Now()) {
-			w.Header().Set("Retry-After", "10")
-			return tooOften()
-		}
-		return next(w, r)
-	}
-}
-
-// refuse shows and logs why somebody does not get further.
-func (s *SignIn) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	why := refusalOf(err)
-	why.Request = r.Header.Get("X-Request-Id")
-	level := slog.LevelInfo
-	if why.Status >= http.StatusInternalServerError {
-		level = slog.LevelWarn
-	}
-	s.counts.refused.Add(1)
-	s.Log.LogAttrs(r.Context(), level, "sign-in refused",
-		slog.String("request", why.Request),
-		slog.String("path", r.URL.Path),
-		slog.Int("status", why.Status),
-		slog.String("title", why.Title),
-		slog.Any("cause", why.err),
-		slog.String("remote", r.RemoteAddr))
-	s.pages.WriteProblem(w, why.Problem)
-}
-
-// seeOther sends a browser on, with GET.
-func seeOther(w http.ResponseWriter, location string) {
-	w.Header().Set("Location", location)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.WriteHeader(http.StatusSeeOther)
-}
-
-// remote is the address that a request came from, without its port.
-func remote(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// Who tells who is signed in in the browser that sent r. The Principal's TokenID is
+// the login's id, Issued when the person signed in, and Expires when the login ends
+// whatever happens. Unauthenticated: nobody; Unavailable: the store is away.
+func (s *SignIn) Who(r *http.Request) (porterhouse.Principal, error) {
+	l, _, err := s.sessions.of(r)
 	if err != nil {
-		host = r.RemoteAddr
+		return porterhouse.Principal{}, err
 	}
-	address, _ := netip.ParseAddr(host) // what is none is counted with all others that are none
-	return address.Unmap().WithZone("")
+	who := l.principal()
+	who.Issued = l.SignedIn
+	return who, nil
 }
 
-// is reports whether err is of one of these kinds.
-func is(err error, kinds ...porterhouse.Kind) bool {
-	found, _ := porterhouse.Explain(err)
-	for _, k := range kinds {
-		if err != nil && found == k {
-			return true
-		}
-	}
-	return false
+// Recheck asks the provider of who's login (who.TokenID) about the person, unless it
+// was asked a moment ago, and returns them as they are now. Unauthenticated: the
+// login has ended, or the provider says no, which ends it. Unavailable: nobody can
+// tell, and the last yes is older than Lifetimes.Grace.
+//
+// Whoever gives a token because of a login calls it first: from then on the login
+// outlives the browser's session.
+func (s *SignIn) Recheck(ctx context.Context, who porterhouse.Principal) (porterhouse.Principal, error) {
+	return s.rechecks.run(ctx, who)
+}
+
+// End ends a login: nothing that was given because of it can be renewed.
+func (s *SignIn) End(ctx context.Context, who porterhouse.Principal) error {
+	return s.logins.end(ctx, who)
 }

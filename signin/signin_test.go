@@ -18,20 +18,19 @@ const asked = "/authorize?client_id=https%3A%2F%2Fclient.example%2Fc.json&state=
 
 // A person signs in, is who the provider says, and comes back to where they wanted.
 func TestSignIn(t *testing.T) {
-	for name, open := range map[string]func(*house) kv.Store{
-		"memory": func(h *house) kv.Store { return h.Store },
-		"file": func(h *house) kv.Store {
-			store, err := kv.OpenFile(filepath.Join(t.TempDir(), "kv", "store"), kv.FileConfig{Now: h.clock.Now})
+	for name, open := range map[string]func(*Config){
+		"memory": nil,
+		"file": func(c *Config) {
+			store, err := kv.OpenFile(filepath.Join(t.TempDir(), "kv", "store"), kv.FileConfig{Now: c.Now})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = store.Close() })
-			return store
+			c.Store = store
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := build(t, nil)
-			h.Store = open(h)
+			h := build(t, open)
 			b := h.browser()
 			b.isNobody(h)
 			if page := b.get(h.url + returning(asked)); page.status != http.StatusOK || !strings.Contains(page.text, "The provider acme") ||
@@ -167,7 +166,7 @@ func TestCookies(t *testing.T) {
 	w = httptest.NewRecorder()
 	p := h.providers["acme"]
 	who := porterhouse.Principal{Issuer: "i", Subject: "s", User: "u", Proof: "acme"}
-	if err := h.letIn(w, httptest.NewRequest(http.MethodGet, "/", nil), p, who, Kept{}); err != nil {
+	if err := (&visit{h.SignIn, w, httptest.NewRequest(http.MethodGet, "/", nil)}).letIn(p, who, Kept{}); err != nil {
 		t.Fatal(err)
 	}
 	session := w.Result().Cookies()[0]

@@ -2,7 +2,6 @@ package signin
 
 import (
 	"log/slog"
-	"net/http"
 	"time"
 
 	"porterhouse"
@@ -19,57 +18,57 @@ type outPage struct {
 }
 
 // showOut is GET /signin/out: who is signed in, and how to end it.
-func (s *SignIn) showOut(w http.ResponseWriter, r *http.Request) error {
-	l, _, err := s.sessionOf(r)
+func (v *visit) showOut() error {
+	l, _, err := v.sessions.of(v.r)
 	if is(err, porterhouse.Unauthenticated) {
-		s.pages.Write(w, page.View{Name: "out", Title: "You are signed out", Data: outPage{}})
+		v.pages.Write(v.w, page.View{Name: "out", Title: "You are signed out", Data: outPage{}})
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	s.pages.Write(w, page.View{Name: "out", Title: "You are signed in", Data: outPage{
-		User: l.User, Provider: s.providers[l.Proof].label(), SignedIn: l.SignedIn.UTC().Format(time.DateTime) + " UTC", Held: l.Held,
+	v.pages.Write(v.w, page.View{Name: "out", Title: "You are signed in", Data: outPage{
+		User: l.User, Provider: v.providers[l.Proof].label(), SignedIn: l.SignedIn.UTC().Format(time.DateTime) + " UTC", Held: l.Held,
 	}})
 	return nil
 }
 
 // out is POST /signin/out. That it cannot be recorded does not keep anybody signed in.
-func (s *SignIn) out(w http.ResponseWriter, r *http.Request) error {
-	l, key, err := s.sessionOf(r)
+func (v *visit) out() error {
+	l, key, err := v.sessions.of(v.r)
 	if is(err, porterhouse.Unauthenticated) {
-		s.cookies.clear(w, sessionCookie)
-		seeOther(w, OutPath)
+		v.cookies.clear(v.w, sessionCookie)
+		v.seeOther(OutPath)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	everywhere := r.PostForm.Get("everywhere") == "yes"
-	s.recordOut(r, l, everywhere)
+	everywhere := v.r.PostForm.Get("everywhere") == "yes"
+	v.recordOut(l, everywhere)
 	if everywhere {
-		err = s.End(r.Context(), l.principal())
+		err = v.End(v.r.Context(), l.principal())
 	}
 	if err == nil {
-		err = s.close(r.Context(), l, key)
+		err = v.sessions.close(v.r.Context(), l, key)
 	}
 	if err != nil {
 		return err
 	}
-	s.cookies.clear(w, sessionCookie)
-	seeOther(w, OutPath)
+	v.cookies.clear(v.w, sessionCookie)
+	v.seeOther(OutPath)
 	return nil
 }
 
-func (s *SignIn) recordOut(r *http.Request, l login, everywhere bool) {
+func (v *visit) recordOut(l login, everywhere bool) {
 	reason := "of one browser"
 	if everywhere {
 		reason = "of one browser, and of all programs that have access because of this sign-in"
 	}
-	s.counts.signedOut.Add(1)
-	err := s.Audit.Access(audit.AccessEvent{
-		ID: r.Header.Get("X-Request-Id"), Action: "signout", Who: l.principal(), Remote: r.RemoteAddr, Token: l.id, Reason: reason,
+	v.counts.signedOut.Add(1)
+	err := v.Audit.Access(audit.AccessEvent{
+		ID: v.id(), Action: "signout", Who: l.principal(), Remote: v.r.RemoteAddr, Token: l.id, Reason: reason,
 	})
-	s.Log.LogAttrs(r.Context(), slog.LevelInfo, "signed out",
-		slog.String("request", r.Header.Get("X-Request-Id")), slog.String("user", l.User), slog.Bool("everywhere", everywhere), slog.Any("record", err))
+	v.Log.LogAttrs(v.r.Context(), slog.LevelInfo, "signed out",
+		slog.String("request", v.id()), slog.String("user", l.User), slog.Bool("everywhere", everywhere), slog.Any("record", err))
 }

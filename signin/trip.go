@@ -14,7 +14,20 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"porterhouse/kv"
+	"porterhouse/seal"
 )
+
+// trips are the journeys of browsers to providers and back. Nothing of them is stored
+// but that one was used.
+type trips struct {
+	cookies cookies
+	box     *seal.Box
+	store   kv.Store
+	back    string // the redirect URI
+	now     func() time.Time
+}
 
 // journey is what a browser carries while it is away at a provider: sealed, in a
 // cookie whose name comes from the state, so that each tab has its own.
@@ -52,31 +65,31 @@ func tripName(state string) string {
 	return tripPart + hex.EncodeToString(sum[:8])
 }
 
-// setOut begins a journey: its cookie is set, and older ones beyond the bounds are
+// begin begins a journey: its cookie is set, and older ones beyond the bounds are
 // taken away, the oldest first.
-func (s *SignIn) setOut(w http.ResponseWriter, r *http.Request, p Provider, returnTo string) (journey, error) {
+func (t *trips) begin(w http.ResponseWriter, r *http.Request, p Provider, returnTo string) (journey, error) {
 	j := journey{
-		Trip:     Trip{State: secret(), Nonce: secret(), Verifier: secret(), RedirectURI: s.PublicURL + CallbackPath},
+		Trip:     Trip{State: secret(), Nonce: secret(), Verifier: secret(), RedirectURI: t.back},
 		Provider: p.Name,
 		Return:   returnTo,
-		Started:  s.Now(),
+		Started:  t.now(),
 	}
 	plain, err := json.Marshal(j)
 	if err != nil {
 		return journey{}, err
 	}
 	name := tripName(j.Trip.State)
-	value := encoding.EncodeToString(s.trips.Seal(plain, name))
+	value := encoding.EncodeToString(t.box.Seal(plain, name))
 	if len(value) > maxTripValue {
 		return journey{}, badReturn(fmt.Errorf("with it, the cookie has %d bytes, and a browser takes no more than %d", len(value), maxTripValue))
 	}
-	s.forgetTrips(w, r, maxTrips-1, maxTripBytes-len(value))
-	s.cookies.set(w, name, value, int(tripLife.Seconds()))
+	t.forget(w, r, maxTrips-1, maxTripBytes-len(value))
+	t.cookies.set(w, name, value, int(tripLife.Seconds()))
 	return j, nil
 }
 
-// forgetTrips leaves a browser the cookies of at most so many journeys and bytes.
-func (s *SignIn) forgetTrips(w http.ResponseWriter, r *http.Request, most, bytes int) {
+// forget leaves a browser the cookies of at most so many journeys and bytes.
+func (t *trips) forget(w http.ResponseWriter, r *http.Request, most, bytes int) {
 	type carried struct {
 		name    string
 		size    int
@@ -84,50 +97,50 @@ func (s *SignIn) forgetTrips(w http.ResponseWriter, r *http.Request, most, bytes
 	}
 	var all []carried
 	for _, c := range r.Cookies() {
-		name, ours := strings.CutPrefix(c.Name, s.cookies.prefix)
+		name, ours := strings.CutPrefix(c.Name, t.cookies.prefix)
 		if !ours || !strings.HasPrefix(name, tripPart) {
 			continue
 		}
-		j, _ := s.openTrip(name, c.Value) // what cannot be opened counts as the oldest
+		j, _ := t.open(name, c.Value) // what cannot be opened counts as the oldest
 		all = append(all, carried{name, len(c.Value), j.Started})
 	}
 	slices.SortFunc(all, func(a, b carried) int { return b.started.Compare(a.started) })
 	for _, c := range all {
 		if most, bytes = most-1, bytes-c.size; most < 0 || bytes < 0 || c.started.IsZero() {
-			s.cookies.clear(w, c.name)
+			t.cookies.clear(w, c.name)
 		}
 	}
 }
 
-// openTrip reads the cookie of a journey.
-func (s *SignIn) openTrip(name, value string) (j journey, err error) {
+// open reads the cookie of a journey.
+func (t *trips) open(name, value string) (j journey, err error) {
 	sealed, err := encoding.DecodeString(value)
 	if err != nil {
 		return journey{}, err
 	}
-	plain, err := s.trips.Open(sealed, name)
+	plain, err := t.box.Open(sealed, name)
 	if err != nil {
 		return journey{}, err
 	}
 	if err := json.Unmarshal(plain, &j); err != nil {
 		return journey{}, err
 	}
-	j.Trip.RedirectURI = s.PublicURL + CallbackPath
-	if age := s.Now().Sub(j.Started); age < -time.Minute || age >= tripLife {
+	j.Trip.RedirectURI = t.back
+	if age := t.now().Sub(j.Started); age < -time.Minute || age >= tripLife {
 		return journey{}, errNoTrip
 	}
 	return j, nil
 }
 
-// comeBack returns the journey that a state belongs to, and takes its cookie away.
-func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request, state string) (journey, error) {
+// end returns the journey that a state belongs to, and takes its cookie away.
+func (t *trips) end(w http.ResponseWriter, r *http.Request, state string) (journey, error) {
 	name := tripName(state)
-	value := s.cookies.get(r, name)
+	value := t.cookies.get(r, name)
 	if state == "" || value == "" {
 		return journey{}, errNoTrip
 	}
-	s.cookies.clear(w, name)
-	j, err := s.openTrip(name, value)
+	t.cookies.clear(w, name)
+	j, err := t.open(name, value)
 	if err != nil {
 		return journey{}, err
 	}
@@ -139,7 +152,7 @@ func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request, state string) 
 
 // punch marks a journey as used. False: it was used before. Only who holds the cookie
 // gets here, and what is stored ends when the cookie would.
-func (s *SignIn) punch(ctx context.Context, j journey) (bool, error) {
+func (t *trips) punch(ctx context.Context, j journey) (bool, error) {
 	sum := sha256.Sum256([]byte(j.Trip.State))
-	return s.Store.Swap(ctx, tripStore+hex.EncodeToString(sum[:]), nil, []byte("used"), 2*tripLife)
+	return t.store.Swap(ctx, tripStore+hex.EncodeToString(sum[:]), nil, []byte("used"), 2*tripLife)
 }

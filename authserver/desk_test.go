@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -81,14 +82,17 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-func (d *desk) serve(w http.ResponseWriter, r *http.Request) {
+func (d *desk) serve(w http.ResponseWriter, r *http.Request) { d.ServeHTTP(w, d.received(r)) }
+
+// received is a request as the outer layers of the program hand it on.
+func (d *desk) received(r *http.Request) *http.Request {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.remote != "" {
 		r.RemoteAddr = d.remote
 	}
-	d.mu.Unlock()
 	r.Header.Set("X-Request-Id", "request-1")
-	d.ServeHTTP(w, r)
+	return r
 }
 
 func (d *desk) now() time.Time {
@@ -222,7 +226,7 @@ var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"
 func formOf(page string) url.Values {
 	form := url.Values{}
 	for _, field := range hidden.FindAllStringSubmatch(page, -1) {
-		form.Set(field[1], field[2])
+		form.Set(html.UnescapeString(field[1]), html.UnescapeString(field[2]))
 	}
 	return form
 }

@@ -18,14 +18,16 @@ type deviceAnswer struct {
 // serveDeviceAuthorization answers POST /device_authorization: a program without a
 // browser wants to ask a person. Anybody may, so what is kept for it is bounded, by
 // network and altogether.
-func (s *Server) serveDeviceAuthorization(w http.ResponseWriter, r *http.Request) {
-	answer, request, err := beginDevice(s, w, r)
-	if err != nil {
-		deny(s, w, r, err, slog.String("client", request.Client))
-		return
+func serveDeviceAuthorization(s *Server) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer, request, err := beginDevice(s, w, r)
+		if err != nil {
+			deny(s, w, r, err, slog.String("client", request.Client))
+			return
+		}
+		s.Log.InfoContext(r.Context(), "a device waits for an answer", "request", requestID(r), "client", request.Client, "remote", r.RemoteAddr)
+		writeJSON(w, http.StatusOK, answer)
 	}
-	s.Log.InfoContext(r.Context(), "a device waits for an answer", "request", requestID(r), "client", request.Client, "remote", r.RemoteAddr)
-	writeJSON(w, http.StatusOK, answer)
 }
 
 // beginDevice keeps the request, and makes its codes.

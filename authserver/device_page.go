@@ -35,12 +35,14 @@ type deviceVisit struct {
 }
 
 // serveDevicePage answers GET and POST /device.
-func (s *Server) serveDevicePage(w http.ResponseWriter, r *http.Request) {
-	v := &deviceVisit{Server: s, w: w, r: r}
-	if ready, err := v.arrive(); err != nil {
-		v.fail(err)
-	} else if ready {
-		v.answer()
+func serveDevicePage(s *Server) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := &deviceVisit{Server: s, w: w, r: r}
+		if ready, err := v.arrive(); err != nil {
+			v.fail(err)
+		} else if ready {
+			v.answer()
+		}
 	}
 }
 

@@ -279,3 +279,31 @@ func TestDocumentWithKeys(t *testing.T) {
 	_, err = d.authenticated(url.Values{"client_id": {s.id()}}, "")
 	d.wantProblem(err, "invalid_client", "must prove itself with its key")
 }
+
+// Of a key set, only what is public and strong proves anything.
+func TestKeySetOfClients(t *testing.T) {
+	weak := must(rsa.GenerateKey(rand.Reader, 1024))
+	for name, key := range map[string]jose.JSONWebKey{
+		"a short RSA key":  {Key: &weak.PublicKey, KeyID: "x"},
+		"a private key":    {Key: p256(), KeyID: "x"},
+		"a shared secret":  {Key: []byte(strings.Repeat("s", 32)), KeyID: "x"},
+		"for encryption":   {Key: &p256().PublicKey, KeyID: "x", Use: "enc"},
+		"a broken one too": {},
+	} {
+		text := []byte(`{"kty":"EC"}`)
+		if key.Key != nil {
+			text = must(key.MarshalJSON())
+		}
+		if keys, err := parseKeySet([]byte(`{"keys":[` + string(text) + `]}`)); err == nil {
+			t.Errorf("%s is taken: %v", name, keys)
+		}
+		good := must((&jose.JSONWebKey{Key: &p256().PublicKey, KeyID: "good"}).MarshalJSON())
+		if keys, err := parseKeySet([]byte(`{"keys":[` + string(text) + `,` + string(good) + `]}`)); err != nil || len(keys) != 1 || keys[0].KeyID != "good" {
+			t.Errorf("%s beside a good one: %v, %v", name, keys, err)
+		}
+	}
+	many := strings.TrimSuffix(strings.Repeat(`{},`, maxClientKeys+1), ",")
+	if _, err := parseKeySet([]byte(`{"keys":[` + many + `]}`)); err == nil || !strings.Contains(err.Error(), "more than the 20") {
+		t.Errorf("too many keys: %v", err)
+	}
+}

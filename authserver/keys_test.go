@@ -82,10 +82,27 @@ func TestSign(t *testing.T) {
 	}
 }
 
+// together is a store that answers nobody's first question before all have asked.
+type together struct {
+	kv.Store
+	left atomic.Int64
+	all  chan struct{}
+}
+
+func (s *together) Get(ctx context.Context, key string) ([]byte, error) {
+	value, err := s.Store.Get(ctx, key)
+	if s.left.Add(-1) == 0 {
+		close(s.all)
+	}
+	<-s.all
+	return value, err
+}
+
 // Many replicas that start at once on an empty store have the same keys.
 func TestReplicasShareKeys(t *testing.T) {
-	store := must(kv.OpenMemory(kv.MemoryConfig{}))
 	ids := make([]string, 8)
+	store := &together{Store: must(kv.OpenMemory(kv.MemoryConfig{})), all: make(chan struct{})}
+	store.left.Store(int64(len(ids)))
 	var wg sync.WaitGroup
 	for i := range ids {
 		wg.Go(func() { ids[i] = idOf(t, must(keysOn(t, store, time.Now).Sign("at+jwt", []byte(`{}`)))) })

@@ -23,16 +23,17 @@ const (
 	chooseAndAgree = "select_account consent"
 )
 
-var person = []string{"openid", "profile", "email"}
+// personScopes are those of OpenID Connect that tell who it is.
+var personScopes = []string{"openid", "profile", "email"}
 
 // habits, by type. Those that are not here are habitual OpenID providers.
 var habits = map[string]habit{
-	"keycloak": {scopes: person, further: []string{"groups", offlineAccess}},
-	"okta":     {scopes: person, further: []string{"groups", offlineAccess}},
-	"auth0":    {scopes: person, further: []string{offlineAccess}},
-	"cognito":  {scopes: person}, // always gives a refresh token
-	"gitlab":   {scopes: person},
-	"google":   {scopes: person, prompt: chooseAndAgree, accessType: "offline"},
+	"keycloak": {scopes: personScopes, further: []string{"groups", offlineAccess}},
+	"okta":     {scopes: personScopes, further: []string{"groups", offlineAccess}},
+	"auth0":    {scopes: personScopes, further: []string{offlineAccess}},
+	"cognito":  {scopes: personScopes}, // always gives a refresh token
+	"gitlab":   {scopes: personScopes},
+	"google":   {scopes: personScopes, prompt: chooseAndAgree, accessType: "offline"},
 	// User.Read opens the person's own groups at Graph, for those who are in too many.
 	"entra":  {scopes: []string{"openid", "profile", "email", offlineAccess, "User.Read"}, prompt: chooseAccount},
 	"github": {scopes: []string{"read:user", "user:email", "read:org"}, prompt: chooseAccount},
@@ -47,7 +48,7 @@ func habitOf(kind string) habit {
 	if known, ok := habits[kind]; ok {
 		return known
 	}
-	return habit{scopes: person, further: []string{"groups", offlineAccess}, agree: true}
+	return habit{scopes: personScopes, further: []string{"groups", offlineAccess}, agree: true}
 }
 
 // scopesFor are what is asked for: configured ones, or the kind's own; and those without

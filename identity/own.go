@@ -92,6 +92,8 @@ func (o own) ring(ctx context.Context, h header) (*publicKey, error) {
 		return nil, err
 	case err != nil:
 		return nil, refuse("our key %q: %w", abridged(h.keyID), err)
+	case key == nil:
+		return nil, nil
 	}
 	return &publicKey{id: h.keyID, algorithm: ownAlgorithm, key: key}, nil
 }

@@ -180,6 +180,8 @@ func TestOwnTokenAttacks(t *testing.T) {
 		}
 		tokens[name] = o.sign(claims)
 	}
+	o.keys["no key"] = nil
+	tokens["a key id without a key"] = o.key.Sign(o.claims(), accessHeader, idp.Claims{"kid": "no key"})
 	v := o.verifier(t)
 	for _, name := range slices.Sorted(maps.Keys(tokens)) {
 		t.Run(name, func(t *testing.T) {

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 
+	"porterhouse"
 	"porterhouse/identity"
 )
 
@@ -57,7 +59,7 @@ func TestCheckingSignIn(t *testing.T) {
 // A command that only looks knows our own tokens by what the server tells everybody.
 func TestCommandsKnowOurOwnTokens(t *testing.T) {
 	url, s := serveSignIn(t, nil)
-	token, _ := signInAs(t, url, "alice", "clickhouse:read")["access_token"].(string)
+	token, _ := signInAs(t, url, "alice", "clickhouse:read", "")["access_token"].(string)
 	look := func(c Config, token string) *identified {
 		known, err := c.providers(slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -95,18 +97,29 @@ func TestCommandsKnowOurOwnTokens(t *testing.T) {
 }
 
 // Our own tokens are for one resource, by its URL, whatever else counts there.
-func TestOwnTokensAtAnotherAudience(t *testing.T) {
-	url, s := serveSignIn(t, func(c *Config) { c.Resources.MCP.Audiences = texts{"api://clickhouse"} })
-	token, _ := signInAs(t, url, "bob", "clickhouse:read")["access_token"].(string)
-	if status, challenge := knock(t, url, token); status != 200 {
-		t.Errorf("at its own door: %d %s", status, challenge)
-	}
-	at := identity.Resource{Door: "clickhouse", Cluster: "main", Audiences: []string{"https://ch.example.com:8443"}}
+func TestOwnTokensAreForOneResource(t *testing.T) {
+	const cluster = "https://ch.example.com:8443"
+	url, s := serveSignIn(t, func(c *Config) {
+		c.Resources.MCP.Audiences = texts{"api://clickhouse"}
+		with := c.Clusters["main"]
+		with.Authenticator = &AuthenticatorConfig{Listen: "127.0.0.1:0", Path: porterhouse.NewSecret("0123456789abcdef"), Audiences: texts{cluster, "not a URL"}}
+		c.Clusters["main"] = with
+	})
+	at := identity.Resource{Door: "clickhouse", Cluster: "main", Audiences: s.config.Clusters["main"].authenticatorAudiences()}
 	verifier, err := buildVerifier(s.config, s.process, at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if who, err := verifier.Verify(t.Context(), token); err == nil {
-		t.Errorf("at another door it is %+v", who)
+	for _, test := range []struct {
+		resource     string
+		agent, login bool // may come in at the MCP door; at ClickHouse itself
+	}{{"", true, false}, {cluster, false, true}} {
+		token, _ := signInAs(t, url, "bob", "clickhouse:read", test.resource)["access_token"].(string)
+		if status, _ := knock(t, url, token); (status == http.StatusOK) != test.agent {
+			t.Errorf("for %q, the MCP door answers %d", test.resource, status)
+		}
+		if who, err := verifier.Verify(t.Context(), token); (err == nil) != test.login {
+			t.Errorf("for %q, ClickHouse is told of %+v, %v", test.resource, who, err)
+		}
 	}
 }

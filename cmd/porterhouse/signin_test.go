@@ -72,7 +72,7 @@ func newVisitor(t *testing.T) visitor {
 	return visitor{t, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// go sends a request and follows redirects as long as they stay with us and the
+// send sends a request and follows redirects as long as they stay with us and the
 // provider: it returns the page, where it is, and where the last redirect leads.
 func (v visitor) send(method, address, form string) (page string, at, away *url.URL) {
 	v.t.Helper()
@@ -152,17 +152,22 @@ func postForm(t *testing.T, address string, form url.Values) (int, map[string]an
 	return response.StatusCode, answer
 }
 
-// signInAs takes the command line's way through all pages, as a person of the demo.
-func signInAs(t *testing.T, server, person, scope string) map[string]any {
+// signInAs takes the command line's way through all pages, as a person of the demo, for
+// a token for resource; "": the default.
+func signInAs(t *testing.T, server, person, scope, resource string) map[string]any {
 	t.Helper()
 	verifier := rand.Text() + rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
 	redirect := "http://127.0.0.1:" + clientPort + "/callback"
-	v := newVisitor(t)
-	page, at, _ := v.send(http.MethodGet, server+"/authorize?"+url.Values{
+	request := url.Values{
 		"response_type": {"code"}, "client_id": {login.ClientID}, "redirect_uri": {redirect}, "scope": {scope},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
-	}.Encode(), "")
+	}
+	if resource != "" {
+		request.Set("resource", resource)
+	}
+	v := newVisitor(t)
+	page, at, _ := v.send(http.MethodGet, server+"/authorize?"+request.Encode(), "")
 	page, at, _ = v.press(page, at, "provider", demoProcessor)
 	page, at, _ = v.press(page, at, "person", person)
 	_, _, back := v.press(page, at, "answer", "agree")
@@ -212,7 +217,7 @@ func TestSigningIn(t *testing.T) {
 	if _, body, _ := fetch(t, server+"/.well-known/oauth-authorization-server"); !strings.Contains(body, `"issuer":"`+server+`"`) {
 		t.Errorf("the authorization server says %s", body)
 	}
-	tokens := signInAs(t, server, "alice", "clickhouse:read offline_access")
+	tokens := signInAs(t, server, "alice", "clickhouse:read offline_access", "")
 	access, _ := tokens["access_token"].(string)
 	if status, challenge := knock(t, server, access); status != http.StatusOK {
 		t.Errorf("with the token: %d %s", status, challenge)

@@ -268,14 +268,14 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// The limit stands before both requests that make us ask a provider.
+// The limit stands before all requests that make us ask somebody else.
 func TestLimitIsAsked(t *testing.T) {
 	h := build(t, nil)
 	b := h.browser()
 	back := b.callback(h, "acme", "/a")
 	for h.limits.allow(netip.MustParseAddr("127.0.0.1"), h.clock.Now()) {
 	}
-	for _, at := range []seen{b.get(back), b.post(h.url+Path, url.Values{"provider": {"acme"}})} {
+	for _, at := range []seen{b.get(back), b.get(h.url + Path), b.post(h.url+Path, url.Values{"provider": {"acme"}})} {
 		if at.status != http.StatusTooManyRequests || at.header.Get("Retry-After") == "" {
 			t.Errorf("%d: %s", at.status, at.text)
 		}

@@ -17,8 +17,8 @@ type limits struct {
 }
 
 const (
-	perSecond   = 10
-	atOnce      = 300
+	perSecond   = 20
+	atOnce      = 600
 	maxNetworks = 10_000 // of one generation
 )
 

@@ -136,7 +136,7 @@ func TestAttackClickjacking(t *testing.T) {
 
 // Whatever a client calls itself, and whatever it sends, is text on our pages.
 func TestAttackInjection(t *testing.T) {
-	const script = `"><script>alert(1)</script><a href="javascript:x">` + "\u202egnp.exe\x00\r\nSet-Cookie: a=b"
+	const script = `"><script>alert(1)</script><a href="javascript:x">ä\` + "\u202egnp.exe\x00\r\nSet-Cookie: a=b"
 	d, _ := openFlow(t, func(c *Config) {
 		c.Resources[0].Name = script
 		for i := range c.Clients {
@@ -149,6 +149,7 @@ func TestAttackInjection(t *testing.T) {
 		}
 	})
 	raw := regexp.MustCompile(`<script|javascript:x">|` + "\u202e|\x00")
+	described := regexp.MustCompile(`^[ !#-[\]-~]*$`) // RFC 6749, 5.2
 	queries := map[string]url.Values{"consent page": wish(), "loopback": wish("client_id", cliClient, "redirect_uri", cliRedirect)}
 	for name := range wish() {
 		queries[name] = wish(name, script)
@@ -164,7 +165,7 @@ func TestAttackInjection(t *testing.T) {
 	}
 	for _, name := range []string{"grant_type", "code", "refresh_token", "resource", "scope", "client_id", "redirect_uri", "code_verifier"} {
 		a := d.grant(redeem(d.code(), name, script))
-		if a.header.Get("Content-Type") != "application/json" || raw.MatchString(a.text) || a.header.Get("Set-Cookie") != "" {
+		if a.header.Get("Content-Type") != "application/json" || raw.MatchString(a.text) || !described.MatchString(a.field("error_description")) || a.header.Get("Set-Cookie") != "" {
 			t.Errorf("%s: %v %s", name, a.header, a.text)
 		}
 	}

@@ -101,6 +101,9 @@ func TestRefreshEnds(t *testing.T) {
 		}
 		d.pass(time.Minute)
 		d.wantOAuthError(d.refresh(a.field("refresh_token")), "invalid_grant")
+		if left := must(d.store.Keys(t.Context(), "family/")); len(left) != 0 {
+			t.Errorf("the store has %v still", left)
+		}
 	})
 }
 

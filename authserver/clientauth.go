@@ -12,7 +12,7 @@ import (
 type credentials struct {
 	id        string
 	secret    string
-	inHeader  bool   // they came as HTTP Basic
+	plain     string // the secret of HTTP Basic as it came, of clients that do not encode it
 	assertion string // a JWT of the client's key
 }
 
@@ -68,9 +68,8 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	if secret != "" && given.secret != "" {
 		return given, refuse("invalid_request", "the client proves itself in two ways; one is enough")
 	}
-	given.inHeader = true
 	if secret != "" {
-		given.secret = decoded(secret)
+		given.secret, given.plain = decoded(secret), secret
 	}
 	return given, given.agree(decoded(id))
 }
@@ -110,9 +109,15 @@ func (s *Server) prove(ctx context.Context, c Client, given credentials, remote 
 	case given.assertion != "":
 		return refuse("invalid_client", "the client %s is registered with a secret, and sent a JWT", shown(c.ID))
 	}
-	sum := sha256.Sum256([]byte(given.secret))
-	if given.secret == "" || subtle.ConstantTimeCompare(sum[:], c.secret[:]) != 1 {
+	if !c.hasSecret(given.secret) && !c.hasSecret(given.plain) {
 		return refuse("invalid_client", "the secret of the client %s is missing or wrong", shown(c.ID))
 	}
 	return nil
+}
+
+// hasSecret reports whether a secret is the client's, in constant time. An empty one
+// is nobody's.
+func (c Client) hasSecret(secret string) bool {
+	sum := sha256.Sum256([]byte(secret))
+	return secret != "" && subtle.ConstantTimeCompare(sum[:], c.secret[:]) == 1
 }

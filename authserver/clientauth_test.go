@@ -31,6 +31,7 @@ func proving(t *testing.T, more func(*Config)) (*desk, jose.JSONWebKey) {
 			{ID: "https://app.example.com/client.json", RedirectURIs: web},
 			{ID: "secret", RedirectURIs: web, Secret: porterhouse.NewSecret(deskSecret)},
 			{ID: "s:c%r et", RedirectURIs: web, Secret: porterhouse.NewSecret("100%+of:a secret&")},
+			{ID: "base64", RedirectURIs: web, Secret: porterhouse.NewSecret("ab+cd/ef+gh/ij+kl==")},
 			{ID: "key", RedirectURIs: web, JWKS: string(keySetOf(key))},
 		}
 		if more != nil {
@@ -76,6 +77,8 @@ func TestAuthenticate(t *testing.T) {
 		"a secret, Basic":                      {nil, "secret:" + url.QueryEscape(deskSecret), "secret"},
 		"a secret, Basic, not encoded":         {nil, "secret:" + deskSecret, "secret"},
 		"a secret, Basic, the id in the body":  {url.Values{"client_id": {"secret"}}, "secret:" + url.QueryEscape(deskSecret), "secret"},
+		"base64, Basic, not encoded":           {nil, "base64:ab+cd/ef+gh/ij+kl==", "base64"},
+		"base64, Basic, encoded":               {nil, "base64:" + url.QueryEscape("ab+cd/ef+gh/ij+kl=="), "base64"},
 		"an odd one, in the body":              {url.Values{"client_id": {oddID}, "client_secret": {odd}}, "", oddID},
 		"an odd one, Basic":                    {nil, url.QueryEscape(oddID) + ":" + url.QueryEscape(odd), oddID},
 	} {

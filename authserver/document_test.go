@@ -174,7 +174,7 @@ func TestDocumentURLs(t *testing.T) {
 		"https://app.example.com/client.json#x", "https://app.example.com/client.json#", "https://me@app.example.com/client.json",
 		"https://claude.ai:443@evil.example/client.json", "https://app.example.com/a/../client.json", "https://app.example.com/./client.json",
 		"https://app.example.com/%2e%2e/client.json", "https://app.example.com\\.evil.example/client.json", "https://app.example.com/cl ient.json",
-		"https://app.example.com/\u202eclient.json", "https://app.example.com:/client.json", "ftp://app.example.com/client.json",
+		"https://app.example.com/\u202eclient.json", "https://app.example.com:/client.json", "https://claude.ai./client.json", "ftp://app.example.com/client.json",
 		"javascript://app.example.com/%0aalert(1)", "https://app.example.com/" + strings.Repeat("a", maxClientID), "://", "https://%65vil.example/client.json",
 	} {
 		if _, err := checkDocumentURL(id); err == nil {

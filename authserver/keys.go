@@ -78,8 +78,11 @@ func OpenKeys(ctx context.Context, c KeysConfig) (*Keys, error) {
 	k := &Keys{KeysConfig: c}
 	if len(c.Files) > 0 {
 		ring, err := readKeyFiles(c.Files)
+		if err != nil {
+			return nil, err
+		}
 		k.now.Store(ring)
-		return k, err
+		return k, nil
 	}
 	if c.Store == nil || c.Key == nil {
 		return nil, errors.New("authserver: signing keys need files, or a store and a master key to seal them")
@@ -88,7 +91,10 @@ func OpenKeys(ctx context.Context, c KeysConfig) (*Keys, error) {
 	if k.box, err = c.Key.For("signing keys"); err != nil {
 		return nil, err
 	}
-	return k, k.reload(ctx)
+	if err := k.reload(ctx); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // Run rotates the keys until ctx ends; of many replicas one does.

@@ -186,3 +186,22 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A body that is longer than anything sensible is refused before it is read.
+func TestHugeBodies(t *testing.T) {
+	d := openDesk(t, everything)
+	huge := url.Values{"client_id": {"clickhouse-client"}, "padding": {strings.Repeat("x", 1<<20)}}
+	for path, route := range d.routes {
+		if !slices.Contains(route.methods, http.MethodPost) {
+			continue
+		}
+		if a := d.do(http.MethodPost, path, "alice", huge); a.status < 400 || a.status >= 500 {
+			t.Errorf("POST %s: %d %.200s", path, a.status, a.text)
+		}
+	}
+	for _, path := range []string{"/token", "/revoke", "/introspect", "/device_authorization"} {
+		if a := d.do(http.MethodPost, path, "", huge); a.status != http.StatusRequestEntityTooLarge {
+			t.Errorf("POST %s: %d %.200s", path, a.status, a.text)
+		}
+	}
+}

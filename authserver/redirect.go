@@ -83,8 +83,8 @@ var loopbackHosts = []string{"127.0.0.1", "::1", "localhost"}
 // checkHost refuses hosts and ports that are written in an unusual way.
 func checkHost(u *url.URL) error {
 	switch {
-	case u.Hostname() == "" || strings.HasSuffix(u.Host, ":"):
-		return errors.New("it names no host, or an empty port")
+	case u.Hostname() == "" || strings.HasSuffix(u.Host, ":") || strings.HasSuffix(u.Hostname(), "."):
+		return errors.New("it names no host, or one that ends with a dot or an empty port")
 	case u.Host != strings.ToLower(u.Host) || strings.Contains(u.Host, "%"):
 		return errors.New("its host must be in lower case, with nothing escaped")
 	}

@@ -61,6 +61,7 @@ func TestCheckRedirect(t *testing.T) {
 		"https://app.example.com/call\nback":                     nobody,
 		"https://app.example.com/\u202eback":                     nobody,
 		"https://bücher.example/callback":                        nobody,
+		"https://app.example.com./callback":                      nobody,
 		"https:///callback":                                      nobody,
 		"https:app.example.com/callback":                         nobody,
 		"https://app%2eexample.com/callback":                     nobody,

@@ -105,7 +105,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this path answers "+strings.Join(route.methods, " and "), http.StatusMethodNotAllowed)
 		return
 	}
-	if err := http.NewCrossOriginProtection().Check(r); route.of == people && err != nil {
+	if route.of == people && http.NewCrossOriginProtection().Check(r) != nil {
 		s.pages.WriteProblem(w, page.Problem{
 			Status: http.StatusForbidden, Title: "That came from another site", Request: requestID(r),
 			Text:   "A page of another site sent this form, so nothing was done.",

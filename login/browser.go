@@ -176,7 +176,7 @@ func refused(cause error) error {
 	if refusal := (*oauth2.RetrieveError)(nil); errors.As(cause, &refusal) && refusal.ErrorCode != "" {
 		kind = porterhouse.Refused
 	}
-	return &porterhouse.Error{Kind: kind, Public: "the server gave no token: " + worded(cause).Error(), Err: cause}
+	return &porterhouse.Error{Kind: kind, Public: "the server gave no token", Err: worded(cause)}
 }
 
 //go:embed end.html

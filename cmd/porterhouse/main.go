@@ -3,7 +3,11 @@
 //
 //	porterhouse serve --config porterhouse.yaml   the server
 //	porterhouse demo                              a ClickHouse with sample data, and the server in front of it
-//	porterhouse stdio --config porterhouse.yaml   MCP over standard input and output, for one person
+//	porterhouse login [URL]                       sign in at a Porterhouse, in the browser
+//	porterhouse logout [URL]                      and out again
+//	porterhouse token [URL]                       an access token of that login, for scripts
+//	porterhouse stdio --url URL                   MCP over standard input and output, with that login
+//	porterhouse stdio --config porterhouse.yaml   the same without a server, for one person
 //	porterhouse token create|list|revoke          API tokens
 //	porterhouse whoami --config F --token -       whom a token proves, and why, and which account follows
 //	porterhouse check idp|grants|authenticator    what would go wrong, and what to do
@@ -53,8 +57,10 @@ func commands() []command {
 	return []command{
 		{"serve", "--config FILE", "run the server", serveCommand},
 		{"demo", "[--json] [--port N] [--dir DIR]", "a real ClickHouse with real data, and the server in front of it", demoCommand},
-		{"stdio", "--config FILE", "MCP on standard input and output, as the person of $PORTERHOUSE_TOKEN", stdioCommand},
-		{"token", "create|list|revoke …", "make, list and revoke API tokens", tokenCommand},
+		{"login", loginUsage, "sign in at a Porterhouse: in the browser, or with a code", loginCommand},
+		{"logout", logoutUsage, "end that login, here and at the server", logoutCommand},
+		{"stdio", stdioUsage, "MCP on standard input and output: with that login, or without a server", stdioCommand},
+		{"token", "[URL] | create|list|revoke …", "print an access token of that login; or make, list and revoke API tokens", tokenCommand},
 		{"whoami", whoamiUsage, "whom a token proves, which account follows, and why; changes nothing", whoamiCommand},
 		{"check", "idp|grants|authenticator …", "what identity providers say of themselves; what ClickHouse needs", checkCommand},
 		{"users", "list|release|absent|disable|drop …", "whose the accounts are; accounts of people who are gone", usersCommand},

@@ -18,15 +18,27 @@ import (
 // by everybody who lists processes.
 const stdioToken = "PORTERHOUSE_TOKEN"
 
-// stdioCommand speaks MCP on standard input and output, as one person. Logs go
+const stdioUsage = "--url URL | --config FILE"
+
+// stdioCommand speaks MCP on standard input and output: as the person who is signed
+// in at a server, or without a server, as the person of $PORTERHOUSE_TOKEN. Logs go
 // to standard error: standard output belongs to the protocol.
 func stdioCommand(ctx context.Context, t terminal, args []string) error {
-	f := t.flags("stdio", "--config FILE")
-	path := f.String("config", "porterhouse.yaml", "the configuration `file`")
+	f := t.flags("stdio", stdioUsage)
+	url := f.String("url", "", "the `URL` of a server at which you are signed in (porterhouse login)")
+	path := f.String("config", "porterhouse.yaml", "without a server: the configuration `file`")
 	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
 	}
-	c, err := loadConfig(*path, t.env)
+	if *url != "" {
+		return bridgeTo(ctx, t, *url)
+	}
+	return stdioAlone(ctx, t, *path)
+}
+
+// stdioAlone is the server and its client in one.
+func stdioAlone(ctx context.Context, t terminal, path string) error {
+	c, err := loadConfig(path, t.env)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,22 +15,34 @@ import (
 	"porterhouse/kv"
 )
 
-const tokenUsage = `create --user NAME --expires 90d [--client NAME]
+const tokenUsage = `[URL]
+       porterhouse token create --user NAME --expires 90d [--client NAME]
        porterhouse token list
        porterhouse token revoke ID
 
-With --config FILE the tokens are those of that server, with --file FILE those
+Without a verb it prints an access token of the login at that server, or of the
+only login there is (porterhouse login); it is good for at least a minute.
+
+The verbs are about API tokens: with --config FILE the tokens are those of that server, with --file FILE those
 of a token file; a running server notices within a second.`
 
-// tokenCommand makes, lists and revokes API tokens. It needs no running server:
-// the server watches the same file.
-func tokenCommand(_ context.Context, t terminal, args []string) error {
+// tokenCommand prints an access token of a login; or it makes, lists and revokes API
+// tokens, which needs no running server: the server watches the same file.
+func tokenCommand(ctx context.Context, t terminal, args []string) error {
 	verbs := map[string]func(terminal, []string) error{"create": createToken, "list": listTokens, "revoke": revokeToken}
 	if len(args) > 0 && verbs[args[0]] != nil {
 		return verbs[args[0]](t, args[1:])
 	}
-	fmt.Fprintf(t.stderr, "usage: porterhouse token %s\n", tokenUsage)
-	return errUsage
+	f := t.flags("token", tokenUsage)
+	servers, err := parse(f, args, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(servers) == 1 && !strings.ContainsAny(servers[0], ".:/") { // a verb, misspelt
+		f.Usage()
+		return errUsage
+	}
+	return printToken(ctx, t, strings.Join(servers, ""))
 }
 
 // tokenFlags are those that all verbs have: which file.

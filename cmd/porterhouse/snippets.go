@@ -9,7 +9,8 @@ import (
 // out by the URL alone where to sign in.
 func printClients(w io.Writer, url string) {
 	fmt.Fprintf(w, `Claude Code
-  claude mcp add --transport http clickhouse %[1]s      then /mcp, and authenticate
+  claude mcp add --transport http clickhouse %[1]s
+  and there /mcp, to sign in
 
 Cursor (.cursor/mcp.json)
   {"mcpServers": {"clickhouse": {"url": "%[1]s"}}}

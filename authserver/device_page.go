@@ -83,10 +83,13 @@ func (v *deviceVisit) enter(typed string, wrong bool) {
 	}{v.r.URL.Path, typed, inWords(v.Lifetimes.Device), wrong}})
 }
 
-// signIn sends the browser to sign in, and back here with the code.
-func (v *deviceVisit) signIn() {
+// signIn sends the browser to sign in.
+func (v *deviceVisit) signIn() { http.Redirect(v.w, v.r, v.signInURL(), http.StatusSeeOther) }
+
+// signInURL is where to sign in, and come back from with the code.
+func (v *deviceVisit) signInURL() string {
 	back := url.URL{Path: v.r.URL.Path, RawQuery: "user_code=" + showUserCode(v.code)}
-	http.Redirect(v.w, v.r, v.SignIn+"?return="+url.QueryEscape(back.String()), http.StatusSeeOther)
+	return v.SignIn + "?return=" + url.QueryEscape(back.String())
 }
 
 // answer shows who asks, or does what the person said.
@@ -126,6 +129,7 @@ type deviceView struct {
 	Early      bool // the sign-in ends before anything else does
 	Action     string
 	Consent    string
+	Others     string // URL to sign in as somebody else
 }
 
 // EndsText is Ends for people.
@@ -180,6 +184,7 @@ func (v *deviceVisit) ask() {
 		Early:   !v.who.Expires.IsZero() && v.who.Expires.Before(now.Add(v.Lifetimes.Idle)),
 		Action:  v.r.URL.Path,
 		Consent: v.consents.token(v.who, v.consented()),
+		Others:  v.signInURL(),
 	}})
 }
 

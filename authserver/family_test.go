@@ -93,7 +93,7 @@ func TestRefreshEnds(t *testing.T) {
 				return who, err
 			}
 		})
-		token := d.family().field("refresh_token")
+		token, unused := d.family().field("refresh_token"), d.family().field("refresh_token")
 		d.pass(12*time.Hour - time.Minute)
 		a := d.tokens(refreshing(token))
 		if a.fields["expires_in"] != 60.0 {
@@ -101,6 +101,7 @@ func TestRefreshEnds(t *testing.T) {
 		}
 		d.pass(time.Minute)
 		d.wantOAuthError(d.refresh(a.field("refresh_token")), "invalid_grant")
+		d.wantOAuthError(d.refresh(unused), "invalid_grant")
 		if left := must(d.store.Keys(t.Context(), "family/")); len(left) != 0 {
 			t.Errorf("the store has %v still", left)
 		}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -118,6 +119,7 @@ type settings struct {
 	extra string   // YAML, at the top level
 	env   []string // NAME=value, for the process
 	audit string   // path of the record; "": in the house's directory
+	at    string   // address that it listens at; "": a free port of 127.0.0.1
 	limit func(*exec.Cmd)
 }
 
@@ -143,14 +145,17 @@ func prepareHouse(t *testing.T, clickhouse string, gateway sandbox.Gateway, s se
 	h.config = filepath.Join(h.dir, "porterhouse.yaml")
 	h.write("gateway.password", gateway.Password)
 	h.write("audit.key", strings.Repeat("k3y!", 16))
+	h.write("master.key", strings.Repeat("m4ster! ", 8))
+	h.write("client.secret", clientSecret)
+	h.write("judge.secret", judgeSecret)
 	h.write("porterhouse.yaml", fmt.Sprintf(`
-listen: 127.0.0.1:0
+listen: %s
 clusters:
   main: {url: %q, user: %s, password: "file:gateway.password"}
 users: {name: "{localpart}", domains: [example.com], local_users: {allow: [alice, bob, carol, "person*"]}}
 tokens: {file: tokens.json}
 audit: {file: %q, key: "file:audit.key"}
-%s`, clickhouse, gateway.User, h.audit, s.extra))
+%s`, cmp.Or(s.at, "127.0.0.1:0"), clickhouse, gateway.User, h.audit, s.extra))
 	return h
 }
 

@@ -21,6 +21,12 @@ const rolesOfGroups = `roles_mapping: {map: [{from: "acme:analysts", to: analyst
 // its name. What its ClickHouse users may do is what the program itself prints.
 func provisioned(t *testing.T, processors map[string]string, extra string, env ...string) (*house, *sandbox.Server) {
 	t.Helper()
+	return provisionedAt(t, "127.0.0.1:0", processors, extra, env...)
+}
+
+// provisionedAt is the same at an address that is known before.
+func provisionedAt(t *testing.T, address string, processors map[string]string, extra string, env ...string) (*house, *sandbox.Server) {
+	t.Helper()
 	db, gateway := freshClickHouse(t, sandbox.Options{Init: []string{"CREATE ROLE analysts", "CREATE ROLE staff", "CREATE ROLE others"}})
 	s := settings{env: append(env, "PROVISIONER=makes accounts, and no more")}
 	h := prepareHouse(t, db.HTTP, gateway, s)
@@ -30,7 +36,7 @@ func provisioned(t *testing.T, processors map[string]string, extra string, env .
 		fmt.Fprintf(&directories, "    - {processor: %s, name: \"ph_%s_{user}\", %s}\n", name, name, rolesOfGroups)
 	}
 	h.write("porterhouse.yaml", fmt.Sprintf(`
-listen: 127.0.0.1:0
+listen: %s
 clusters:
   main:
     url: %q
@@ -46,7 +52,7 @@ audit: {file: %q, key: "file:audit.key"}
 token_processors:
 %suser_directories:
   token:
-%s%s`, db.HTTP, gateway.User, mcpAudience, h.audit, list.String(), directories.String(), extra))
+%s%s`, address, db.HTTP, gateway.User, mcpAudience, h.audit, list.String(), directories.String(), extra))
 	h.grant(db)
 	h.start(s)
 	return h, db

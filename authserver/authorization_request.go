@@ -170,6 +170,11 @@ func (a *authorizationRequest) readPrompts(form url.Values) error {
 // silent: nobody is to be shown anything.
 func (a *authorizationRequest) silent() bool { return slices.Contains(a.prompts, "none") }
 
+// anew: a sign-in that was there before may not be good enough.
+func (a *authorizationRequest) anew() bool {
+	return slices.Contains(a.prompts, "login") || slices.Contains(a.prompts, "select_account") || a.maxAge >= 0
+}
+
 // wantsSignIn reports whether the person has to sign in anew, although they are.
 func (a *authorizationRequest) wantsSignIn(who porterhouse.Principal, now time.Time) bool {
 	signedIn := who.Issued
@@ -178,8 +183,12 @@ func (a *authorizationRequest) wantsSignIn(who porterhouse.Principal, now time.T
 		!a.after.IsZero() && signedIn.Before(a.after)
 }
 
-// afterSignIn is the query of the same request for somebody who has signed in anew.
+// afterSignIn is the query of the same request when its person has signed in: anew is
+// then enough, once.
 func (a *authorizationRequest) afterSignIn(now time.Time) (string, error) {
+	if !a.anew() {
+		return a.query, nil
+	}
 	form, err := url.ParseQuery(a.query)
 	if err != nil {
 		return "", err

@@ -33,7 +33,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	switch kind, _ := porterhouse.Explain(err); {
 	case err == nil && !v.ask.wantsSignIn(v.who, s.Now()):
 	case err == nil || kind == porterhouse.Unauthenticated:
-		v.signIn(err == nil)
+		v.signIn()
 		return
 	default:
 		v.fail(err)
@@ -49,22 +49,18 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// signIn sends the browser to sign in, and back here; known: somebody is signed in,
-// but has to do it anew.
-func (v *visit) signIn(known bool) {
+// signIn sends the browser to sign in, and back here.
+func (v *visit) signIn() {
 	if v.ask.silent() {
 		v.fail(refuse("login_required", "nobody is signed in, and prompt=none forbids to ask"))
 		return
 	}
-	back := url.URL{Path: v.r.URL.Path, RawQuery: v.ask.query}
-	if known {
-		query, err := v.ask.afterSignIn(v.Now())
-		if err != nil {
-			v.fail(err)
-			return
-		}
-		back.RawQuery = query
+	query, err := v.ask.afterSignIn(v.Now())
+	if err != nil {
+		v.fail(err)
+		return
 	}
+	back := url.URL{Path: v.r.URL.Path, RawQuery: query}
 	http.Redirect(v.w, v.r, v.SignIn+"?return="+url.QueryEscape(back.String()), http.StatusSeeOther)
 }
 

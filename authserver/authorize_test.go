@@ -206,6 +206,12 @@ func TestSignInAnew(t *testing.T) {
 			t.Errorf("%s: after signing in: %d %s", name, a.status, a.header.Get("Location"))
 		}
 	}
+	location := must(url.Parse(d.do(http.MethodGet, authorizePath(wish("prompt", "login")), "", nil).header.Get("Location")))
+	d.pass(time.Minute)
+	signedInAt = d.now()
+	if a := d.do(http.MethodGet, location.Query().Get("return"), "alice", nil); a.status != http.StatusOK {
+		t.Errorf("who was not signed in has to sign in twice: %d %s", a.status, a.header.Get("Location"))
+	}
 	signedInAt = d.now().Add(-time.Hour)
 	d.page("alice", wish("max_age", "3600"))
 	d.page("alice", wish("prompt", "consent"))

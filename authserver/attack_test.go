@@ -164,3 +164,26 @@ func TestAttackConfusedDeputy(t *testing.T) {
 		t.Errorf("silently sent to %q", a.header.Get("Location"))
 	}
 }
+
+// Whoever reads the store can use nothing of it: it has hashes of what is secret, also
+// of what was given for it.
+func TestStoreHoldsNoSecrets(t *testing.T) {
+	d, _ := openFlow(t, func(c *Config) { c.AllowRegistration = true })
+	fresh, device := d.code(), d.beginAs("robot")
+	first := d.family()
+	second := d.refreshed(first.field("refresh_token"))
+	registered := d.register(map[string]any{"redirect_uris": []string{"https://app.example.com/callback"}})
+	secrets := map[string]string{
+		"a code": fresh, "a device code": device.device, "a user code": strings.ReplaceAll(device.user, "-", ""),
+		"a used refresh token": first.field("refresh_token"), "a refresh token": second,
+		"an access token": first.field("access_token"), "a registered client's secret": registered.field("client_secret"),
+	}
+	for _, key := range must(d.store.Keys(t.Context(), "")) {
+		all := key + string(must(d.store.Get(t.Context(), key)))
+		for name, secret := range secrets {
+			if end := secret[max(0, len(secret)-20):]; secret == "" || strings.Contains(all, end) {
+				t.Errorf("%s has %s: %q", key, name, secret)
+			}
+		}
+	}
+}

@@ -96,6 +96,9 @@ func TestClientCredentials(t *testing.T) {
 	if narrow := d.asProgram("etl", GrantCredentials, "scope", ScopeRead); narrow.field("scope") != ScopeRead {
 		t.Errorf("fewer scopes: %s", narrow.text)
 	}
+	if lenient := d.asProgram("etl", GrantCredentials, "scope", "openid clickhouse:read offline_access"); lenient.field("scope") != ScopeRead || lenient.field("refresh_token") != "" {
+		t.Errorf("asked for what programs have no use for: %s", lenient.text)
+	}
 	d.wantOAuthError(d.asProgram("nobody", GrantCredentials), "unauthorized_client")
 	d.wantOAuthError(d.asProgram("portal", GrantCredentials), "unauthorized_client")
 	d.wantOAuthError(d.asProgram("etl", GrantCredentials, "client_secret", "wrong"), "invalid_client")

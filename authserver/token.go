@@ -147,10 +147,11 @@ func (p *pipeline) target() (Resource, error) {
 // the resource knows, and no more than the request wishes for.
 func (p *pipeline) narrow() ([]string, error) {
 	granted := intersect(p.found.scopes, p.r.client.Scopes, append([]string{ScopeOffline}, p.resource.Scopes...))
-	if p.found.family == "" {
-		granted = without(granted, ScopeOffline)
+	wish := scopesOf(p.r.form.Get("scope"))
+	if p.found.family == "" { // nothing to go on with; some programs ask for it everywhere
+		granted, wish = without(granted, ScopeOffline), without(wish, ScopeOffline)
 	}
-	if wish := scopesOf(p.r.form.Get("scope")); p.grant.narrows && len(wish) > 0 {
+	if p.grant.narrows && len(wish) > 0 {
 		if missing := without(wish, granted...); len(missing) > 0 {
 			return nil, refuse("invalid_scope", "%s is more than was granted; ask for it in a new authorization", strings.Join(missing, " "))
 		}

@@ -140,6 +140,46 @@ func TestGroupsOfUserinfo(t *testing.T) {
 	wantGroups(idp.Alice.Groups...)(t, who)
 }
 
+// The access token that comes with an ID token tells groups, if it is the provider's,
+// for the same person and by way of us; else it is passed over.
+func TestGroupsOfAccessTokens(t *testing.T) {
+	stranger := idp.NewKey(t, "RS256")
+	for name, test := range map[string]struct {
+		sign   *idp.Key // nil: the provider's
+		change idp.Claims
+		want   []string
+	}{
+		"as it should be":         {nil, nil, idp.Alice.Groups},
+		"for any audience":        {nil, idp.Claims{"aud": "https://an.api.example.com"}, idp.Alice.Groups},
+		"of another client":       {nil, idp.Claims{"azp": "another"}, nil},
+		"of no client":            {nil, idp.Claims{"azp": nil}, nil},
+		"of another person":       {nil, idp.Claims{"sub": idp.Bob.Subject}, nil},
+		"of another issuer":       {nil, idp.Claims{"iss": "https://evil.example.com"}, nil},
+		"of the past":             {nil, idp.Claims{"exp": 1}, nil},
+		"no access token":         {nil, idp.Claims{"typ": "ID"}, nil},
+		"by a key of nobody here": {stranger, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := loginHouse(t, "keycloak")
+			i := h.signer
+			i.AccessTokens = func(p idp.Person, c, _ string) string {
+				claims := i.Keycloak(p, "account", c)
+				for claim, value := range test.change {
+					claims = claims.With(claim, value)
+				}
+				if test.sign != nil {
+					return test.sign.Sign(claims, idp.Claims{"kid": i.Key().ID})
+				}
+				return i.Sign(claims)
+			}
+			who, _ := h.mustSignIn(t, h.party(t))
+			if !slices.Equal(who.Groups, test.want) {
+				t.Errorf("groups %q, want %q", who.Groups, test.want)
+			}
+		})
+	}
+}
+
 // People in too many groups for a token are asked for at Graph, by the token of the
 // sign-in itself, or on its behalf where it is for another API.
 func TestEntraOverageAtSignIn(t *testing.T) {

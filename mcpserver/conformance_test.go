@@ -15,17 +15,18 @@ import (
 )
 
 // TestConformance runs the official server suites of both eras against the
-// fixture behind our real door, with authentication on. The suites cannot send a
-// token, so a proxy on loopback adds it.
+// fixture behind our real door, with authentication on: with a token of our own
+// authorization server. The suites cannot send one, so a proxy on loopback adds it.
 func TestConformance(t *testing.T) {
 	node, suite := npmBin(t, "node"), npmBin(t, "conformance")
 	for _, revision := range []string{"2026-07-28", "2025-11-25"} {
 		t.Run(revision, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(fixtureDoor(t))
+			token, verify := ownToken(t)
+			server := httptest.NewServer(fixtureDoor(t, verify))
 			t.Cleanup(server.Close)
 			cmd := exec.CommandContext(t.Context(), node, suite, "server",
-				"--url", withToken(t, server.URL, "alice")+"/mcp", "--requirements", revision, "-o", t.TempDir())
+				"--url", withToken(t, server.URL, token)+"/mcp", "--requirements", revision, "-o", t.TempDir())
 			cmd.Env = append(os.Environ(), "NO_COLOR=1")
 			out, err := cmd.CombinedOutput()
 			passed, scored := scores(string(out))
@@ -71,8 +72,8 @@ func npmBin(t testing.TB, name string) string {
 	return path
 }
 
-// withToken is the URL of a proxy that adds a person's token to every request.
-func withToken(t testing.TB, target, person string) string {
+// withToken is the URL of a proxy that adds a token to every request.
+func withToken(t testing.TB, target, token string) string {
 	to, err := url.Parse(target)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func withToken(t testing.TB, target, person string) string {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Host = r.In.Host // what the door checks
-			r.Out.Header.Set("Authorization", "Bearer "+tokenOf(person))
+			r.Out.Header.Set("Authorization", "Bearer "+token)
 		},
 	}
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

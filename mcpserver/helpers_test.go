@@ -32,9 +32,9 @@ func verify(_ context.Context, token string) (porterhouse.Principal, error) {
 var errScope = porterhouse.Errorf(porterhouse.Refused, "your token lacks the scope clickhouse:read")
 
 // fixtureDoor is our real door around the fixture.
-func fixtureDoor(t *testing.T) *door {
+func fixtureDoor(t *testing.T, verify func(context.Context, string) (porterhouse.Principal, error)) *door {
 	server := newFixture(t)
-	c := withDefaults(Config{Verify: verify, ResourceMetadata: "https://porterhouse.example.com/.well-known/oauth-protected-resource/mcp"})
+	c := withDefaults(Config{Verify: verify, ResourceMetadata: ownIssuer + "/.well-known/oauth-protected-resource/mcp"})
 	server.AddReceivingMiddleware(attend(byRequest, c.Log, c.Now))
 	d, err := newDoor(c, server, &buffers{}, func(string, string, error) {})
 	if err != nil {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +46,49 @@ func TestSessionRefresh(t *testing.T) {
 	})
 	if g := a.renew(third.refresh); g.fault != "invalid_grant" {
 		t.Errorf("after the reuse its successor yields %+v", g)
+	}
+}
+
+// What opens something stands in no log, no record and no store: not what clients and
+// browsers bring, not what they are given.
+func TestSignInLeavesNoSecrets(t *testing.T) {
+	h, at := signInHouse(t, "", settings{})
+	a := h.newAsking(h.register("A client", nowhere), nowhere)
+	p := newHuman(t)
+	h.toConsent(p, a.url(), at, idp.Alice)
+	ours, err := url.Parse(h.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := []string{clientSecret, a.verifier, a.state}
+	for _, cookie := range p.http.Jar.Cookies(ours) {
+		secrets = append(secrets, cookie.Value)
+	}
+	code := a.codeOf(p.press(allow, nowhere, nil))
+	first := a.redeem(code)
+	second := a.renew(first.refresh)
+	h.whoami(second.access)
+	a.renew(second.refresh + "AAAA")
+	a.redeem(code) // a replay, which is told in log and record
+	secrets = append(secrets, code, first.access, first.refresh, second.access, second.refresh)
+
+	store, err := os.ReadFile(filepath.Join(h.dir, "porterhouse.kv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := os.ReadFile(h.audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(record), `"action":"code"`) || !strings.Contains(string(record), `"action":"reuse"`) {
+		t.Errorf("the record lacks what happened:\n%s", record)
+	}
+	for place, text := range map[string]string{"log": h.log.String(), "record": string(record), "store": string(store)} {
+		for _, secret := range secrets {
+			if len(secret) < 16 || strings.Contains(text, secret) {
+				t.Errorf("the %s has %q in it", place, secret)
+			}
+		}
 	}
 }
 

@@ -1,13 +1,17 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
 	"porterhouse/sandbox"
 	"porterhouse/sandbox/idp"
+	"porterhouse/sandbox/openid"
 )
 
 // At npm's oidc-provider, dex and GitHub, all offered on one page, the same happens: a
@@ -17,16 +21,16 @@ func TestSignInProviders(t *testing.T) {
 	address := freeAddress(t)
 	oidc, _ := oidcPlace(t, address)
 	github := idp.StartGitHub(t, idp.Options{Clients: []idp.Client{us(address)}})
-	net := idp.StartInternet(t, github, app{})
+	internet := idp.StartInternet(t, github, app{})
 	places := map[string]place{"oidc": oidc, "dex": dexPlace(t, address), "github": {
 		processor: `{type: github, client_ids: porterhouse, client_secret: "file:client.secret"}`,
-		client:    us(address), button: "GitHub", leads: "https://github.com/", visit: net.Visit,
+		client:    us(address), button: "GitHub", leads: "https://github.com/", visit: internet.Visit,
 	}}
 	processors := map[string]string{}
 	for name, p := range places {
 		processors[name] = p.processor
 	}
-	h, db := provisionedAt(t, address, processors, fmt.Sprintf("identity: {proxy: %q, ca: %q}\nremote_url_allow_hosts: {host: 127.0.0.1, host_regexp: ['.*']}\n", net.Proxy, net.CAFile)+signsIn(places, appRegistered))
+	h, db := provisionedAt(t, address, processors, fmt.Sprintf("identity: {proxy: %q, ca: %q}\nremote_url_allow_hosts: {host: 127.0.0.1, host_regexp: ['.*']}\n", internet.Proxy, internet.CAFile)+signsIn(places, appRegistered))
 	people := map[string]idp.Person{"oidc": idp.Alice, "dex": idp.Bob, "github": idp.Octo}
 	want := map[string]string{
 		"oidc":   "ph_oidc_alice@example.com analysts,staff",
@@ -87,5 +91,46 @@ func TestSignInDemo(t *testing.T) {
 				t.Errorf("whoami says %q", who)
 			}
 		})
+	}
+}
+
+// openid-client, which only accepts what OpenID Connect allows, is content with the
+// demo's provider.
+func TestDemoProviderJudged(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := openid.Client{ID: "judge", Secret: clientSecret, RedirectURIs: []string{nowhere}}
+	provider, err := openid.New(openid.Config{
+		Issuer:  "http://" + listener.Addr().String(),
+		People:  []openid.Person{{Subject: "u-1", Name: "Alice", Email: "alice@example.com", Groups: []string{"analysts"}}},
+		Clients: []openid.Client{client},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := &http.Server{Handler: provider}
+	go func() { _ = web.Serve(listener) }() // until the test closes it
+	t.Cleanup(func() { _ = web.Close() })   // nobody asks any more
+
+	script, person := newDesk(t).start([]string{"SECRET=" + clientSecret}, "clients/judge_demo.mjs", provider.Issuer, client.ID, nowhere), newHuman(t)
+	var asked, last wish
+	script.line(&asked)
+	person.open(asked.Open, "")
+	script.tell(map[string]string{"back": person.press("Alice", nowhere, nil).String()})
+	script.line(&last)
+	script.wait()
+	var seen struct {
+		Claims, User map[string]any
+		Marked       bool
+		Again        string
+	}
+	if err := json.Unmarshal(last.Result, &seen); err != nil {
+		t.Fatal(err)
+	}
+	groups := []any{"analysts"}
+	if seen.Claims["sub"] != "u-1" || seen.User["email"] != "alice@example.com" || !reflect.DeepEqual(seen.User["groups"], groups) || !seen.Marked || seen.Again != "invalid_grant 400" {
+		t.Errorf("%+v", seen)
 	}
 }

@@ -45,32 +45,32 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if code, text := refusal(q); code != "" {
-		p.back(w, r, request, url.Values{"error": {code}, "error_description": {text}})
+		request.back(w, r, p.Issuer, url.Values{"error": {code}, "error_description": {text}})
 		return
 	}
 	if r.Method != http.MethodPost {
 		p.pages.write(w, http.StatusOK, "choose", chooser{
-			Client: request.client.label(), Host: request.redirect.Host, Action: "?" + r.URL.RawQuery, People: p.choices(),
+			Client: request.client.label(), Host: request.redirect.Host, Action: "?" + r.URL.RawQuery, People: p.people.choices(),
 		})
 		return
 	}
 	subject := r.PostFormValue("person")
-	if _, ok := p.person(subject); !ok {
-		p.back(w, r, request, url.Values{"error": {"access_denied"}, "error_description": {"nobody signed in"}})
+	if _, ok := p.people.find(subject); !ok {
+		request.back(w, r, p.Issuer, url.Values{"error": {"access_denied"}, "error_description": {"nobody signed in"}})
 		return
 	}
 	g := grant{subject: subject, client: request.client.ID, scopes: request.scopes, nonce: request.nonce, at: p.Now()}
 	key, err := p.codes.add(code{grant: g, redirect: request.redirect.String(), challenge: request.challenge})
 	if err != nil {
-		p.back(w, r, request, url.Values{"error": {"temporarily_unavailable"}, "error_description": {err.Error()}})
+		request.back(w, r, p.Issuer, url.Values{"error": {"temporarily_unavailable"}, "error_description": {err.Error()}})
 		return
 	}
-	p.back(w, r, request, url.Values{"code": {key}})
+	request.back(w, r, p.Issuer, url.Values{"code": {key}})
 }
 
 // read finds the client and where its answer goes; the text is why it cannot.
-func (p *Provider) read(q url.Values) (request, string) {
-	client, ok := p.client(q.Get("client_id"))
+func (c Config) read(q url.Values) (request, string) {
+	client, ok := c.client(q.Get("client_id"))
 	if !ok {
 		return request{}, "No application with this client_id is known here."
 	}
@@ -124,11 +124,11 @@ func known(asked string) []string {
 
 // back sends the browser back to the client, with the state and with who says so
 // (RFC 9207).
-func (p *Provider) back(w http.ResponseWriter, r *http.Request, to request, answer url.Values) {
+func (to request) back(w http.ResponseWriter, r *http.Request, issuer string, answer url.Values) {
 	if to.state != "" {
 		answer.Set("state", to.state)
 	}
-	answer.Set("iss", p.Issuer)
+	answer.Set("iss", issuer)
 	u := *to.redirect
 	if u.RawQuery != "" {
 		u.RawQuery += "&"

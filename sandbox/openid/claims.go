@@ -2,14 +2,10 @@ package openid
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // answer is what /token gives.
@@ -24,7 +20,7 @@ type answer struct {
 
 // answer mints the tokens of a grant, unless the person has been disabled since.
 func (p *Provider) answer(g grant, refresh string) (answer, *failure) {
-	person, ok := p.person(g.subject)
+	person, ok := p.people.find(g.subject)
 	if !ok {
 		return answer{}, &failure{"invalid_grant", "this person is let in no more"}
 	}
@@ -32,7 +28,7 @@ func (p *Provider) answer(g grant, refresh string) (answer, *failure) {
 	common := map[string]any{
 		"iss": p.Issuer, "sub": person.Subject, "iat": now.Unix(), "exp": now.Add(tokenLife).Unix(), Marker: true,
 	}
-	access, err := p.sign("at+jwt", common, map[string]any{
+	access, err := p.signer.sign(accessType, common, map[string]any{
 		"aud": p.Issuer, "client_id": g.client, "scope": strings.Join(g.scopes, " "), "jti": rand.Text(), "auth_time": g.at.Unix(),
 	})
 	if err != nil {
@@ -42,7 +38,7 @@ func (p *Provider) answer(g grant, refresh string) (answer, *failure) {
 	if g.nonce != "" {
 		about["nonce"] = g.nonce
 	}
-	id, err := p.sign("JWT", common, about, profile(person, g.scopes))
+	id, err := p.signer.sign("JWT", common, about, profile(person, g.scopes))
 	if err != nil {
 		return answer{}, &failure{"server_error", "signing failed"}
 	}
@@ -65,28 +61,6 @@ func profile(person Person, scopes []string) map[string]any {
 	return claims
 }
 
-// sign makes a JWT of all claims.
-func (p *Provider) sign(kind string, claims ...map[string]any) (string, error) {
-	all := map[string]any{}
-	for _, some := range claims {
-		maps.Copy(all, some)
-	}
-	payload, err := json.Marshal(all)
-	if err != nil {
-		return "", err
-	}
-	key := jose.JSONWebKey{Key: p.key, KeyID: keyID}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, (&jose.SignerOptions{}).WithType(jose.ContentType(kind)))
-	if err != nil {
-		return "", err
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		return "", err
-	}
-	return signed.CompactSerialize()
-}
-
 // userinfo answers with the claims of whom the access token is for (OpenID Connect
 // Core, 5.3).
 func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
@@ -96,7 +70,11 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token", "error_description": "send an access token"})
 		return
 	}
-	person, scopes, err := p.bearer(token)
+	subject, scopes, err := p.signer.verify(token)
+	person, ok := p.people.find(subject)
+	if err == nil && !ok {
+		err = errors.New("this person is let in no more")
+	}
 	if err != nil {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="demo", error="invalid_token"`)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token", "error_description": err.Error()})
@@ -105,29 +83,4 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 	claims := profile(person, scopes)
 	claims["sub"], claims[Marker] = person.Subject, true
 	writeJSON(w, http.StatusOK, claims)
-}
-
-// bearer verifies an access token of our own.
-func (p *Provider) bearer(token string) (Person, []string, error) {
-	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
-	if err != nil {
-		return Person{}, nil, errors.New("this is no token of ours")
-	}
-	payload, err := signed.Verify(p.key.Public())
-	if err != nil || signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType] != "at+jwt" {
-		return Person{}, nil, errors.New("this is no access token of ours")
-	}
-	var claims struct {
-		Subject string `json:"sub"`
-		Expires int64  `json:"exp"`
-		Scope   string `json:"scope"`
-	}
-	if err := json.Unmarshal(payload, &claims); err != nil || p.Now().Unix() >= claims.Expires {
-		return Person{}, nil, errors.New("the time of this token is over")
-	}
-	person, ok := p.person(claims.Subject)
-	if !ok {
-		return Person{}, nil, errors.New("this person is let in no more")
-	}
-	return person, strings.Fields(claims.Scope), nil
 }

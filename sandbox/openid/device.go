@@ -74,13 +74,13 @@ func normal(typed string) string {
 // devicePage asks for the code of the other screen, and for who one is.
 func (p *Provider) devicePage(w http.ResponseWriter, r *http.Request) {
 	typed := r.FormValue("user_code")
-	page := chooser{Action: "device", Code: typed, Typing: true, People: p.choices()}
+	page := chooser{Action: "device", Code: typed, Typing: true, People: p.people.choices()}
 	if r.Method != http.MethodPost {
 		p.pages.write(w, http.StatusOK, "choose", page)
 		return
 	}
 	subject := r.PostFormValue("person")
-	_, ok := p.person(subject)
+	_, ok := p.people.find(subject)
 	user := normal(typed)
 	key, found := p.devices.key(func(d device) bool {
 		return d.subject == "" && !d.denied && len(user) == 8 && subtle.ConstantTimeCompare([]byte(d.user), []byte(user)) == 1

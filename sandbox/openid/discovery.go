@@ -10,9 +10,6 @@ import (
 // Marker is the member of the discovery document and of tokens that says it is a demo.
 const Marker = "porterhouse_demo"
 
-// keyID is the only key's.
-const keyID = "demo"
-
 // scopes are those that change anything: what is told of a person, and a refresh token.
 var scopes = []string{"openid", "profile", "email", "groups", "offline_access"}
 
@@ -24,14 +21,14 @@ const (
 )
 
 // discovery answers with OpenID Connect Discovery 1.0, 3.
-func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]any{
-		"issuer":                                p.Issuer,
-		"authorization_endpoint":                p.Issuer + "/authorize",
-		"token_endpoint":                        p.Issuer + "/token",
-		"device_authorization_endpoint":         p.Issuer + "/device_authorization",
-		"userinfo_endpoint":                     p.Issuer + "/userinfo",
-		"jwks_uri":                              p.Issuer + "/jwks",
+func discovery(issuer string) http.HandlerFunc {
+	document := map[string]any{
+		"issuer":                                issuer,
+		"authorization_endpoint":                issuer + "/authorize",
+		"token_endpoint":                        issuer + "/token",
+		"device_authorization_endpoint":         issuer + "/device_authorization",
+		"userinfo_endpoint":                     issuer + "/userinfo",
+		"jwks_uri":                              issuer + "/jwks",
 		"response_types_supported":              []string{"code"},
 		"response_modes_supported":              []string{"query"},
 		"grant_types_supported":                 []string{grantCode, grantRefresh, grantDevice},
@@ -44,14 +41,8 @@ func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request) {
 			"email", "email_verified", "groups", Marker},
 		"authorization_response_iss_parameter_supported": true,
 		Marker: true,
-	})
-}
-
-// keys answers with the key set (RFC 7517).
-func (p *Provider) keys(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
-		{Key: p.key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"},
-	}})
+	}
+	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, document) }
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -24,7 +24,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -56,15 +55,13 @@ type Config struct {
 // thing. It is safe for concurrent use.
 type Provider struct {
 	Config
-	key      *rsa.PrivateKey
 	mux      http.Handler
 	pages    pages
+	people   *people
+	signer   signer
 	codes    *shelf[code]
 	devices  *shelf[device]
 	families *shelf[family]
-
-	mu       sync.Mutex
-	disabled map[string]bool // by subject
 }
 
 // How long things last.
@@ -88,7 +85,7 @@ func New(c Config) (*Provider, error) {
 		return nil, fmt.Errorf("openid: making the key: %w", err)
 	}
 	p := &Provider{
-		Config: c, key: key, disabled: map[string]bool{},
+		Config: c, people: &people{all: c.People, disabled: map[string]bool{}}, signer: signer{key, c.Now},
 		codes:    newShelf[code](codeLife, 1_000, c.Now),
 		devices:  newShelf[device](deviceLife, 1_000, c.Now),
 		families: newShelf[family](familyLife, 10_000, c.Now),
@@ -137,8 +134,8 @@ func (p *Provider) routes() http.Handler {
 	issuer, _ := url.Parse(p.Issuer) // check has parsed it
 	mux := http.NewServeMux()
 	for pattern, handle := range map[string]http.HandlerFunc{
-		"GET /.well-known/openid-configuration": p.discovery,
-		"GET /jwks":                             p.keys,
+		"GET /.well-known/openid-configuration": discovery(p.Issuer),
+		"GET /jwks":                             p.signer.keys,
 		"GET /authorize":                        p.authorize,
 		"POST /authorize":                       p.authorize,
 		"POST /token":                           p.token,
@@ -165,33 +162,16 @@ func (p *Provider) routes() http.Handler {
 // Disable makes the provider refuse a person from now on, or again let them in; as
 // when somebody leaves a company. What they hold is refused too, at once.
 func (p *Provider) Disable(_ context.Context, subject string, disabled bool) error {
-	if !slices.ContainsFunc(p.People, func(o Person) bool { return o.Subject == subject }) {
-		return fmt.Errorf("openid: there is nobody with the subject %q", subject)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.disabled[subject] = disabled
-	return nil
-}
-
-// person finds somebody who is not disabled.
-func (p *Provider) person(subject string) (Person, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	i := slices.IndexFunc(p.People, func(o Person) bool { return o.Subject == subject })
-	if i < 0 || p.disabled[subject] {
-		return Person{}, false
-	}
-	return p.People[i], true
+	return p.people.disable(subject, disabled)
 }
 
 // client finds a client.
-func (p *Provider) client(id string) (Client, bool) {
-	i := slices.IndexFunc(p.Clients, func(o Client) bool { return o.ID == id })
+func (c Config) client(id string) (Client, bool) {
+	i := slices.IndexFunc(c.Clients, func(o Client) bool { return o.ID == id })
 	if i < 0 {
 		return Client{}, false
 	}
-	return p.Clients[i], true
+	return c.Clients[i], true
 }
 
 // label is what people call a client.

@@ -44,27 +44,6 @@ type chooser struct {
 	People       []choice
 }
 
-// choice is a person as the page shows them.
-type choice struct {
-	Person
-	Initial string
-	Gone    bool // disabled
-}
-
-func (p *Provider) choices() []choice {
-	var list []choice
-	for _, person := range p.People {
-		_, here := p.person(person.Subject)
-		c := choice{Person: person, Gone: !here}
-		for _, r := range person.Name {
-			c.Initial = string(r)
-			break
-		}
-		list = append(list, c)
-	}
-	return list
-}
-
 // write answers with a page.
 func (p pages) write(w http.ResponseWriter, status int, name string, data any) {
 	var page bytes.Buffer

@@ -48,7 +48,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 
 // authenticate reads the form and proves which client sent it: by Basic, by the
 // secret in the form, or, a public one, by its name.
-func (p *Provider) authenticate(r *http.Request) (Client, *failure) {
+func (c Config) authenticate(r *http.Request) (Client, *failure) {
 	if err := r.ParseForm(); err != nil {
 		return Client{}, &failure{"invalid_request", "the form cannot be read"}
 	}
@@ -67,7 +67,7 @@ func (p *Provider) authenticate(r *http.Request) (Client, *failure) {
 			return Client{}, &failure{"invalid_client", "the client_secret is not encoded as in a form"}
 		}
 	}
-	client, ok := p.client(id)
+	client, ok := c.client(id)
 	if !ok || subtle.ConstantTimeCompare([]byte(client.Secret), []byte(secret)) != 1 {
 		return Client{}, &failure{"invalid_client", "no such client, or another secret"}
 	}
@@ -126,7 +126,7 @@ func (p *Provider) refresh(client Client, form url.Values) (answer, *failure) {
 			no = &failure{"invalid_grant", "the refresh token was used before: all of its family end"}
 			return false
 		}
-		if _, ok := p.person(f.subject); !ok {
+		if _, ok := p.people.find(f.subject); !ok {
 			no = &failure{"invalid_grant", "this person is let in no more"}
 			return true
 		}

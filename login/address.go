@@ -53,3 +53,11 @@ func origin(at *url.URL) string { return at.Scheme + "://" + at.Host }
 func plain(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
+
+// tame reports whether text can be pasted into a shell and means itself there: we
+// show it as part of commands.
+func tame(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(":/._~%-[]", r))
+	})
+}

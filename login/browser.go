@@ -24,14 +24,15 @@ import (
 
 // Options say how somebody signs in.
 type Options struct {
-	Scope  string                 // asked for; "": what the server gives by itself
-	Say    io.Writer              // what the person has to know
-	Browse func(url string) error // opens a browser; nil: OpenBrowser
-	Wait   time.Duration          // for the person; 0: 10 min
+	Scope    string                 // asked for; "": what the server gives by itself
+	Resource string                 // what the tokens are for, by the URL that the server knows it by; "": its MCP door
+	Say      io.Writer              // what the person has to know
+	Browse   func(url string) error // opens a browser; nil: OpenBrowser
+	Wait     time.Duration          // for the person; 0: 10 min
 }
 
-// patience is Wait, or its default.
-func (o Options) patience() time.Duration {
+// wait is Wait, or its default.
+func (o Options) wait() time.Duration {
 	if o.Wait > 0 {
 		return o.Wait
 	}
@@ -41,7 +42,7 @@ func (o Options) patience() time.Duration {
 // InBrowser signs in at the server that a person names, in a browser on this machine
 // (RFC 8252): the browser comes back to a port of ours, with a code.
 func (l *Logins) InBrowser(ctx context.Context, given string, o Options) (Login, error) {
-	_, s, err := l.discover(ctx, given)
+	_, s, err := l.discover(ctx, given, o)
 	if err != nil {
 		return Login{}, err
 	}
@@ -49,7 +50,7 @@ func (l *Logins) InBrowser(ctx context.Context, given string, o Options) (Login,
 	if err != nil {
 		return Login{}, fmt.Errorf("no port for the browser to come back to: %w; try --device", err)
 	}
-	t := newTrip(l, s, o.Scope, listener.Addr().String())
+	t := newTrip(l, s, o, listener.Addr().String())
 	web := &http.Server{Handler: t, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = web.Serve(listener) }) // ends when it is shut down
@@ -66,8 +67,8 @@ func (l *Logins) InBrowser(ctx context.Context, given string, o Options) (Login,
 	select {
 	case r := <-t.done:
 		return r.login, r.err
-	case <-time.After(o.patience()):
-		return Login{}, porterhouse.Errorf(porterhouse.Unauthenticated, "nobody signed in within %s: run porterhouse login again", o.patience())
+	case <-time.After(o.wait()):
+		return Login{}, porterhouse.Errorf(porterhouse.Unauthenticated, "nobody signed in within %s: run porterhouse login again", o.wait())
 	case <-ctx.Done():
 		return Login{}, ctx.Err()
 	}
@@ -91,7 +92,7 @@ type trip struct {
 	state    string
 	verifier string
 	url      string // where the browser is sent
-	scope    string
+	options  Options
 	done     chan outcome
 
 	once sync.Mutex
@@ -107,10 +108,10 @@ type outcome struct {
 // callbackPath is that of the redirect that servers know us by.
 const callbackPath = "/callback"
 
-func newTrip(l *Logins, s server, scope, host string) *trip {
-	t := &trip{logins: l, server: s, oauth: l.oauth(s), host: host, state: rand.Text(), verifier: oauth2.GenerateVerifier(), scope: scope, done: make(chan outcome, 1)}
+func newTrip(l *Logins, s server, o Options, host string) *trip {
+	t := &trip{logins: l, server: s, oauth: oauthFor(s), host: host, state: rand.Text(), verifier: oauth2.GenerateVerifier(), options: o, done: make(chan outcome, 1)}
 	t.oauth.RedirectURL = "http://" + host + callbackPath
-	t.oauth.Scopes = strings.Fields(scope)
+	t.oauth.Scopes = strings.Fields(o.Scope)
 	t.url = t.oauth.AuthCodeURL(t.state, oauth2.S256ChallengeOption(t.verifier), resourceOf(s))
 	return t
 }
@@ -163,11 +164,11 @@ func (t *trip) finish(ctx context.Context, issuer, code, refusal, description st
 	case code == "":
 		return Login{}, porterhouse.Errorf(porterhouse.Invalid, "the browser came back without a code: run porterhouse login again")
 	}
-	token, err := t.oauth.Exchange(t.logins.context(ctx), code, oauth2.VerifierOption(t.verifier), resourceOf(t.server))
+	token, err := t.oauth.Exchange(t.logins.wire.context(ctx), code, oauth2.VerifierOption(t.verifier), resourceOf(t.server))
 	if err != nil {
 		return Login{}, refused(err)
 	}
-	return t.logins.keep(ctx, t.server, t.scope, token)
+	return t.logins.keep(ctx, t.server, t.options, token)
 }
 
 // refused says that a server gave no token.

@@ -15,16 +15,16 @@ import (
 // ByDevice signs in at the server that a person names, in a browser anywhere: a code
 // is shown here and typed there (RFC 8628).
 func (l *Logins) ByDevice(ctx context.Context, given string, o Options) (Login, error) {
-	at, s, err := l.discover(ctx, given)
+	at, s, err := l.discover(ctx, given, o)
 	if err != nil {
 		return Login{}, err
 	}
 	if s.device == "" {
 		return Login{}, porterhouse.Errorf(porterhouse.Invalid, "%s does not let devices sign in: leave out --device", at)
 	}
-	oauth := l.oauth(s)
+	oauth := oauthFor(s)
 	oauth.Scopes = strings.Fields(o.Scope)
-	asked, err := oauth.DeviceAuth(l.context(ctx), resourceOf(s))
+	asked, err := oauth.DeviceAuth(l.wire.context(ctx), resourceOf(s))
 	if err != nil {
 		return Login{}, refused(err)
 	}
@@ -33,13 +33,13 @@ func (l *Logins) ByDevice(ctx context.Context, given string, o Options) (Login, 
 	}
 	fmt.Fprintf(o.Say, "Open this page on any device:\n\n  %s\n\nand type this code there, if it is not there already:\n\n  %s\n\nIt must be the page of %s: sign in nowhere else.\n",
 		link(at, asked), printable(asked.UserCode), at.Host)
-	ctx, cancel := context.WithTimeout(ctx, o.patience())
+	ctx, cancel := context.WithTimeout(ctx, o.wait())
 	defer cancel()
-	token, err := oauth.DeviceAccessToken(l.context(ctx), asked)
+	token, err := oauth.DeviceAccessToken(l.wire.context(ctx), asked)
 	if err != nil {
 		return Login{}, notGiven(err)
 	}
-	return l.keep(ctx, s, o.Scope, token)
+	return l.keep(ctx, s, o, token)
 }
 
 // maxInterval is the longest pause between two questions that we agree to, in seconds.

@@ -2,10 +2,8 @@ package login
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,6 +17,7 @@ import (
 // server is what a server's papers say, all of it on the server itself.
 type server struct {
 	resource  string
+	elsewhere string // URL of the server, when the resource is another than its own
 	issuer    string
 	authorize string
 	token     string
@@ -27,18 +26,24 @@ type server struct {
 }
 
 // discover finds out where the server that a person names lets people sign in.
-func (l *Logins) discover(ctx context.Context, given string) (at *url.URL, s server, err error) {
+func (l *Logins) discover(ctx context.Context, given string, o Options) (at *url.URL, s server, err error) {
 	if _, err := l.store.read(); err != nil {
 		return nil, server{}, err // before anybody signs in: what they get could not be kept
 	}
 	if at, err = address(given); err != nil {
 		return nil, server{}, err
 	}
-	p, err := l.protectedResource(ctx, at)
+	if u, err := url.Parse(o.Resource); err != nil || !plain(o.Resource) || o.Resource != "" && !u.IsAbs() {
+		return nil, server{}, porterhouse.Errorf(porterhouse.Invalid, "the resource %q is no URL", o.Resource)
+	}
+	p, err := l.wire.protectedResource(ctx, at)
 	if err != nil {
 		return nil, server{}, err
 	}
-	s, err = l.authorizationServer(ctx, at, p)
+	s, err = l.wire.authorizationServer(ctx, at, p)
+	if o.Resource != "" && o.Resource != s.resource {
+		s.resource, s.elsewhere = o.Resource, at.String()
+	}
 	return at, s, err
 }
 
@@ -50,7 +55,7 @@ type papers struct {
 
 // protectedResource reads them: at the places where they belong, or where the server
 // itself says that they are when it refuses somebody without a token.
-func (l *Logins) protectedResource(ctx context.Context, at *url.URL) (papers, error) {
+func (w wire) protectedResource(ctx context.Context, at *url.URL) (papers, error) {
 	const path = "/.well-known/oauth-protected-resource"
 	places := []string{origin(at) + path}
 	if at.Path != "" {
@@ -58,14 +63,14 @@ func (l *Logins) protectedResource(ctx context.Context, at *url.URL) (papers, er
 	}
 	for _, place := range places {
 		var p papers
-		switch found, err := l.get(ctx, place, &p); {
+		switch found, err := w.get(ctx, place, &p); {
 		case err != nil:
 			return papers{}, unreachable(at, err)
 		case found:
 			return p, checkResource(at, p)
 		}
 	}
-	place, err := l.challenge(ctx, at)
+	place, err := w.challenge(ctx, at)
 	if err != nil {
 		return papers{}, unreachable(at, err)
 	}
@@ -73,7 +78,7 @@ func (l *Logins) protectedResource(ctx context.Context, at *url.URL) (papers, er
 	if !sameServer(at, place) {
 		return papers{}, porterhouse.Errorf(porterhouse.Invalid, "there is no Porterhouse at %s: it does not say where to sign in. Look at the URL again", at)
 	}
-	if found, err := l.get(ctx, place, &p); err != nil || !found {
+	if found, err := w.get(ctx, place, &p); err != nil || !found {
 		return papers{}, unreachable(at, fmt.Errorf("%s is not there: %w", place, err))
 	}
 	return p, checkResource(at, p)
@@ -81,19 +86,19 @@ func (l *Logins) protectedResource(ctx context.Context, at *url.URL) (papers, er
 
 // checkResource holds what the papers are for against what was asked.
 func checkResource(at *url.URL, p papers) error {
-	if !covers(at, p.Resource) || !sameServer(at, p.Resource) {
+	if !covers(at, p.Resource) || !sameServer(at, p.Resource) || !tame(p.Resource) {
 		return porterhouse.Errorf(porterhouse.Invalid, "%s says that it is %q: give that URL if it is the server that you mean, and else do not sign in there", at, printable(p.Resource))
 	}
 	return nil
 }
 
 // challenge asks at without a token, for the address in the refusal (RFC 9728, 5.1).
-func (l *Logins) challenge(ctx context.Context, at *url.URL) (string, error) {
+func (w wire) challenge(ctx context.Context, at *url.URL) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
 		return "", err
 	}
-	response, err := l.http.Do(request)
+	response, err := w.client.Do(request)
 	if err != nil {
 		return "", err
 	}
@@ -123,7 +128,7 @@ type statement struct {
 // authorizationServer reads the statement of the issuer that the papers name. It must
 // be the same server, and all of its addresses too: a code or a token that went
 // elsewhere would be in strange hands (RFC 9700, 4.4).
-func (l *Logins) authorizationServer(ctx context.Context, at *url.URL, p papers) (server, error) {
+func (w wire) authorizationServer(ctx context.Context, at *url.URL, p papers) (server, error) {
 	i := slices.IndexFunc(p.Servers, func(s string) bool { return sameServer(at, s) })
 	if i < 0 {
 		return server{}, porterhouse.Errorf(porterhouse.Invalid, "people do not sign in at %s itself: it takes tokens of %s. Get one there, or ask its operator to switch sign-in on", at, printable(strings.Join(p.Servers, ", ")))
@@ -136,7 +141,7 @@ func (l *Logins) authorizationServer(ctx context.Context, at *url.URL, p papers)
 		origin(at) + path + "/.well-known/openid-configuration",
 	} {
 		var s statement
-		switch found, err := l.get(ctx, place, &s); {
+		switch found, err := w.get(ctx, place, &s); {
 		case err != nil:
 			return server{}, unreachable(at, err)
 		case found:
@@ -163,36 +168,7 @@ func (s statement) check(at *url.URL, issuer, resource string) (server, error) {
 	if !slices.Contains(s.PKCE, "S256") {
 		return server{}, porterhouse.Errorf(porterhouse.Invalid, "%s does not protect codes with PKCE (S256): it is no Porterhouse", at)
 	}
-	return server{resource, issuer, s.Authorize, s.Token, s.Device, s.Revoke}, nil
-}
-
-// maxDocument bounds an answer, in bytes.
-const maxDocument = 1 << 20
-
-// get reads a JSON document; it is not found when the server says 4xx.
-func (l *Logins) get(ctx context.Context, place string, into any) (found bool, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
-	if err != nil {
-		return false, err
-	}
-	request.Header.Set("Accept", "application/json")
-	response, err := l.http.Do(request)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = response.Body.Close() }() // it was read, or is not wanted
-	switch {
-	case response.StatusCode/100 == 4:
-		return false, nil
-	case response.StatusCode/100 == 3:
-		return false, fmt.Errorf("%s sends to %q: give the URL of the server itself", place, printable(response.Header.Get("Location")))
-	case response.StatusCode != http.StatusOK:
-		return false, fmt.Errorf("%s answers %s", place, response.Status)
-	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxDocument)).Decode(into); err != nil {
-		return false, nil // a page for people, as many servers have for every path
-	}
-	return true, nil
+	return server{resource: resource, issuer: issuer, authorize: s.Authorize, token: s.Token, device: s.Device, revoke: s.Revoke}, nil
 }
 
 // unreachable says that a server could not be asked where to sign in.

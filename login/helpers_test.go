@@ -20,8 +20,9 @@ import (
 // gate is a server on the wire: it does what a Porterhouse does, as far as a client
 // can tell, and what change makes of its answers.
 type gate struct {
-	t   *testing.T
-	url string
+	t        *testing.T
+	url      string
+	resource string // that tokens are asked for
 
 	mu        sync.Mutex
 	codes     map[string]url.Values // code ─▶ the authorization request
@@ -47,7 +48,7 @@ func newGate(t *testing.T) *gate {
 		}
 	}))
 	t.Cleanup(server.Close)
-	g.url = server.URL
+	g.url, g.resource = server.URL, server.URL+"/mcp"
 	g.papers = map[string]any{"resource": g.url + "/mcp", "authorization_servers": []string{g.url}}
 	g.statement = map[string]any{
 		"issuer": g.url, "authorization_endpoint": g.url + "/authorize", "token_endpoint": g.url + "/token",
@@ -90,7 +91,7 @@ func (g *gate) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	to, err := url.Parse(q.Get("redirect_uri"))
 	if err != nil || to.Hostname() != "127.0.0.1" || to.Path != "/callback" || q.Get("client_id") != ClientID ||
-		q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" || q.Get("resource") != g.url+"/mcp" {
+		q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" || q.Get("resource") != g.resource {
 		g.t.Errorf("the request is %v", q)
 	}
 	g.mu.Lock()
@@ -148,9 +149,12 @@ func (g *gate) token(w http.ResponseWriter, r *http.Request) {
 	}
 	g.current = "phr_" + rand.Text()
 	g.json(w, http.StatusOK, map[string]any{
-		"access_token": "access-" + rand.Text(), "token_type": "Bearer", "expires_in": 300, "refresh_token": g.current, "scope": "clickhouse:read offline_access",
+		"access_token": rand.Text() + "." + aliceClaims + ".signature", "token_type": "Bearer", "expires_in": 300, "refresh_token": g.current, "scope": "clickhouse:read offline_access",
 	})
 }
+
+// aliceClaims are what the server's tokens say, with something for the terminal.
+var aliceClaims = base64.RawURLEncoding.EncodeToString([]byte(`{"name":"alice@example.com\u001b[2J"}`))
 
 func (g *gate) revoke(_ http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()

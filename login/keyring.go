@@ -145,7 +145,7 @@ func (s store) open(ctx context.Context, r record) (tokens, error) {
 	}
 	key, err := s.key(ctx, false)
 	if err != nil {
-		return tokens{}, &porterhouse.Error{Kind: porterhouse.Unauthenticated, Public: "the login at " + r.Resource + " is locked by the keyring: unlock that, or run porterhouse login " + r.Resource, Err: err}
+		return tokens{}, &porterhouse.Error{Kind: porterhouse.Unauthenticated, Public: "the login at " + r.Resource + " is locked by the keyring: unlock that, or run " + r.again(), Err: err}
 	}
 	box, err := boxOf(key)
 	if err != nil {
@@ -157,7 +157,7 @@ func (s store) open(ctx context.Context, r record) (tokens, error) {
 		err = json.Unmarshal(plain, &kept)
 	}
 	if err != nil {
-		return tokens{}, ended(r.Resource, errors.New("what is kept of it was changed, or sealed with another key"))
+		return tokens{}, r.ended(errors.New("what is kept of it was changed, or sealed with another key"))
 	}
 	return kept, nil
 }

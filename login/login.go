@@ -43,7 +43,7 @@ type Config struct {
 // concurrent use, also by several processes.
 type Logins struct {
 	store store
-	http  *http.Client
+	wire  wire
 	now   func() time.Time
 }
 
@@ -52,20 +52,17 @@ func New(c Config) (*Logins, error) {
 	if !filepath.IsAbs(c.Dir) {
 		return nil, fmt.Errorf("login: the directory %q must be an absolute path", c.Dir)
 	}
-	if c.HTTP == nil {
-		c.HTTP = &http.Client{Timeout: 30 * time.Second}
-	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	own := *c.HTTP
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token follows nobody
-	return &Logins{store{dir: c.Dir, keyring: c.Keyring}, &own, c.Now}, nil
+	return &Logins{store{dir: c.Dir, keyring: c.Keyring}, newWire(c.HTTP), c.Now}, nil
 }
 
 // Login is one sign-in that is kept.
 type Login struct {
-	Resource string // what its tokens are for, and what it is called: https://host/mcp
+	Resource string // what its tokens are for, and what it is called: https://host/mcp, unless Options named another
+	Server   string // where to sign in for it: Resource, or the URL of the server that gives tokens for it
+	Person   string // who signed in, as the token says; "": it does not. For people, and no proof
 	Scope    string // that was granted
 	SignedIn time.Time
 	Sealed   bool // kept under a key of the keyring
@@ -188,13 +185,13 @@ func (l *Logins) renew(ctx context.Context, resource string) (tokens, error) {
 		if kept.Access != "" && l.now().Before(kept.Expires) {
 			return kept, nil
 		}
-		return tokens{}, ended(resource, errors.New("there is no refresh token"))
+		return tokens{}, r.ended(errors.New("there is no refresh token"))
 	}
-	next, err := l.oauth(server{token: r.TokenEndpoint}).TokenSource(l.context(ctx), &oauth2.Token{RefreshToken: kept.Refresh}).Token()
+	next, err := oauthFor(server{token: r.TokenEndpoint}).TokenSource(l.wire.context(ctx), &oauth2.Token{RefreshToken: kept.Refresh}).Token()
 	if err != nil {
 		return l.withoutAnswer(ctx, r, kept, err)
 	}
-	fresh, err := l.received(next) // with the old refresh token, when there was no new one
+	fresh, err := received(next, l.now()) // with the old refresh token, when there was no new one
 	if err != nil {
 		return tokens{}, err
 	}
@@ -208,7 +205,7 @@ func (l *Logins) withoutAnswer(ctx context.Context, r record, kept tokens, cause
 	var refusal *oauth2.RetrieveError
 	if errors.As(cause, &refusal) && (refusal.ErrorCode == "invalid_grant" || refusal.ErrorCode == "invalid_client" || refusal.ErrorCode == "unauthorized_client") {
 		_, err := l.store.put(ctx, r, tokens{})
-		return tokens{}, errors.Join(ended(r.Resource, worded(cause)), err)
+		return tokens{}, errors.Join(r.ended(worded(cause)), err)
 	}
 	if kept.Access != "" && l.now().Before(kept.Expires) {
 		return kept, nil
@@ -216,9 +213,17 @@ func (l *Logins) withoutAnswer(ctx context.Context, r record, kept tokens, cause
 	return tokens{}, &porterhouse.Error{Kind: porterhouse.Unavailable, Public: "the token could not be refreshed at " + r.Resource + "; try again", Err: worded(cause)}
 }
 
+// again is the command that signs in anew.
+func (r record) again() string {
+	if r.Server == "" {
+		return "porterhouse login " + r.Resource
+	}
+	return "porterhouse login " + r.Server + " --resource " + r.Resource
+}
+
 // ended says that a person must sign in again.
-func ended(resource string, cause error) error {
-	return &porterhouse.Error{Kind: porterhouse.Unauthenticated, Public: "the login at " + resource + " has ended: run porterhouse login " + resource, Err: cause}
+func (r record) ended(cause error) error {
+	return &porterhouse.Error{Kind: porterhouse.Unauthenticated, Public: "the login at " + r.Resource + " has ended: run " + r.again(), Err: cause}
 }
 
 // SignOut ends a login: the server is told to revoke it, and it is forgotten here,
@@ -264,5 +269,5 @@ func (l *Logins) tell(ctx context.Context, resource string) error {
 	if r.RevocationEndpoint == "" {
 		return errors.New("it names no address for that")
 	}
-	return l.post(ctx, r.RevocationEndpoint, form)
+	return l.wire.post(ctx, r.RevocationEndpoint, form)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 func TestBrowser(t *testing.T) {
 	g, h := newGate(t), newHome(t, nil)
 	login := h.mustSignIn(g.url)
-	if login.Resource != g.url+"/mcp" || login.Scope != "clickhouse:read offline_access" || login.Sealed {
+	if login.Resource != g.url+"/mcp" || login.Person != "alice@example.com?[2J" || login.Scope != "clickhouse:read offline_access" || login.Sealed {
 		t.Errorf("signed in: %+v", login)
 	}
 	if !strings.Contains(h.said.String(), g.url+"/authorize?") || !strings.Contains(h.page, "You can close this page") {
@@ -98,6 +99,7 @@ func TestDiscoveryRefuses(t *testing.T) {
 		want   string
 	}{
 		"another resource":          {func(g *gate) { g.papers["resource"] = evil + "/mcp" }, "/mcp", "says that it is"},
+		"a path that is a command":  {func(g *gate) { g.papers["resource"] = g.url + "/$(reboot)" }, "", "says that it is"},
 		"another path":              {func(g *gate) { g.papers["resource"] = g.url + "/other" }, "/mcp", "says that it is"},
 		"another issuer":            {func(g *gate) { g.papers["authorization_servers"] = []string{evil} }, "/mcp", "it takes tokens of " + evil},
 		"an issuer it is not":       {func(g *gate) { g.statement["issuer"] = g.url + "/" }, "/mcp", "must be"},
@@ -317,6 +319,31 @@ func TestWhichLogin(t *testing.T) {
 	}
 	if _, err := h.Resource("https://elsewhere.example"); kindOf(err) != porterhouse.Unauthenticated {
 		t.Errorf("elsewhere: %v", err)
+	}
+}
+
+// A login for something else than the MCP door has its name, and is found by it.
+func TestResource(t *testing.T) {
+	g, h := newGate(t), newHome(t, nil)
+	const clickhouse = "https://clickhouse.example.com:8443"
+	g.resource = clickhouse
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	login, err := h.InBrowser(t.Context(), g.url, Options{Say: &h.said, Browse: h.browse(&wait), Resource: clickhouse})
+	if err != nil || login.Resource != clickhouse || g.forms[0].Get("resource") != clickhouse {
+		t.Fatalf("signed in: %+v, %v, with %v", login, err, g.forms)
+	}
+	h.token(clickhouse)
+	g.current = ""
+	h.later(time.Hour)
+	_, _, err = h.Token(t.Context(), "")
+	if want := "run porterhouse login " + g.url + " --resource " + clickhouse; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("it ended with %v, want %q", err, want)
+	}
+	for _, none := range []string{"clickhouse", "https://a b", "https://\u202e"} {
+		if _, err := h.InBrowser(t.Context(), g.url, Options{Say: &h.said, Resource: none}); kindOf(err) != porterhouse.Invalid {
+			t.Errorf("for %q: %v", none, err)
+		}
 	}
 }
 

@@ -2,11 +2,10 @@ package login
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -15,16 +14,11 @@ import (
 	"porterhouse"
 )
 
-// oauth is us, as a client of a server.
-func (l *Logins) oauth(s server) *oauth2.Config {
+// oauthFor is us, as a client of a server.
+func oauthFor(s server) *oauth2.Config {
 	return &oauth2.Config{ClientID: ClientID, Endpoint: oauth2.Endpoint{
 		AuthURL: s.authorize, TokenURL: s.token, DeviceAuthURL: s.device, AuthStyle: oauth2.AuthStyleInParams,
 	}}
-}
-
-// context is ctx with our HTTP client in it, which is how oauth2 is given one.
-func (l *Logins) context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, l.http)
 }
 
 // resourceOf names what a token is wanted for (RFC 8707).
@@ -49,7 +43,7 @@ const unstated = 5 * time.Minute
 
 // received is what a server has given. An access token goes into a header and to a
 // terminal, so it has no other characters than RFC 6750 lets it have.
-func (l *Logins) received(t *oauth2.Token) (tokens, error) {
+func received(t *oauth2.Token, now time.Time) (tokens, error) {
 	if !strings.EqualFold(t.Type(), "Bearer") {
 		return tokens{}, porterhouse.Errorf(porterhouse.Unavailable, "the server gives tokens of the type %q, and only Bearer is understood", printable(t.Type()))
 	}
@@ -60,22 +54,22 @@ func (l *Logins) received(t *oauth2.Token) (tokens, error) {
 	if lifetime <= 0 {
 		lifetime = unstated
 	}
-	return tokens{Access: t.AccessToken, Expires: l.now().Add(lifetime), Refresh: t.RefreshToken}, nil
+	return tokens{Access: t.AccessToken, Expires: now.Add(lifetime), Refresh: t.RefreshToken}, nil
 }
 
 // keep remembers what somebody has been given.
-func (l *Logins) keep(ctx context.Context, s server, asked string, t *oauth2.Token) (Login, error) {
-	given, err := l.received(t)
+func (l *Logins) keep(ctx context.Context, s server, o Options, t *oauth2.Token) (Login, error) {
+	given, err := received(t, l.now())
 	if err != nil {
 		return Login{}, err
 	}
 	scope, _ := t.Extra("scope").(string)
 	if scope == "" {
-		scope = asked // RFC 6749, 5.1: not told means as asked
+		scope = o.Scope // RFC 6749, 5.1: not told means as asked
 	}
 	r := record{
-		Resource: s.resource, Issuer: s.issuer, TokenEndpoint: s.token, RevocationEndpoint: s.revoke,
-		Scope: printable(scope), SignedIn: l.now().UTC().Truncate(time.Second),
+		Resource: s.resource, Server: s.elsewhere, Issuer: s.issuer, TokenEndpoint: s.token, RevocationEndpoint: s.revoke,
+		Person: personOf(given.Access), Scope: printable(scope), SignedIn: l.now().UTC().Truncate(time.Second),
 	}
 	unlock, err := l.store.lock(ctx, r.Resource)
 	if err != nil {
@@ -86,25 +80,20 @@ func (l *Logins) keep(ctx context.Context, s server, asked string, t *oauth2.Tok
 	return l.store.put(ctx, r, given)
 }
 
-// post sends a form of which only success is of interest.
-func (l *Logins) post(ctx context.Context, place string, form url.Values) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, place, strings.NewReader(form.Encode()))
-	if err != nil {
-		return err
+// personOf is whom an access token names. People look whether it is they: somebody at
+// the same machine could have pushed a code of their own into our redirect.
+func personOf(token string) string {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return ""
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	response, err := l.http.Do(request)
-	if err != nil {
-		return err
+	var claims struct {
+		Name string `json:"name"`
 	}
-	defer func() { _ = response.Body.Close() }() // nothing of it is needed
-	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxDocument)); err != nil {
-		return err
+	if payload, err := base64.RawURLEncoding.DecodeString(parts[1]); err != nil || json.Unmarshal(payload, &claims) != nil {
+		return ""
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", place, response.Status)
-	}
-	return nil
+	return printable(claims.Name)
 }
 
 // worded is an error of oauth2 in words that show no body: that may be anything.

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,9 +29,11 @@ type store struct {
 // record is a login as the file has it.
 type record struct {
 	Resource           string    `json:"resource"`
+	Server             string    `json:"server,omitempty"` // where to sign in, when Resource does not tell
 	Issuer             string    `json:"issuer"`
 	TokenEndpoint      string    `json:"token_endpoint"`
 	RevocationEndpoint string    `json:"revocation_endpoint,omitempty"`
+	Person             string    `json:"person,omitempty"`
 	Scope              string    `json:"scope,omitempty"`
 	SignedIn           time.Time `json:"signed_in"`
 	Tokens             *tokens   `json:"tokens,omitempty"` // in the clear, where there is no keyring
@@ -38,7 +41,7 @@ type record struct {
 }
 
 func (r record) login() Login {
-	return Login{Resource: r.Resource, Scope: r.Scope, SignedIn: r.SignedIn, Sealed: len(r.Sealed) > 0}
+	return Login{Resource: r.Resource, Server: cmp.Or(r.Server, r.Resource), Person: r.Person, Scope: r.Scope, SignedIn: r.SignedIn, Sealed: len(r.Sealed) > 0}
 }
 
 // document is the whole file.

@@ -280,11 +280,18 @@ func forbidden(response *http.Response, at string, cause error) error {
 		challenges = nil
 	}
 	for _, c := range challenges {
-		if c.Params["error"] == "insufficient_scope" {
-			return &porterhouse.Error{Kind: porterhouse.Refused, Public: fmt.Sprintf("your login lacks a right; to ask for it run porterhouse login %s --scope %q", at, line(c.Params["scope"])), Err: cause}
+		if scope := c.Params["scope"]; c.Params["error"] == "insufficient_scope" && isScope(scope) {
+			return &porterhouse.Error{Kind: porterhouse.Refused, Public: fmt.Sprintf("your login lacks a right; to ask for it run porterhouse login %s --scope %q", at, scope), Err: cause}
 		}
 	}
 	return &porterhouse.Error{Kind: porterhouse.Refused, Public: "the server does not let you in", Err: cause}
+}
+
+// isScope reports whether text is a list of scopes that mean nothing to a shell.
+func isScope(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(":._- ", r))
+	})
 }
 
 // listen begins to hand on what the server says by itself, which up to 2025-11-25

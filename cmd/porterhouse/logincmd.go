@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	loginUsage  = "[URL] [--device] [--scope SCOPES]"
+	loginUsage  = "[URL] [--device] [--scope SCOPES] [--resource URL]"
 	logoutUsage = "[URL | --all]"
 )
 
@@ -43,6 +43,7 @@ func loginCommand(ctx context.Context, t terminal, args []string) error {
 	f := t.flags("login", loginUsage)
 	device := f.Bool("device", false, "show a code to type in a browser on any other device")
 	scope := f.String("scope", "", "what to ask for, such as \"clickhouse:read clickhouse:write\"; \"\": to read")
+	resource := f.String("resource", "", "what the tokens are for, such as the `URL` of a ClickHouse that accepts tokens of this Porterhouse; \"\": Porterhouse itself")
 	servers, err := parse(f, args, 0, 1)
 	if err != nil {
 		return err
@@ -51,15 +52,18 @@ func loginCommand(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
-	at, err := whichServer(l, servers)
-	if err != nil {
-		return told(err)
+	o := login.Options{Scope: lasting(*scope), Resource: *resource, Say: t.stderr}
+	at := strings.Join(servers, "")
+	if at == "" {
+		if at, err = where(l, &o); err != nil {
+			return told(err)
+		}
 	}
 	signIn := l.InBrowser
 	if *device {
 		signIn = l.ByDevice
 	}
-	made, err := signIn(ctx, at, login.Options{Scope: lasting(*scope), Say: t.stderr})
+	made, err := signIn(ctx, at, o)
 	if err != nil {
 		return told(err)
 	}
@@ -67,24 +71,30 @@ func loginCommand(ctx context.Context, t terminal, args []string) error {
 	if !made.Sealed {
 		kept = "in a file that only you can read: no keyring answers here"
 	}
-	_, err = fmt.Fprintf(t.stdout, "Signed in at %s (%s).\nThe login is kept %s.\n", made.Resource, made.Scope, kept)
+	as := ""
+	if made.Person != "" {
+		as = " as " + made.Person
+	}
+	_, err = fmt.Fprintf(t.stdout, "Signed in at %s%s (%s).\nThe login is kept %s.\n", made.Resource, as, made.Scope, kept)
 	return err
 }
 
-// whichServer is where to sign in: as the person says, or else where they are signed
-// in already.
-func whichServer(l *login.Logins, servers []string) (string, error) {
-	if len(servers) == 1 {
-		return servers[0], nil
-	}
+// where is the server at which somebody signs in who does not say where: the one at
+// which they are signed in, for the same resource.
+func where(l *login.Logins, o *login.Options) (string, error) {
 	list, err := l.List()
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if len(list) == 0 {
+	case len(list) == 0:
 		return "", errors.New("say where: porterhouse login https://porterhouse.example.com")
+	case len(list) > 1:
+		_, err := l.Resource("") // says which there are
+		return "", err
+	case o.Resource == "" && list[0].Server != list[0].Resource:
+		o.Resource = list[0].Resource
 	}
-	return l.Resource("")
+	return list[0].Server, nil
 }
 
 // lasting adds to a person's wish that the login may be renewed: else it would end in

@@ -38,7 +38,8 @@ type Config struct {
 	Name    string             // of this authenticator: tickets are bound to it
 	Cluster string             // the cluster whose servers ask here
 	Path    porterhouse.Secret // that only ClickHouse knows: at least 16 letters, digits, "-", "_" and "/"; one that does not begin with "/" gets it
-	// Verify proves who a token belongs to, as a token for this cluster.
+	// Verify proves who a token belongs to, as a token for this cluster. Who gave no
+	// more than reading (Principal.ReadOnly) is not let in.
 	Verify func(ctx context.Context, token string) (porterhouse.Principal, error)
 	// Account is the directory's answer: whose account it is.
 	Account func(ctx context.Context, who porterhouse.Principal, at porterhouse.Entry) (porterhouse.Account, error)
@@ -187,6 +188,9 @@ func (a *Authenticator) decide(ctx context.Context, r *http.Request) (_ Admissio
 	}
 	if admission.Who, err = a.config.Verify(ctx, secret); err != nil {
 		return Admission{}, user, err
+	}
+	if admission.Who.ReadOnly {
+		return Admission{}, user, refuse("the token of %q gives no more than reading, to which ClickHouse cannot hold a session of an account that may write: one with the scope clickhouse:write is needed here", admission.Who.User)
 	}
 	admission.Account, err = a.config.Account(ctx, admission.Who, porterhouse.Entry{Cluster: a.config.Cluster, Door: Door})
 	if err != nil {

@@ -53,15 +53,23 @@ func (c *clock) pass(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// The people of the test: the token of alice is "token-of-alice".
-const tokenOf = "token-of-"
+// The people of the test: the token of alice is "token-of-alice", and the one with
+// which she gave no more than reading "reading-of-alice".
+const (
+	tokenOf   = "token-of-"
+	readingOf = "reading-of-"
+)
 
 func verify(_ context.Context, token string) (porterhouse.Principal, error) {
 	name, ok := strings.CutPrefix(token, tokenOf)
-	if !ok {
+	reader, reads := strings.CutPrefix(token, readingOf)
+	switch {
+	case reads:
+		name = reader
+	case !ok:
 		return porterhouse.Principal{}, porterhouse.Errorf(porterhouse.Unauthenticated, "the token is not valid")
 	}
-	return porterhouse.Principal{Issuer: "test", Subject: name, User: name, Token: porterhouse.NewSecret(token)}, nil
+	return porterhouse.Principal{Issuer: "test", Subject: name, User: name, Token: porterhouse.NewSecret(token), ReadOnly: reads}, nil
 }
 
 func newHall(t testing.TB, change ...func(*Config)) *hall {
@@ -169,6 +177,7 @@ func testDecisions(t *testing.T) {
 	}{
 		"token":                         {"alice", tokenOf + "alice", nil, 200},
 		"token of another":              {"bob", tokenOf + "alice", nil, 401},
+		"token that only reads":         {"alice", readingOf + "alice", nil, 401},
 		"another case":                  {"Alice", tokenOf + "alice", nil, 401},
 		"a space more":                  {"alice ", tokenOf + "alice", nil, 401},
 		"a look-alike":                  {"аlice", tokenOf + "alice", nil, 401}, // Cyrillic

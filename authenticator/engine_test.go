@@ -218,7 +218,8 @@ func down(t *testing.T, e *engine) {
 }
 
 // The settings of the answer are those of the session; when ClickHouse does not
-// know one of them, it drops all and lets in: as doc/authenticator.md warns.
+// know one of them, it drops all and lets in, and a session with a name has none of
+// them: as doc/authenticator.md warns.
 func TestEngineSettings(t *testing.T) {
 	settings := func() string {
 		return "SELECT getSetting('readonly'), getSetting('max_result_rows'), getSetting('log_comment')"
@@ -231,6 +232,10 @@ func TestEngineSettings(t *testing.T) {
 	}
 	if code, answer := e.ask(t, "alice", tokenOf+"alice", "CREATE TABLE t (n Int8) ENGINE = Memory"); code == http.StatusOK {
 		t.Errorf("%d %s", code, answer)
+	}
+	named := func(r *http.Request) { r.URL.RawQuery = "session_id=s" }
+	if code, answer := e.ask(t, "alice", tokenOf+"alice", "SELECT getSetting('readonly')", named); code != http.StatusOK || answer != "0" {
+		t.Errorf("a session with a name has the settings now: %d %s: mend doc/authenticator.md", code, answer)
 	}
 	e.answer = []byte(`{"settings":{"readonly":"2","no_such_setting":"1"}}`)
 	if code, answer := e.ask(t, "alice", tokenOf+"alice", settings()); code != http.StatusOK || answer != "0\t0" {

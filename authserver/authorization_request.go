@@ -127,13 +127,18 @@ func readChallenge(form url.Values) (string, error) {
 	return challenge, nil
 }
 
-// askedScopes are the scopes that a person is asked for: what the request names, as
-// far as the client may ask for it and the resource has it. Reading is always among
+// askedScopes are the scopes that a person is asked for: what the request names, or
+// else what is usual at the resource, as far as the client may ask for it and the
+// resource has it. Reading is always among
 // them, since nothing can be done without. A client that can refresh is offered to:
 // many never ask for offline_access, and their people would sign in every five
 // minutes. The person can say no to it.
 func askedScopes(text string, c Client, r Resource) ([]string, error) {
-	wish := append([]string{ScopeRead}, without(scopesOf(text), ScopeRead, ScopeOffline)...)
+	named := without(scopesOf(text), ScopeOffline)
+	if len(named) == 0 {
+		named = r.Usual
+	}
+	wish := append([]string{ScopeRead}, without(named, ScopeRead)...)
 	if c.may(GrantRefresh) {
 		wish = append(wish, ScopeOffline)
 	}

@@ -230,6 +230,31 @@ func TestSessionsAway(t *testing.T) {
 	}
 }
 
+// A request that names no scope of ours asks for what is usual at its resource, as far
+// as the client may ask for that.
+func TestUsualScopes(t *testing.T) {
+	both := []string{ScopeRead, ScopeWrite}
+	door, cluster := Resource{Scopes: both}, Resource{Scopes: both, Usual: both}
+	client := Client{Scopes: []string{ScopeRead, ScopeWrite, ScopeOffline}, Grants: []string{GrantCode, GrantRefresh}}
+	reader := Client{Scopes: []string{ScopeRead}, Grants: []string{GrantCode}}
+	for _, c := range []struct {
+		text   string
+		client Client
+		at     Resource
+		want   string
+	}{
+		{"", client, door, "clickhouse:read offline_access"},
+		{"openid profile offline_access", client, door, "clickhouse:read offline_access"},
+		{"openid profile offline_access", client, cluster, "clickhouse:read clickhouse:write offline_access"},
+		{"clickhouse:read", client, cluster, "clickhouse:read offline_access"},
+		{"", reader, cluster, "clickhouse:read"},
+	} {
+		if got, err := askedScopes(c.text, c.client, c.at); err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%q: %v, %v; want %s", c.text, got, err, c.want)
+		}
+	}
+}
+
 // Asking names the client of a request, for the page on which its person signs in.
 func TestAsking(t *testing.T) {
 	d, _ := openFlow(t, nil)

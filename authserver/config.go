@@ -55,6 +55,7 @@ type Resource struct {
 	URI    string // canonical: https://host/mcp
 	Name   string // for people
 	Scopes []string
+	Usual  []string // asked for when a request names none of them; empty: ScopeRead
 }
 
 // The scopes.

@@ -23,12 +23,12 @@ const nowhere = "http://127.0.0.1:1/callback"
 
 // wish is what a judging script asks of the person.
 type wish struct {
-	Open   string // an address, in the browser
-	Device string // the device page with its code in it
-	Page   string // the same without
-	Code   string
-	Do     string // the button at the end
-	Result json.RawMessage
+	Open    string // an address, in the browser
+	Device  string // the device page with its code in it
+	Code    string
+	Do      string // the button at the end; "": that which agrees
+	Without string // a scope that the person leaves out
+	Result  json.RawMessage
 }
 
 // judge runs a script, does what it asks, and decodes its result.

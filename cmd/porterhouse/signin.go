@@ -173,7 +173,8 @@ func (e entrance) server() (authserver.Config, error) {
 }
 
 // resources are what our own tokens can be for: the MCP door, and the clusters whose
-// servers ask us who is there, as far as these are called by a URL (RFC 8707).
+// servers ask us who is there, as far as these are called by a URL (RFC 8707). There a
+// token opens all that the account may, so the person is asked for all of it.
 func (e entrance) resources() []authserver.Resource {
 	scopes := []string{authserver.ScopeRead, authserver.ScopeWrite}
 	all := []authserver.Resource{{URI: e.publicURL() + mcpPath, Name: "ClickHouse, for agents", Scopes: scopes}}
@@ -182,7 +183,7 @@ func (e entrance) resources() []authserver.Resource {
 			u, err := url.Parse(audience)
 			isURL := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && !strings.Contains(audience, "#")
 			if isURL && !slices.ContainsFunc(all, func(r authserver.Resource) bool { return r.URI == audience }) {
-				all = append(all, authserver.Resource{URI: audience, Name: "ClickHouse, cluster " + name, Scopes: scopes})
+				all = append(all, authserver.Resource{URI: audience, Name: "ClickHouse, cluster " + name, Scopes: scopes, Usual: scopes})
 			}
 		}
 	}

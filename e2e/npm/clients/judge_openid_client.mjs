@@ -61,7 +61,7 @@ seen.refused["a resource that is not here"] = await refusal(() => openid.clientC
 
 async function device(act) {
   const started = await openid.initiateDeviceAuthorization(app, { scope: "clickhouse:read offline_access", resource });
-  await ask({ device: started.verification_uri_complete, page: started.verification_uri, code: started.user_code, do: act });
+  await ask({ device: started.verification_uri_complete, code: started.user_code, do: act });
   return openid.pollDeviceAuthorizationGrant(app, started);
 }
 const onDevice = await device("Allow");

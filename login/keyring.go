@@ -77,13 +77,16 @@ func (s store) key(ctx context.Context, create bool) ([]byte, error) {
 		key []byte
 		err error
 	}
-	done := make(chan result, 1)
-	go func() { // the keyring knows no deadline
-		key, err := keyOf(s.keyring, create)
-		done <- result{key, err}
-	}()
 	ctx, cancel := context.WithTimeout(ctx, keyringWait)
 	defer cancel()
+	done := make(chan result, 1)
+	go func() { // the keyring knows no deadline
+		key, err := keyOf(s.keyring)
+		if create && errors.Is(err, ErrNoSecret) {
+			key, err = s.makeKey(ctx)
+		}
+		done <- result{key, err}
+	}()
 	select {
 	case r := <-done:
 		return r.key, r.err
@@ -95,21 +98,32 @@ func (s store) key(ctx context.Context, create bool) ([]byte, error) {
 // keySize is AES-256's, in bytes.
 const keySize = 32
 
-func keyOf(k Keyring, create bool) ([]byte, error) {
+func keyOf(k Keyring) ([]byte, error) {
 	text, err := k.Get()
-	if err == nil {
-		key, err := base64.StdEncoding.DecodeString(text)
-		if err != nil || len(key) != keySize {
-			return nil, errors.New("the keyring's entry porterhouse is not what porterhouse has put there")
-		}
-		return key, nil
-	}
-	if !errors.Is(err, ErrNoSecret) || !create {
+	if err != nil {
 		return nil, fmt.Errorf("the keyring: %w", err)
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(key) != keySize {
+		return nil, errors.New("the keyring's entry porterhouse is not what porterhouse has put there")
+	}
+	return key, nil
+}
+
+// makeKey makes the key where there is none. Of several processes one does it: a second
+// key in the place of the first would lock up what was sealed with that.
+func (s store) makeKey(ctx context.Context) ([]byte, error) {
+	unlock, err := s.lock(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if key, err := keyOf(s.keyring); !errors.Is(err, ErrNoSecret) {
+		return key, err
 	}
 	key := make([]byte, keySize)
 	rand.Read(key) // never fails
-	if err := k.Set(base64.StdEncoding.EncodeToString(key)); err != nil {
+	if err := s.keyring.Set(base64.StdEncoding.EncodeToString(key)); err != nil {
 		return nil, fmt.Errorf("the keyring: %w", err)
 	}
 	return key, nil

@@ -222,3 +222,27 @@ func TestKeyringFails(t *testing.T) {
 		t.Errorf("signed in: %+v", login)
 	}
 }
+
+// slowPocket is a keyring that takes its time to keep something.
+type slowPocket struct{ pocket }
+
+func (p *slowPocket) Set(secret string) error {
+	time.Sleep(50 * time.Millisecond)
+	return p.pocket.Set(secret)
+}
+
+// Two that sign in for the first time at once make one key, not each its own.
+func TestKeyIsMadeOnce(t *testing.T) {
+	keys, dir := &slowPocket{}, t.TempDir()+"/porterhouse"
+	one, other := newGate(t), newGate(t)
+	here, there := newHomeAt(t, dir, keys), newHomeAt(t, dir, keys)
+	var both sync.WaitGroup
+	both.Go(func() { _, _ = here.signIn(one.url) }) // what came of it is seen below
+	both.Go(func() { _, _ = there.signIn(other.url) })
+	both.Wait()
+	for _, server := range []string{one.url, other.url} {
+		if _, _, err := here.Token(t.Context(), server); err != nil {
+			t.Error(err)
+		}
+	}
+}

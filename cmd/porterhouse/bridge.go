@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +37,8 @@ type bridge struct {
 	mu      sync.Mutex
 	pending map[string]context.CancelFunc // calls, by id
 
+	opening time.Duration // for the server's answer to initialize
+
 	telling sync.Mutex
 	told    string // what the person was told last
 }
@@ -64,7 +67,7 @@ func bridgeTo(ctx context.Context, t terminal, server string) error {
 }
 
 func newBridge(pass func(context.Context) (pass, error), out, err io.Writer) *bridge {
-	b := &bridge{out: lineWriter{to: out}, err: lineWriter{to: err}, pending: map[string]context.CancelFunc{}}
+	b := &bridge{out: lineWriter{to: out}, err: lineWriter{to: err}, pending: map[string]context.CancelFunc{}, opening: time.Minute}
 	b.far = newFarSide(pass, b.out.write, b.tell)
 	return b
 }
@@ -130,6 +133,15 @@ func (m message) isCall() bool   { return m.Method != "" && m.hasID() }
 func (m message) isAnswer() bool { return m.Method == "" && m.hasID() }
 func (m message) hasID() bool    { return len(m.ID) > 0 && !bytes.Equal(m.ID, []byte("null")) }
 
+// sameID reports whether two ids are one, however each is written: "é" and "\u00e9", 1 and 1.0.
+func sameID(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	var one, other any
+	return json.Unmarshal(a, &one) == nil && json.Unmarshal(b, &other) == nil && reflect.DeepEqual(one, other)
+}
+
 // version is the revision that the message itself names, as of 2026-07-28.
 func (m message) version() (version string) {
 	if raw, ok := m.Params.Meta[mcp.MetaKeyProtocolVersion]; ok && json.Unmarshal(raw, &version) != nil {
@@ -192,8 +204,7 @@ func (b *bridge) take(ctx context.Context, line []byte, answers *sync.WaitGroup)
 	case m.Method == "notifications/cancelled":
 		b.cancel(ctx, m)
 	case m.Method == "initialize":
-		b.far.begin(m)
-		b.call(ctx, m)
+		b.open(ctx, m)
 	case m.isCall():
 		calling, ok := b.begins(ctx, m)
 		if !ok {
@@ -212,6 +223,15 @@ func (b *bridge) take(ctx context.Context, line []byte, answers *sync.WaitGroup)
 	default:
 		b.notify(ctx, m)
 	}
+}
+
+// open carries initialize. No line is read meanwhile, so a server that never answers
+// must not keep us from seeing that the client has gone.
+func (b *bridge) open(ctx context.Context, m message) {
+	soon, cancel := context.WithTimeout(ctx, b.opening)
+	defer cancel()
+	b.far.begin(m)
+	b.call(soon, m)
 }
 
 // begins registers a call, so that it can be cancelled.
@@ -249,7 +269,7 @@ func (b *bridge) cancel(ctx context.Context, m message) {
 // call carries a call and its answer. Who has cancelled a call wants none.
 func (b *bridge) call(ctx context.Context, m message) {
 	err := b.far.exchange(ctx, m)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
 	b.tell(err)
@@ -282,7 +302,7 @@ func (b *bridge) refuse(id json.RawMessage, code int, text string) {
 
 // tell tells the person what is wrong, once until something else is.
 func (b *bridge) tell(err error) {
-	text := told(err).Error()
+	text := strings.Join(strings.Fields(harmless(told(err).Error())), " ") // one line
 	b.telling.Lock()
 	defer b.telling.Unlock()
 	if text != b.told {

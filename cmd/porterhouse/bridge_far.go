@@ -133,7 +133,7 @@ func (f *farSide) note(m message, data []byte) (answered bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("the server sent something that is no message: %w", err)
 	}
-	answered = m.isCall() && got.isAnswer() && bytes.Equal(got.ID, m.ID)
+	answered = m.isCall() && got.isAnswer() && sameID(got.ID, m.ID)
 	if answered && m.Method == "initialize" && got.Result != nil {
 		f.mu.Lock()
 		f.version = got.Result.Version
@@ -235,7 +235,7 @@ func (f *farSide) refusal(response *http.Response, m message, session string, re
 	if err != nil {
 		return broken(err)
 	}
-	if got, err := read(body); err == nil && m.isCall() && len(got.Error) > 0 && bytes.Equal(got.ID, m.ID) {
+	if got, err := read(body); err == nil && m.isCall() && len(got.Error) > 0 && sameID(got.ID, m.ID) {
 		_, err := receive(m, body)
 		return err
 	}

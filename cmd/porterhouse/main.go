@@ -120,7 +120,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 		case errors.Is(err, errUsage):
 			return 2
 		default:
-			fmt.Fprintf(t.stderr, "porterhouse %s: %v\n", c.name, err)
+			fmt.Fprintf(t.stderr, "porterhouse %s: %s\n", c.name, harmless(err.Error()))
 			if errors.Is(err, errCannotTell) {
 				return 3
 			}
@@ -130,6 +130,16 @@ func run(ctx context.Context, t terminal, args []string) int {
 	fmt.Fprintf(t.stderr, "porterhouse: there is no command %q\n", args[0])
 	printUsage(t.stderr)
 	return 2
+}
+
+// harmless is text of several lines in which a server may have had its say, without
+// what would command the terminal.
+func harmless(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = visible(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func printUsage(w io.Writer) {

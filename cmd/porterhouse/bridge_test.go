@@ -280,9 +280,25 @@ func TestBridgeCarriesBothWays(t *testing.T) {
 func TestBridgeOpensTheSessionAgain(t *testing.T) {
 	d := newDistant(t)
 	c := d.mustJoin(t, older)
+	if _, err := c.call(t.Context(), "echo", map[string]any{"Text": "first"}); err != nil {
+		t.Fatal(err)
+	}
 	d.restart()
+	const many = 10
+	var arrived sync.WaitGroup
+	arrived.Add(many)
+	d.set(func() {
+		lost := d.seen[len(d.seen)-1].Header.Get(headerSession)
+		d.answer = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPost && r.Header.Get(headerSession) == lost {
+				arrived.Done()
+				arrived.Wait() // all learn at the same time that their session has ended
+			}
+			return false
+		}
+	})
 	var calls sync.WaitGroup
-	for range 10 {
+	for range many {
 		calls.Go(func() {
 			if got, err := c.call(t.Context(), "echo", map[string]any{"Text": "again"}); err != nil || got != "again" {
 				t.Errorf("after a restart: %q, %v", got, err)
@@ -327,6 +343,8 @@ func TestBridgeRefused(t *testing.T) {
 		"a login that has ended": {"old", nil, "unauthenticated: the server does not accept this login any more: run porterhouse login " + d.url},
 		"too few scopes": {"good", status(403, "WWW-Authenticate", `Bearer error="insufficient_scope", scope="clickhouse:write"`, ""),
 			`refused: your login lacks a right; to ask for it run porterhouse login ` + d.url + ` --scope "clickhouse:write"`},
+		"a command as scope": {"good", status(403, "WWW-Authenticate", `Bearer error="insufficient_scope", scope="$(reboot)"`, ""),
+			"refused: the server does not let you in"},
 		"not let in":     {"good", status(403, "Content-Type", "text/plain", "no"), "refused: the server does not let you in"},
 		"too many":       {"good", status(429, "X", "", ""), "limited: the server wants fewer"},
 		"elsewhere":      {"good", status(302, "Location", "https://evil.example/", ""), "unavailable: the server at"},

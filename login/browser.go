@@ -131,7 +131,8 @@ func (t *trip) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeEnd(w, http.StatusBadRequest, "This was used already", "Look at the terminal. To sign in again, run porterhouse login again.")
 		return
 	}
-	login, err := t.finish(r.Context(), q.Get("iss"), q.Get("code"), q.Get("error"), q.Get("error_description"))
+	ctx := context.WithoutCancel(r.Context()) // whoever closes the page has signed in all the same; asking has a deadline of its own
+	login, err := t.finish(ctx, q.Get("iss"), q.Get("code"), q.Get("error"), q.Get("error_description"))
 	if err != nil {
 		_, text := porterhouse.Explain(err)
 		writeEnd(w, http.StatusBadRequest, "Not signed in", text)

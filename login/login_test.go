@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -216,6 +217,36 @@ func TestStrangersAtTheCallback(t *testing.T) {
 	if want := []int{400, 400, 400, 400, 404, 404, 400}; !slices.Equal(statuses, want) || len(g.forms) != 1 {
 		t.Errorf("the strangers were answered %v, want %v; %d codes were tried", statuses, want, len(g.forms))
 	}
+}
+
+// Whoever closes the page while the code is exchanged has signed in all the same.
+func TestPageIsClosedAtOnce(t *testing.T) {
+	g, h := newGate(t), newHome(t, nil)
+	asked, closed := make(chan bool), make(chan bool)
+	g.answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/token" {
+			close(asked)
+			<-closed
+			time.Sleep(100 * time.Millisecond) // until that has come through
+		}
+		return false
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	browse := func(link string) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
+		go func() {
+			if response, err := http.DefaultClient.Do(request); err == nil {
+				_ = response.Body.Close()
+			}
+			close(closed)
+		}()
+		go func() { <-asked; cancel() }()
+		return err
+	}
+	if _, err := h.InBrowser(t.Context(), g.url, Options{Say: &h.said, Browse: browse, Wait: 30 * time.Second}); err != nil {
+		t.Error(err)
+	}
+	h.token(g.url)
 }
 
 // Nobody waits for ever, and a browser that does not open is no obstacle.

@@ -42,6 +42,8 @@ func TestMistakesAboutSigningIn(t *testing.T) {
 		{"a directory for clients that there are none of", leastSignIn + "user_directories: {token: {processor: clients}}\n", `there is no token processor "clients"`},
 		{"an unknown grant", client("grants: [password]"), "auth_server.clients.etl.grants[0]: want one of authorization_code"},
 		{"an unknown scope", client("scopes: [admin]"), "auth_server.clients.etl.scopes[0]: want one of clickhouse:read"},
+		{"we ourselves as a provider", strings.Replace(leastSignIn, "idp.example.com", "ch.example.com", 1) + "public_url: https://ch.example.com\nbehind_tls_proxy: true\n", "token_processors.corp: https://ch.example.com is this server itself"},
+		{"we ourselves as an expected issuer", strings.Replace(leastSignIn, "{type: openid", "{type: openid, expected_issuer: 'http://127.0.0.1:8080'", 1), "token_processors.corp: http://127.0.0.1:8080 is this server itself"},
 		{"a client that is nobody", client("secret: 'env:AUDIT_KEY', grants: [client_credentials]"), "auth_server.clients.etl.user: with client_credentials"},
 		{"a client that is somebody without asking for itself", client("redirect_uris: 'http://127.0.0.1/c', user: alice"), "auth_server.clients.etl.user: this is who it is"},
 		{"it exchanges what was meant for anybody", client("secret: 'env:AUDIT_KEY', grants: [token_exchange]"), "auth_server.clients.etl.exchange.audiences: say for whom"},

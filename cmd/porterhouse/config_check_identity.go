@@ -71,7 +71,6 @@ func (c identities) tokenProcessors() {
 		}
 		p := c.TokenProcessors[name]
 		c.processorKeys(path, p)
-		c.notOurselves(path, p.settings(name))
 		c.hosts(path, p.urls())
 		if _, err := identity.NewProcessors([]identity.Settings{p.settings(name)}, c.mcpResource(), providers); err != nil {
 			c.refuse(path, "%s", strings.TrimPrefix(err.Error(), "identity: "))
@@ -95,15 +94,6 @@ func (c identities) processorKeys(path string, p ProcessorConfig) {
 	}
 	if !p.PrivateKey.IsZero() && p.PublicKey == "" {
 		c.refuse(path+".private_key", "tokens are only checked here, and for that the public_key is needed: openssl pkey -in key.pem -pubout")
-	}
-}
-
-// notOurselves refuses to take us for a provider: a client could then exchange a token
-// of ours that is for one resource into one for another, and we would vouch for what
-// only we said.
-func (c identities) notOurselves(path string, s identity.Settings) {
-	if c.SignIn.isOn() && slices.Contains(s.Issuers(), c.publicURL()) {
-		c.refuse(path, "%s is this server itself, whose own tokens are known without a processor: name the provider where people are known", c.publicURL())
 	}
 }
 

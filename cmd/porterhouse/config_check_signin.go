@@ -27,6 +27,7 @@ func (c signIns) all() {
 		return
 	}
 	c.masterKey()
+	c.notOurselves()
 	c.providers()
 	c.times()
 	c.assertions()
@@ -102,6 +103,17 @@ func (c signIns) masterKey() {
 		c.refuse("sign_in.master_key", "what browsers and the store keep is sealed with it, and it is missing: (umask 077; openssl rand -hex 32 > master.key), and write file:master.key; all replicas have the same")
 	case n < seal.MinKey:
 		c.refuse("sign_in.master_key", "the key has %d bytes, and at least %d are needed: openssl rand -hex 32", n, seal.MinKey)
+	}
+}
+
+// notOurselves refuses to take us for a provider: a client could then exchange a token
+// of ours that is for one resource into one for another, and we would vouch for what
+// only we said.
+func (c signIns) notOurselves() {
+	for _, name := range slices.Sorted(maps.Keys(c.TokenProcessors)) {
+		if slices.Contains(c.TokenProcessors[name].settings(name).Issuers(), c.publicURL()) {
+			c.refuse("token_processors."+name, "%s is this server itself, whose own tokens are known without a processor: name the provider where people are known", c.publicURL())
+		}
 	}
 }
 

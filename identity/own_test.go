@@ -200,6 +200,9 @@ func TestOwnKeysAreAway(t *testing.T) {
 	token := next.Sign(o.claims(), accessHeader)
 	who, err := v.Verify(t.Context(), token)
 	wantRefusal(t, who, err, away503, token)
+	if text := err.Error(); strings.Contains(text, "%!") || strings.Count(text, "the store is away") != 2 {
+		t.Errorf("for the log: %s", text)
+	}
 	o.keys[next.ID] = next.Private.Public().(*ecdsa.PublicKey)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Error(err)

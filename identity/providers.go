@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -175,7 +176,8 @@ func (s Settings) says(err error) error {
 	if !errors.As(err, &found) {
 		return fmt.Errorf("processor %s: %w", s.Name, err)
 	}
-	return &porterhouse.Error{Kind: found.Kind, Public: found.Public, Err: fmt.Errorf("processor %s: %w", s.Name, found.Err)}
+	cause := cmp.Or(found.Err, errors.New(found.Public)) // all there is to know may be public
+	return &porterhouse.Error{Kind: found.Kind, Public: found.Public, Err: fmt.Errorf("processor %s: %w", s.Name, cause)}
 }
 
 // tokenID tells tokens without an id of their own apart, as long as the process lives.

@@ -113,8 +113,8 @@ func TestAttackDowngradeToRegistration(t *testing.T) {
 			t.Errorf("the page does not say %q: %s", want, page.text)
 		}
 	}
-	if operators := d.page("alice", wish()); strings.Contains(operators.text, "nobody has checked it") {
-		t.Error("the operator's client is shown as one that nobody checked")
+	if operators := d.page("alice", wish()); strings.Contains(operators.text, "nobody has checked it") || !strings.Contains(operators.text, "Registered at this server") {
+		t.Error("the operator's client is not shown as one that is registered here")
 	}
 	for _, grant := range []string{GrantCredentials, GrantExchange, GrantAssertion} {
 		d.wantOAuthError(d.do(http.MethodPost, "/token", "", url.Values{

@@ -68,7 +68,7 @@ func (v *visit) leave(p *problem, answer url.Values) {
 // problem shows the person what is wrong.
 func (v *visit) problem(p *problem) {
 	shown := page.Problem{
-		Status: p.httpStatus(), Title: "This request cannot be answered", Text: sentence(p.text), Request: requestID(v.r),
+		Status: p.pageStatus(), Title: "This request cannot be answered", Text: sentence(p.text), Request: requestID(v.r),
 		Advice: "Go back to the program that sent you here, and connect again. If that does not help, whoever looks after that program needs to know what this page says.",
 	}
 	if p.httpStatus() == http.StatusServiceUnavailable {

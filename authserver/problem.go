@@ -65,6 +65,15 @@ func (p *problem) httpStatus() int {
 	return http.StatusBadRequest
 }
 
+// pageStatus is the status of a page about it: 401 is for programs, which can answer
+// it by proving who they are (RFC 9110, 15.5.2).
+func (p *problem) pageStatus() int {
+	if status := p.httpStatus(); status != http.StatusUnauthorized {
+		return status
+	}
+	return http.StatusBadRequest
+}
+
 // codeOf is what clients are told of an error that is no problem: whether to try
 // again, above all. What the sign-in itself says is for its grant to translate, so
 // that nobody's outage is mistaken for a no.

@@ -96,6 +96,15 @@ func TestCommandsKnowOurOwnTokens(t *testing.T) {
 	}
 }
 
+// Why a client's document cannot be had is told in words about the client.
+func TestDocumentThatCannotBeFetched(t *testing.T) {
+	_, s := serveSignIn(t, nil)
+	_, err := s.process.signing.fetch(t.Context(), "https://127.0.0.1/client.json")
+	if err == nil || !strings.Contains(err.Error(), "special-use address") || strings.Contains(err.Error(), "identity provider") {
+		t.Errorf("%v", err)
+	}
+}
+
 // Our own tokens are for one resource, by its URL, whatever else counts there.
 func TestOwnTokensAreForOneResource(t *testing.T) {
 	const cluster = "https://ch.example.com:8443"

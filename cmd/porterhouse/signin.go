@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -67,9 +68,14 @@ func (s *signing) run(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// fetch gets a client's own document.
+// fetch gets a client's own document. Its error is the bare cause: the words around
+// that are about identity providers, and would lead whoever reads the log astray.
 func (s *signing) fetch(ctx context.Context, url string) (authserver.Reply, error) {
 	reply, err := s.documents.Get(ctx, url, nil)
+	var told *porterhouse.Error
+	if errors.As(err, &told) && told.Err != nil {
+		err = told.Err
+	}
 	return authserver.Reply(reply), err
 }
 

@@ -107,6 +107,9 @@ func TestAttackConsentBypass(t *testing.T) {
 			t.Errorf("answer %q: the client is sent %v", answer, back)
 		}
 	}
+	if lines := d.recorded("consent"); len(lines) != 6 || !strings.Contains(lines[5], "the person said no") || !strings.Contains(lines[5], "alice@example.com") {
+		t.Errorf("the record of one yes and five times no: %q", lines)
+	}
 	if a := d.do(http.MethodPost, authorizePath(wish()), "", yes(d.page("alice", wish()))); !strings.HasPrefix(a.header.Get("Location"), "/signin?") {
 		t.Errorf("nobody's yes: %d %s", a.status, a.header.Get("Location"))
 	}

@@ -78,7 +78,16 @@ func (v *visit) decide() {
 		v.agree(ticked(v.ask.scopes, form))
 	default:
 		v.stats.canceled.Add(1)
+		v.recordNo(v.r, v.event(v.ask.scopes))
 		v.fail(refuse("access_denied", "the person said no"))
+	}
+}
+
+// event is what the record has of the person's answer.
+func (v *visit) event(scopes []string) audit.AccessEvent {
+	return audit.AccessEvent{
+		ID: requestID(v.r), Action: "consent", Who: v.who, Client: v.ask.client.ID, Remote: v.r.RemoteAddr,
+		Scopes: scopes, For: v.ask.resource.URI, Reason: "sent back to " + v.ask.redirect,
 	}
 }
 
@@ -95,11 +104,9 @@ func (v *visit) agree(scopes []string) {
 		Client: v.ask.client.ID, Redirect: v.ask.redirect, Challenge: v.ask.challenge,
 		Scopes: scopes, Resource: v.ask.resource.URI, Who: newPerson(v.who), Family: newID(),
 	}
-	err := v.Audit.Access(audit.AccessEvent{
-		ID: requestID(v.r), Action: "consent", Who: v.who, Client: a.Client, Remote: v.r.RemoteAddr,
-		Scopes: scopes, For: a.Resource, Token: a.Family, Reason: "sent back to " + a.Redirect,
-	})
-	if err != nil {
+	event := v.event(scopes)
+	event.Token = a.Family
+	if err := v.Audit.Access(event); err != nil {
 		v.fail(err)
 		return
 	}

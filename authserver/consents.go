@@ -5,12 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"time"
 
 	"porterhouse"
+	"porterhouse/audit"
 	"porterhouse/seal"
 )
 
@@ -53,6 +55,15 @@ func (c consents) check(token string, who porterhouse.Principal, request string)
 		return errConsent
 	}
 	return nil
+}
+
+// recordNo writes down that a person did not agree. That gives nothing to anybody, so
+// that it cannot be written stops nobody.
+func (s *Server) recordNo(r *http.Request, event audit.AccessEvent) {
+	event.Err = porterhouse.Errorf(porterhouse.Refused, "the person said no")
+	if err := s.Audit.Access(event); err != nil {
+		s.Log.ErrorContext(r.Context(), "a person's no could not be recorded", "request", event.ID, "error", err)
+	}
 }
 
 // ticked are those of the scopes that a person left ticked; the boxes have the names of

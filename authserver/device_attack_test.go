@@ -192,6 +192,9 @@ func TestDeviceCodeIsAnsweredOnce(t *testing.T) {
 		a := d.poll(b, "clickhouse-client")
 		if first == "cancel" {
 			d.wantOAuthError(a, "access_denied")
+			if lines := d.recorded("consent"); len(lines) != 1 || !strings.Contains(lines[0], "the person said no") || !strings.Contains(lines[0], "alice@example.com") {
+				t.Errorf("the record of a no: %q", lines)
+			}
 		} else if claims := d.claimsOf(a); claims["name"] != "alice@example.com" {
 			t.Errorf("the token is of %v", claims["name"])
 		}

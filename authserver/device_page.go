@@ -207,9 +207,21 @@ func (v *deviceVisit) decide() error {
 
 // refuse notes the person's no.
 func (v *deviceVisit) refuse() error {
-	answered := v.request.deviceRequest
-	answered.Verdict = deviceRefused
-	return v.write(answered)
+	r := v.request.deviceRequest
+	r.Verdict = deviceRefused
+	if err := v.write(r); err != nil {
+		return err
+	}
+	v.recordNo(v.r, v.event(r))
+	return nil
+}
+
+// event is what the record has of the person's answer.
+func (v *deviceVisit) event(r deviceRequest) audit.AccessEvent {
+	return audit.AccessEvent{
+		ID: requestID(v.r), Action: "consent", Who: v.who, Client: r.Client, Remote: v.r.RemoteAddr,
+		Scopes: r.Scopes, For: r.Resource, Token: r.Family, Reason: "a device that asked from " + addressOf(r.Remote),
+	}
 }
 
 // agree notes the person's yes: in the record, and then for the program.
@@ -219,10 +231,7 @@ func (v *deviceVisit) agree() error {
 	}
 	who, r := newPerson(v.who), v.request.deviceRequest
 	r.Verdict, r.Who, r.Family, r.Scopes = deviceAgreed, &who, newID(), ticked(r.Scopes, v.form)
-	event := audit.AccessEvent{
-		ID: requestID(v.r), Action: "consent", Who: v.who, Client: r.Client, Remote: v.r.RemoteAddr,
-		Scopes: r.Scopes, For: r.Resource, Token: r.Family, Reason: "a device that asked from " + addressOf(r.Remote),
-	}
+	event := v.event(r)
 	if err := v.Audit.Access(event); err != nil {
 		return err
 	}

@@ -19,11 +19,6 @@ func (v *visit) arrive() error {
 	if err != nil {
 		return lost(err)
 	}
-	if first, err := v.trips.punch(v.r.Context(), j); err != nil {
-		return refusalOf(err).again(j.Return)
-	} else if !first {
-		return usedUp(j.Return)
-	}
 	p, found := v.providers[j.Provider]
 	if !found {
 		return noProvider(j.Return)
@@ -31,8 +26,14 @@ func (v *visit) arrive() error {
 	if code := query.Get("error"); code != "" {
 		return providerSaid(p, code, query.Get("error_description"), j.Return)
 	}
+	if first, err := v.trips.punch(v.r.Context(), j); err != nil {
+		return refusalOf(err).again(j.Return)
+	} else if !first {
+		return usedUp(j.Return)
+	}
 	who, kept, err := finish(v.r.Context(), p, j, query)
 	if err != nil {
+		v.unpunch(j)
 		v.recordRefused(p, err)
 		return notIn(p, j.Return, err)
 	}
@@ -71,6 +72,9 @@ func finish(ctx context.Context, p Provider, j journey, query url.Values) (porte
 // letIn records a sign-in, and gives the browser a new session: never one that it
 // had before somebody signed in.
 func (v *visit) letIn(p Provider, who porterhouse.Principal, kept Kept) error {
+	if !v.people.take(who.Key(), v.Now()) {
+		return tooManyOf(who)
+	}
 	l := v.logins.new(p, who, kept)
 	event := audit.AccessEvent{
 		ID: v.id(), Action: "signin", Who: l.principal(), Remote: v.r.RemoteAddr, Token: l.id, Reason: "signed in at " + p.Name,
@@ -96,6 +100,14 @@ func (v *visit) begin(l login) error {
 		return err
 	}
 	return v.sessions.open(v.w, v.r, l)
+}
+
+// unpunch forgets that a journey was used: nobody was vouched for at its end, and for
+// such people nothing is kept. Somebody could otherwise fill the store with them.
+func (v *visit) unpunch(j journey) {
+	if err := v.trips.unpunch(context.WithoutCancel(v.r.Context()), j); err != nil {
+		v.Log.Warn("the mark of a trip stays until it ends by itself", "request", v.id(), "error", err)
+	}
 }
 
 // recordRefused writes down whom a provider's rules did not let in. It gives nothing

@@ -11,33 +11,57 @@ import (
 // limits bounds how often one network may leave for a provider or come back. It is
 // generous, because a whole company may be behind one address: what it bounds is
 // how much we can be made to ask of a provider.
-type limits struct {
-	mu       sync.Mutex
-	now, old map[netip.Prefix]*rate.Limiter // a network that was not seen for two generations is new
-}
+type limits struct{ often[netip.Prefix] }
 
 const (
 	perSecond   = 20
 	atOnce      = 600
 	maxNetworks = 10_000 // of one generation
+
+	// One person signs in in a few browsers. A program that does so in their name, at a
+	// provider that asks nothing, would fill the store for everybody.
+	signInEach    = time.Minute
+	signInsAtOnce = 60
 )
 
-func newLimits() *limits { return &limits{now: map[netip.Prefix]*rate.Limiter{}} }
+func newLimits() *limits { return &limits{newOften[netip.Prefix](perSecond, atOnce)} }
+
+func newPeople() *often[string] {
+	people := newOften[string](rate.Every(signInEach), signInsAtOnce)
+	return &people
+}
 
 // allow counts one request of an address.
 func (l *limits) allow(address netip.Addr, now time.Time) bool {
-	network := networkOf(address)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	found := l.now[network]
+	return l.take(networkOf(address), now)
+}
+
+// often bounds how often each of many may do something.
+type often[K comparable] struct {
+	rate   rate.Limit
+	atOnce int
+
+	mu       sync.Mutex
+	now, old map[K]*rate.Limiter // who was not seen for two generations is new
+}
+
+func newOften[K comparable](each rate.Limit, atOnce int) often[K] {
+	return often[K]{rate: each, atOnce: atOnce, now: map[K]*rate.Limiter{}}
+}
+
+// take counts one, and reports whether it may be.
+func (o *often[K]) take(key K, now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	found := o.now[key]
 	if found == nil {
-		if found = l.old[network]; found == nil {
-			found = rate.NewLimiter(perSecond, atOnce)
+		if found = o.old[key]; found == nil {
+			found = rate.NewLimiter(o.rate, o.atOnce)
 		}
-		if len(l.now) >= maxNetworks {
-			l.now, l.old = map[netip.Prefix]*rate.Limiter{}, l.now
+		if len(o.now) >= maxNetworks {
+			o.now, o.old = map[K]*rate.Limiter{}, o.now
 		}
-		l.now[network] = found
+		o.now[key] = found
 	}
 	return found.AllowN(now, 1)
 }

@@ -91,6 +91,14 @@ func tooOften() *refusal {
 	}, errors.New("over the limit of this network")}
 }
 
+func tooManyOf(who porterhouse.Principal) *refusal {
+	return &refusal{page.Problem{
+		Status: http.StatusTooManyRequests, Title: "Too many of you",
+		Text:   "You have signed in dozens of times within a short while.",
+		Advice: "Wait a minute, and try again. If that was not you, tell your administrator.",
+	}, fmt.Errorf("over the limit of %s", who.User)}
+}
+
 func badReturn(err error) *refusal {
 	return &refusal{page.Problem{
 		Status: http.StatusBadRequest, Title: "This link does not work",

@@ -55,6 +55,7 @@ type SignIn struct {
 	rechecks  *rechecks
 	pages     *page.Set
 	limits    *limits
+	people    *often[string] // who signs in, by Principal.Key
 	origin    *http.CrossOriginProtection
 	mux       *http.ServeMux
 	counts    *counts
@@ -71,6 +72,7 @@ func New(c Config) (*SignIn, error) {
 		providers: map[string]Provider{},
 		cookies:   cookiesOf(public),
 		limits:    newLimits(),
+		people:    newPeople(),
 		origin:    http.NewCrossOriginProtection(),
 		counts:    &counts{},
 	}

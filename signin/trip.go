@@ -150,9 +150,21 @@ func (t *trips) end(w http.ResponseWriter, r *http.Request, state string) (journ
 	return j, nil
 }
 
-// punch marks a journey as used. False: it was used before. Only who holds the cookie
-// gets here, and what is stored ends when the cookie would.
+// punch marks a journey as used. False: it was used before, or is being used. Only who
+// holds the cookie gets here, and what is stored ends when the cookie would.
 func (t *trips) punch(ctx context.Context, j journey) (bool, error) {
+	return t.store.Swap(ctx, punchKey(j), nil, punched, 2*tripLife)
+}
+
+// unpunch takes the mark of punch back.
+func (t *trips) unpunch(ctx context.Context, j journey) error {
+	_, err := t.store.Swap(ctx, punchKey(j), punched, nil, 0)
+	return err
+}
+
+var punched = []byte("used")
+
+func punchKey(j journey) string {
 	sum := sha256.Sum256([]byte(j.Trip.State))
-	return t.store.Swap(ctx, tripStore+hex.EncodeToString(sum[:]), nil, []byte("used"), 2*tripLife)
+	return tripStore + hex.EncodeToString(sum[:])
 }

@@ -20,7 +20,8 @@ type Asking struct {
 // Asking tells on whose behalf a browser will return to a local URL; nil: no client's,
 // or that of a device, which only those who are signed in learn (a stranger could try
 // codes otherwise). An error says that the request there would be refused anyway.
-func (s *Server) Asking(ctx context.Context, returnTo string) (*Asking, error) {
+// remote is the address of the browser, by which fetching documents is limited.
+func (s *Server) Asking(ctx context.Context, returnTo, remote string) (*Asking, error) {
 	u, err := url.Parse(returnTo)
 	if err != nil {
 		return nil, &porterhouse.Error{Kind: porterhouse.Invalid, Public: "the address to return to is none", Err: err}
@@ -28,7 +29,7 @@ func (s *Server) Asking(ctx context.Context, returnTo string) (*Asking, error) {
 	if u.Path != s.issuerPath()+pathAuthorize {
 		return nil, nil
 	}
-	a, err := s.readAuthorization(ctx, u.RawQuery, "")
+	a, err := s.readAuthorization(ctx, u.RawQuery, remote)
 	if err != nil {
 		return nil, forPerson(err)
 	}

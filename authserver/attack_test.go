@@ -143,7 +143,7 @@ func TestAttackConfusedDeputy(t *testing.T) {
 	hostile := wish("client_id", s.id(), "redirect_uri", "https://evil.example.com/callback")
 	host := strings.TrimPrefix(s.URL, "https://")
 
-	asking, err := d.Asking(t.Context(), authorizePath(hostile))
+	asking, err := d.Asking(t.Context(), authorizePath(hostile), "")
 	if err != nil || asking.Redirect != "evil.example.com" || asking.Host == "" || !strings.HasPrefix(host, asking.Host) {
 		t.Fatalf("the chooser would say %+v, %v", asking, err)
 	}

@@ -1,8 +1,10 @@
 package authserver
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"porterhouse"
 	"porterhouse/audit"
@@ -68,7 +70,7 @@ func (v *visit) signIn() {
 func (v *visit) decide() {
 	form, err := readForm(v.w, v.r)
 	if err == nil {
-		err = v.consents.check(form.Get("consent"), v.who, v.request())
+		err = v.consents.check(form.Get("consent"), v.who, v.consented())
 	}
 	v.answered = err == nil
 	switch {
@@ -91,12 +93,19 @@ func (v *visit) event(scopes []string) audit.AccessEvent {
 	}
 }
 
-// request is what a yes on the page belongs to: exactly this request.
+// request is the request itself, as a local URL.
 func (v *visit) request() string { return v.r.URL.Path + "?" + v.ask.query }
+
+// consented is what a yes on the page belongs to: exactly this request, and what the
+// page said that is not in it. A client's own document may say something else by the
+// time that the button is pressed.
+func (v *visit) consented() string {
+	return strings.Join([]string{v.request(), v.ask.client.title(), v.ask.redirect, v.ask.resource.URI, strings.Join(v.ask.scopes, " ")}, "\n")
+}
 
 // agree writes the record, and sends the browser back with a code.
 func (v *visit) agree(scopes []string) {
-	if err := tooManyGroups(v.who); err != nil {
+	if err := errors.Join(tooManyGroups(v.who), v.limits.tooManyYeses(v.who)); err != nil {
 		v.fail(err)
 		return
 	}
@@ -112,7 +121,8 @@ func (v *visit) agree(scopes []string) {
 	}
 	code, err := v.codes.add(v.r.Context(), a)
 	if err != nil {
-		v.fail(err)
+		event.Err = err // nothing was given after all
+		v.fail(errors.Join(err, v.Audit.Access(event)))
 		return
 	}
 	v.stats.agreed.Add(1)

@@ -258,20 +258,20 @@ func TestUsualScopes(t *testing.T) {
 // Asking names the client of a request, for the page on which its person signs in.
 func TestAsking(t *testing.T) {
 	d, _ := openFlow(t, nil)
-	asking, err := d.Asking(t.Context(), authorizePath(wish("client_id", cliClient, "redirect_uri", cliRedirect)))
+	asking, err := d.Asking(t.Context(), authorizePath(wish("client_id", cliClient, "redirect_uri", cliRedirect)), "")
 	if err != nil || asking == nil || *asking != (Asking{Name: "A program", Redirect: "127.0.0.1:1234", Unproved: true}) {
 		t.Errorf("%+v %v", asking, err)
 	}
-	if asking, err := d.Asking(t.Context(), authorizePath(wish())); err != nil || asking == nil || asking.Redirect != "app.example.com" || asking.Unproved {
+	if asking, err := d.Asking(t.Context(), authorizePath(wish()), ""); err != nil || asking == nil || asking.Redirect != "app.example.com" || asking.Unproved {
 		t.Errorf("%+v %v", asking, err)
 	}
 	for _, local := range []string{"/", "/console", "/signin/out"} {
-		if asking, err := d.Asking(t.Context(), local); asking != nil || err != nil {
+		if asking, err := d.Asking(t.Context(), local, ""); asking != nil || err != nil {
 			t.Errorf("%s: %+v %v", local, asking, err)
 		}
 	}
 	for _, bad := range []string{authorizePath(wish("client_id", "nobody")), authorizePath(wish("scope", "clickhouse:write", "resource", "https://evil.example.com")), "/authorize?%zz", "%zz"} {
-		asking, err := d.Asking(t.Context(), bad)
+		asking, err := d.Asking(t.Context(), bad, "")
 		if kind, public := porterhouse.Explain(err); asking != nil || kind != porterhouse.Invalid || public == "" {
 			t.Errorf("%s: %+v %v", bad, asking, err)
 		}

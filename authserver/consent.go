@@ -49,7 +49,7 @@ func (v *visit) show() {
 			Ends:  earlier(now.Add(v.Lifetimes.Longest), v.who.Expires),
 			Early: !v.who.Expires.IsZero() && v.who.Expires.Before(now.Add(v.Lifetimes.Idle)),
 
-			Action: v.request(), Consent: v.consents.token(v.who, v.request()),
+			Action: v.request(), Consent: v.consents.token(v.who, v.consented()),
 			Others: v.SignIn + "?return=" + url.QueryEscape(v.request()),
 		},
 	})

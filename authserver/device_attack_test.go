@@ -28,7 +28,7 @@ func TestDevicePageOfNobody(t *testing.T) {
 			t.Errorf("nobody is sent to %s, want %s", a.header.Get("Location"), want)
 		}
 	}
-	if asking, err := d.Asking(t.Context(), "/device?user_code="+b.user); asking != nil || err != nil {
+	if asking, err := d.Asking(t.Context(), "/device?user_code="+b.user, ""); asking != nil || err != nil {
 		t.Errorf("the place to sign in learns of %v, %v", asking, err)
 	}
 	d.wantOAuthError(d.poll(b, "clickhouse-client"), "authorization_pending")

@@ -226,7 +226,7 @@ func (v *deviceVisit) event(r deviceRequest) audit.AccessEvent {
 
 // agree notes the person's yes: in the record, and then for the program.
 func (v *deviceVisit) agree() error {
-	if err := tooManyGroups(v.who); err != nil {
+	if err := errors.Join(tooManyGroups(v.who), v.limits.tooManyYeses(v.who)); err != nil {
 		return err
 	}
 	who, r := newPerson(v.who), v.request.deviceRequest

@@ -86,8 +86,8 @@ func openHall(t *testing.T) (d *desk, front string) {
 		c.Clients = append(c.Clients, ClientConfig{ID: "clickhouse-client", Grants: []string{GrantDevice}})
 		room := must(signin.New(signin.Config{
 			PublicURL: web.URL, Providers: []signin.Provider{provider}, Store: c.Store, Key: c.Key, Audit: c.Audit, Now: c.Now,
-			Asking: func(ctx context.Context, returnTo string) (*signin.Asking, error) {
-				asking, err := d.Asking(ctx, returnTo)
+			Asking: func(ctx context.Context, returnTo, remote string) (*signin.Asking, error) {
+				asking, err := d.Asking(ctx, returnTo, remote)
 				return (*signin.Asking)(asking), err
 			},
 		}))

@@ -1,11 +1,14 @@
 package authserver
 
 import (
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"porterhouse"
 )
 
 // limits are how often one network may do what costs us something, or what could
@@ -14,7 +17,10 @@ type limits struct {
 	register  *limiter // registrations (RFC 7591): each takes room in the store
 	documents *limiter // documents and key sets of clients that are fetched
 	failures  *limiter // secrets and keys of a client that were wrong; by network and client
+	proofs    *limiter // assertions of clients that anybody can be: each used one takes room in the store
+	allProofs *limiter // the same, of all networks together
 	devices   *limiter // device codes: each takes room in the store
+	agreed    *limiter // what one person agrees to: each takes room in the store for weeks
 	userCodes *limiter // user codes that people look up, right or wrong (RFC 8628, 5.1)
 }
 
@@ -23,7 +29,10 @@ func newLimits(now func() time.Time) limits {
 		register:  newLimiter(time.Minute, 30, now),
 		documents: newLimiter(time.Second, 30, now),
 		failures:  newLimiter(time.Second, 60, now),
+		proofs:    newLimiter(time.Second/20, 600, now), // a hosted client renews for all its people from a few addresses
+		allProofs: newLimiter(time.Second/100, 10_000, now),
 		devices:   newLimiter(10*time.Second, 30, now),
+		agreed:    newLimiter(5*time.Minute, 60, now),
 		userCodes: newLimiter(10*time.Second, 60, now),
 	}
 }
@@ -70,6 +79,15 @@ func (l *limiter) spentKey(key string) bool {
 	defer l.mu.Unlock()
 	left, known := l.left.get(key)
 	return known && left.TokensAt(l.now()) < 1
+}
+
+// tooManyYeses refuses somebody who agrees more often than anybody can read what is
+// agreed to: a program in their name could fill the store for everybody.
+func (l limits) tooManyYeses(who porterhouse.Principal) error {
+	if l.agreed.takeKey(who.Key()) {
+		return nil
+	}
+	return refuse("temporarily_unavailable", "you let programs in too often; try again in some minutes").as(http.StatusTooManyRequests)
 }
 
 // network is what one party is expected to have for itself: an IPv4 address, or 64

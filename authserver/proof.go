@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"time"
 
@@ -110,7 +111,7 @@ func (s *Server) proveByKey(ctx context.Context, c Client, assertion, remote str
 	}
 	for _, key := range fitting(keys, header) {
 		if _, err := signed.Verify(key); err == nil {
-			return s.once(ctx, c, claims)
+			return s.once(ctx, c, claims, remote)
 		}
 	}
 	return refuse("invalid_client", "the client_assertion is not signed by a key of the client %s (kid %s)", shown(c.ID), shown(header.KeyID))
@@ -149,7 +150,12 @@ func (a *proofClaims) check(id string, audiences []string, now time.Time) error 
 }
 
 // once marks an assertion as used: of several who bring it, on any replica, one wins.
-func (s *Server) once(ctx context.Context, c Client, a *proofClaims) error {
+// Anybody can be a client by a document, and sign as many as they like, so the marks
+// of such clients are bounded: they must not fill the store for everybody.
+func (s *Server) once(ctx context.Context, c Client, a *proofClaims, remote string) error {
+	if c.Known != ByOperator && !(s.limits.proofs.take(remote) && s.limits.allProofs.takeKey("")) {
+		return refuse("temporarily_unavailable", "clients proved themselves too often from your network, or altogether; try again in a moment").as(http.StatusTooManyRequests)
+	}
 	sum := sha256.Sum256([]byte(c.ID + "\x00" + a.ID))
 	life := time.Unix(int64(a.Expires), 0).Sub(s.Now()) + 2*clockSkew
 	won, err := s.Store.Swap(ctx, "client-assertion/"+hex.EncodeToString(sum[:]), nil, []byte{1}, life)

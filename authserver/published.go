@@ -17,6 +17,7 @@ import (
 //	younger than its life          used as it is
 //	older, or lacks what is asked  fetched again
 //	its server is away             used on, until it is an outage old
+//	it may not be fetched now      used on, for the time of a rush: others made it
 //	an answer that cannot be used  is not kept, and ends what was there before
 //
 // Who is the first to ask pays for the flight, by network.
@@ -57,6 +58,7 @@ const (
 	defaultLife = time.Hour
 	maxLife     = 24 * time.Hour
 	outage      = 2 * maxLife      // how old a document may be while there is no newer
+	rush        = time.Hour        // how long over its time one may be while too many are fetched
 	retry       = time.Minute      // between two tries while the server is away
 	renewal     = 10 * time.Second // between two fetches for something that was not there
 	fetchTime   = 10 * time.Second // of one fetch, whatever fetch itself allows
@@ -78,7 +80,9 @@ func (p *published[T]) get(ctx context.Context, at, remote string, suffices func
 	}
 	f, err := p.board(ctx, at, remote, old)
 	p.mu.Unlock()
-	if err != nil {
+	if err != nil && known && p.now().Sub(old.until) < rush {
+		return old.value, nil
+	} else if err != nil {
 		var none T
 		return none, err
 	}

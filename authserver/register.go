@@ -59,14 +59,15 @@ func register(s *Server, w http.ResponseWriter, r *http.Request) (*registered, e
 		return nil, refuse("temporarily_unavailable", "too many clients registered themselves from your network; try again in some minutes").as(http.StatusTooManyRequests)
 	}
 	id, secret := record.newID()
-	if err := s.Audit.Access(audit.AccessEvent{
+	event := audit.AccessEvent{
 		ID: requestID(r), Action: "register", Client: id, Remote: r.RemoteAddr,
 		Reason: "calls itself " + record.Name + ", and is sent back to " + strings.Join(record.RedirectURIs, " "),
-	}); err != nil {
+	}
+	if err := s.Audit.Access(event); err != nil {
 		return nil, err
 	}
-	if err := g.add(r.Context(), id, record); err != nil {
-		return nil, err
+	if event.Err = g.add(r.Context(), id, record); event.Err != nil { // nobody was registered after all
+		return nil, errors.Join(event.Err, s.Audit.Access(event))
 	}
 	answer := &registered{
 		ID: id, IssuedAt: record.Registered.Unix(), Secret: secret, Name: record.Name, RedirectURIs: record.RedirectURIs,

@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -47,6 +48,7 @@ const (
 	registrationPrefix = "reg_"
 	registrationLength = len(registrationPrefix) + 26 // of rand.Text
 	unusedLife         = 24 * time.Hour
+	maxRegisteredURIs  = 2 << 10 // bytes of the redirect URIs of one together: a day of them leaves room in any store
 	mostInAnHour       = 500
 	swapTries          = 20
 )
@@ -112,7 +114,20 @@ func (g *registrations) parse(text []byte) (*registration, error) {
 	if record.RedirectURIs, err = m.redirects(record.Grants); err != nil {
 		return nil, refuse("invalid_redirect_uri", "%v", err)
 	}
+	if n := len(strings.Join(record.RedirectURIs, "")); n > maxRegisteredURIs {
+		return nil, refuse("invalid_redirect_uri", "the redirect URIs have %d bytes together, more than the %d allowed", n, maxRegisteredURIs)
+	}
 	return record, nil
+}
+
+// text is the record as it is stored: as it came, since what encoding/json does to &
+// for the sake of HTML would make it up to six times as long.
+func (r *registration) text() ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(r)
+	return text.Bytes(), err
 }
 
 // newID draws the id of a record and, where it needs one, its secret.
@@ -132,7 +147,7 @@ func (g *registrations) add(ctx context.Context, id string, record *registration
 		return err
 	}
 	record.Until = g.now().Add(unusedLife)
-	text, err := json.Marshal(record)
+	text, err := record.text()
 	if err != nil {
 		return err
 	}
@@ -168,7 +183,7 @@ func (g *registrations) used(ctx context.Context, id string) {
 	}
 	life := g.longest + 24*time.Hour
 	record.Until = g.now().Add(life)
-	longer, err := json.Marshal(record)
+	longer, err := record.text()
 	if err == nil {
 		_, err = g.store.Swap(ctx, registrationKey(id), text, longer, life)
 	}

@@ -74,7 +74,7 @@ func (v *visit) wish(returns []string) (string, *Asking, error) {
 	if v.Asking == nil {
 		return to, nil, nil
 	}
-	asking, err := v.Asking(v.r.Context(), to)
+	asking, err := v.Asking(v.r.Context(), to, v.r.RemoteAddr)
 	if err != nil {
 		return "", nil, badAsker(err)
 	}

@@ -14,7 +14,7 @@ import (
 // The chooser names who asks, as text, and needs a click with one provider, too.
 func TestChooserNamesWhoAsks(t *testing.T) {
 	h := build(t, func(c *Config) {
-		c.Asking = func(_ context.Context, returnTo string) (*Asking, error) {
+		c.Asking = func(_ context.Context, returnTo, _ string) (*Asking, error) {
 			switch returnTo {
 			case asked:
 				return &Asking{Name: "<script>Evil\u202e" + strings.Repeat("e", 100), Host: "client.example", Redirect: "127.0.0.1", Unproved: true}, nil

@@ -21,10 +21,10 @@ type Config struct {
 	Providers []Provider
 	Store     kv.Store
 	Key       *seal.Key
-	// Asking tells who asks, from the local URL that the browser will return to. Nil
-	// result: nobody but we ourselves. An error stops the sign-in before it begins.
-	// Nil: nobody else ever asks.
-	Asking    func(ctx context.Context, returnTo string) (*Asking, error)
+	// Asking tells who asks, from the local URL that the browser will return to; remote
+	// is its address. Nil result: nobody but we ourselves. An error stops the sign-in
+	// before it begins. Nil: nobody else ever asks.
+	Asking    func(ctx context.Context, returnTo, remote string) (*Asking, error)
 	Audit     *audit.Log
 	Lifetimes Lifetimes
 	Log       *slog.Logger     // nil: discarded

@@ -100,8 +100,8 @@ func (e entrance) build() (people *signin.SignIn, tokens *authserver.Server, err
 	}
 	people, err = signin.New(signin.Config{
 		PublicURL: e.publicURL(), Providers: providers, Store: p.store, Key: p.signing.master, Audit: p.audit,
-		Asking: func(ctx context.Context, returnTo string) (*signin.Asking, error) {
-			client, err := tokens.Asking(ctx, returnTo)
+		Asking: func(ctx context.Context, returnTo, remote string) (*signin.Asking, error) {
+			client, err := tokens.Asking(ctx, returnTo, remote)
 			return (*signin.Asking)(client), err
 		},
 		Lifetimes: e.SignIn.lifetimes(), Log: p.log,

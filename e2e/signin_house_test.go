@@ -78,27 +78,28 @@ func (p place) house(clients string) string {
 // clientSecret is that of Porterhouse at every provider of these tests.
 const clientSecret = "the secret of Porterhouse at the provider"
 
-// us is Porterhouse as a client of a provider.
-func us(address string) idp.Client {
-	return idp.Client{ID: "porterhouse", Secret: clientSecret, Redirect: "http://" + address + "/signin/callback"}
+// us is Porterhouse as a client of a provider: of the only one, or of one with a name.
+func us(address string, name ...string) idp.Client {
+	callback := append([]string{"http://" + address + "/signin/callback"}, name...)
+	return idp.Client{ID: "porterhouse", Secret: clientSecret, Redirect: strings.Join(callback, "/")}
 }
 
 // oidcPlace is npm's oidc-provider.
-func oidcPlace(t *testing.T, address string) (place, *idp.Provider) {
+func oidcPlace(t *testing.T, address string, name ...string) (place, *idp.Provider) {
 	t.Helper()
-	provider := idp.StartOIDC(t, idp.Options{Clients: []idp.Client{us(address)}})
+	provider := idp.StartOIDC(t, idp.Options{Clients: []idp.Client{us(address, name...)}})
 	return place{
 		processor: fmt.Sprintf(`{type: openid, configuration_endpoint: %q, username_claim: email}`, provider.Issuer+discovery),
-		client:    us(address), button: "Company login", leads: provider.Issuer, visit: idp.Visit,
+		client:    us(address, name...), button: "Company login", leads: provider.Issuer, visit: idp.Visit,
 	}, provider
 }
 
 // dexPlace is dex.
-func dexPlace(t *testing.T, address string) place {
+func dexPlace(t *testing.T, address string, name ...string) place {
 	t.Helper()
-	provider := idp.StartDex(t, idp.Options{Clients: []idp.Client{us(address)}})
+	provider := idp.StartDex(t, idp.Options{Clients: []idp.Client{us(address, name...)}})
 	return place{
 		processor: fmt.Sprintf(`{type: openid, configuration_endpoint: %q, username_claim: email}`, provider.Issuer+discovery),
-		client:    us(address), button: "Company dex", leads: provider.Issuer, visit: idp.Visit,
+		client:    us(address, name...), button: "Company dex", leads: provider.Issuer, visit: idp.Visit,
 	}
 }

@@ -19,6 +19,9 @@ func (v *visit) arrive() error {
 	if err != nil {
 		return lost(err)
 	}
+	if at := v.r.PathValue("provider"); v.several() && at != j.Provider || !v.several() && at != "" {
+		return lost(fmt.Errorf("the browser was sent to %q, and came back where %q sends it", j.Provider, at))
+	}
 	p, found := v.providers[j.Provider]
 	if !found {
 		return noProvider(j.Return)

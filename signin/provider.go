@@ -12,7 +12,7 @@ type Trip struct {
 	State       string `json:"state"`    // of the browser: it must bring the same back
 	Nonce       string `json:"nonce"`    // of the ID token (OpenID Connect Core, 3.1.2.1)
 	Verifier    string `json:"verifier"` // of PKCE (RFC 7636)
-	RedirectURI string `json:"-"`        // ours: <public URL>/signin/callback
+	RedirectURI string `json:"-"`        // ours: the public URL, and CallbackOf the provider
 }
 
 // Kept is what a provider gave us to ask for the person again.

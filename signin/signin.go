@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 
 	"porterhouse"
 	"porterhouse/page"
@@ -102,12 +103,26 @@ func (s *SignIn) furnish() error {
 			return err
 		}
 	}
-	s.trips = &trips{s.cookies, trip, s.Store, s.PublicURL + CallbackPath, s.Now}
+	back := func(provider string) string { return s.PublicURL + CallbackOf(provider, s.several()) }
+	s.trips = &trips{s.cookies, trip, s.Store, back, s.Now}
 	s.logins = &logins{s.Store, login, s.providers, s.Lifetimes, s.Now}
 	s.sessions = &sessions{s.cookies, session, s.Store, s.logins}
 	s.rechecks = &rechecks{s.logins, s.Audit, s.Log, s.counts}
 	return nil
 }
+
+// CallbackOf is the path to which a provider sends browsers back: CallbackPath, or with
+// several of them a path of its own. On one path, a provider that is dishonest could
+// send a browser on to another, and have that one's code brought to itself: not each
+// says in its redirects which it is (RFC 9700, 4.4.2).
+func CallbackOf(provider string, several bool) string {
+	if !several {
+		return CallbackPath
+	}
+	return CallbackPath + "/" + url.PathEscape(provider)
+}
+
+func (s *SignIn) several() bool { return len(s.Providers) > 1 }
 
 // ServeHTTP answers the paths above.
 func (s *SignIn) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }

@@ -25,7 +25,7 @@ type trips struct {
 	cookies cookies
 	box     *seal.Box
 	store   kv.Store
-	back    string // the redirect URI
+	back    func(provider string) string // the redirect URI there
 	now     func() time.Time
 }
 
@@ -69,7 +69,7 @@ func tripName(state string) string {
 // taken away, the oldest first.
 func (t *trips) begin(w http.ResponseWriter, r *http.Request, p Provider, returnTo string) (journey, error) {
 	j := journey{
-		Trip:     Trip{State: secret(), Nonce: secret(), Verifier: secret(), RedirectURI: t.back},
+		Trip:     Trip{State: secret(), Nonce: secret(), Verifier: secret(), RedirectURI: t.back(p.Name)},
 		Provider: p.Name,
 		Return:   returnTo,
 		Started:  t.now(),
@@ -125,7 +125,7 @@ func (t *trips) open(name, value string) (j journey, err error) {
 	if err := json.Unmarshal(plain, &j); err != nil {
 		return journey{}, err
 	}
-	j.Trip.RedirectURI = t.back
+	j.Trip.RedirectURI = t.back(j.Provider)
 	if age := t.now().Sub(j.Started); age < -time.Minute || age >= tripLife {
 		return journey{}, errNoTrip
 	}

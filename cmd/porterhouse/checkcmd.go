@@ -12,7 +12,6 @@ import (
 	"porterhouse/authenticator"
 	"porterhouse/clickhouse"
 	"porterhouse/identity"
-	"porterhouse/signin"
 )
 
 const checkUsage = `idp --config FILE [--token -|env:NAME]
@@ -87,7 +86,7 @@ func tellProviders(ctx context.Context, e entrance, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "Tokens for the MCP door must be for one of %q (aud).\n", []string(c.mcpResource().Audiences))
-	fmt.Fprintf(w, "The redirect URI to register for signing in at this server: %s\n", c.publicURL()+signin.CallbackPath)
+	tellRedirects(c, w)
 	worst := fine
 	for _, s := range c.processors() {
 		fmt.Fprintf(w, "\n%s (%s)\n", s.Name, s.Type)

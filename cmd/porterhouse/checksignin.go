@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strings"
 
 	"porterhouse"
 	"porterhouse/identity"
-	"porterhouse/signin"
 )
 
 // arrival tries signing in at one provider, as far as that goes without a person:
@@ -30,9 +30,20 @@ func arrivalsOf(e entrance) (map[string]*arrival, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[p.Processor] = &arrival{p.ClientID, party, e.publicURL() + signin.CallbackPath}
+		all[p.Processor] = &arrival{p.ClientID, party, redirectURI(e.Config, p.Processor)}
 	}
 	return all, nil
+}
+
+// tellRedirects says what is to be registered for us at the providers.
+func tellRedirects(c Config, w io.Writer) {
+	if len(c.SignIn.Providers) < 2 {
+		fmt.Fprintf(w, "The redirect URI to register for signing in at this server: %s\n", redirectURI(c, ""))
+		return
+	}
+	for _, p := range c.SignIn.Providers {
+		fmt.Fprintf(w, "The redirect URI to register at the provider of %s: %s\n", p.Processor, redirectURI(c, p.Processor))
+	}
 }
 
 func (a *arrival) findings(ctx context.Context, issuer string) []finding {

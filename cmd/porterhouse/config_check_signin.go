@@ -14,7 +14,6 @@ import (
 	"porterhouse/authserver"
 	"porterhouse/kv"
 	"porterhouse/seal"
-	"porterhouse/signin"
 )
 
 // signIns checks the keys that say how people sign in, and who may have our own
@@ -134,7 +133,7 @@ func (c signIns) providers() {
 		}
 		seen[p.Processor] = true
 		if p.ClientID == "" {
-			c.refuse(path+".client_id", "register this server at the provider as an application, with the redirect URI %s, and write its client id here", c.publicURL()+signin.CallbackPath)
+			c.refuse(path+".client_id", "register this server at the provider as an application, with the redirect URI %s, and write its client id here", redirectURI(*c.Config, p.Processor))
 		}
 		c.hosts(path, p.urls())
 	}

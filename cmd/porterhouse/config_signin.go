@@ -88,6 +88,11 @@ func (a AuthServerConfig) hasOwnClients() bool {
 	return false
 }
 
+// redirectURI is what is registered for us at the provider of a processor.
+func redirectURI(c Config, processor string) string {
+	return c.publicURL() + signin.CallbackOf(processor, len(c.SignIn.Providers) > 1)
+}
+
 func (p SignInProviderConfig) settings() identity.ClientSettings {
 	return identity.ClientSettings{
 		ClientID: p.ClientID, ClientSecret: p.ClientSecret, Scopes: p.Scopes,

@@ -12,6 +12,7 @@ import (
 // The official suite for authorization servers, against a whole Porterhouse; a person
 // follows the address that it shows. (The two sets for servers are in mcpserver.)
 func TestConformanceAuthorization(t *testing.T) {
+	t.Parallel()
 	h, at := signInHouse(t, "", settings{})
 	_, port, _ := strings.Cut(freeAddress(t), ":")
 	p := newDesk(t).start(nil, "node_modules/.bin/conformance", "authorization",

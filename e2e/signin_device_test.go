@@ -74,6 +74,7 @@ func (h *house) stockLogin(client string, at place, who idp.Person, without stri
 
 // clickhouse-client gets a token, renews it, and the code is used up.
 func TestClickHouseClientDevice(t *testing.T) {
+	t.Parallel() // it mostly waits
 	h, at := signInHouse(t, "", settings{})
 	device, given := h.stockLogin(appID, at, idp.Alice, "")
 	access, _ := given["access_token"].(string)
@@ -95,6 +96,7 @@ func TestClickHouseClientDevice(t *testing.T) {
 // that is. Who left out writing is not let in there: nothing would hold the session to
 // reading. A token for agents is for the MCP door alone.
 func TestClickHouseLogin(t *testing.T) {
+	t.Parallel() // it mostly waits
 	web, door := freeAddress(t), freeAddress(t)
 	at, _ := oidcPlace(t, web)
 	h := prepareHouse(t, "http://127.0.0.1:1", sandbox.Gateway{}, settings{env: []string{"KNOCK=" + knock}})
@@ -140,6 +142,7 @@ audit: {file: %q, key: "file:audit.key"}
 
 // mcp-remote without a browser on its own machine.
 func TestRemoteDevice(t *testing.T) {
+	t.Parallel() // it mostly waits
 	h, at := signInHouse(t, "", settings{})
 	d := newDesk(t)
 	p := d.start([]string{"MCP_REMOTE_CONFIG_DIR=" + filepath.Join(d.dir, "remote")},

@@ -75,6 +75,7 @@ func (h *house) answer(p *human, w wish, at place, who idp.Person) *url.URL {
 // its redirects and its tokens (RFC 7591, 7636, 8414, 8707, 9068, 9207, 9728), and
 // understands every refusal.
 func TestJudgedByOauth4webapi(t *testing.T) {
+	t.Parallel()
 	h, at := signInHouse(t, "", settings{})
 	var seen struct {
 		Client struct {
@@ -114,6 +115,7 @@ func TestJudgedByOauth4webapi(t *testing.T) {
 // openid-client is content with every grant that a program can use without a person at
 // its own browser as well, and with introspection and revocation.
 func TestJudgedByOpenIDClient(t *testing.T) {
+	t.Parallel() // it mostly waits
 	key, public := signingKey(t)
 	h, at := signInHouse(t, judges(public), settings{})
 	var seen struct {

@@ -19,6 +19,7 @@ import (
 // those who did not hear the answer, and soon afterwards is a thief's: then nobody's is
 // good any more.
 func TestSessionRefresh(t *testing.T) {
+	t.Parallel() // it mostly waits
 	h, at := signInHouse(t, "", settings{})
 	a := h.newAsking(appID, nowhere)
 	first := a.mustSignIn(at, idp.Alice)
@@ -52,6 +53,7 @@ func TestSessionRefresh(t *testing.T) {
 // What opens something stands in no log, no record and no store: not what clients and
 // browsers bring, not what they are given.
 func TestSignInLeavesNoSecrets(t *testing.T) {
+	t.Parallel() // it mostly waits
 	h, at := signInHouse(t, "", settings{})
 	a := h.newAsking(h.register("A client", nowhere), nowhere)
 	p := newHuman(t)
@@ -95,7 +97,7 @@ func TestSignInLeavesNoSecrets(t *testing.T) {
 // Who leaves the company has no session any more: the provider says no when it is
 // asked again, which is at most once in a minute.
 func TestProviderRefusesPerson(t *testing.T) {
-	t.Parallel()
+	t.Parallel() // it mostly waits
 	db, gateway := withSamples()
 	address := freeAddress(t)
 	at, provider := oidcPlace(t, address)

@@ -40,6 +40,9 @@ func assertionGrant(s *Server) grant {
 		if err != nil {
 			return entitlement{}, err
 		}
+		if len(a.Scopes) == 0 && len(scopesOf(r.form.Get("scope"))) == 0 { // nobody has asked for more
+			found.scopes = intersect(found.scopes, []string{ScopeRead})
+		}
 		return found, useOnce(ctx, s.Config, a)
 	}}
 }

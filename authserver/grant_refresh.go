@@ -122,12 +122,11 @@ func (p *parts) confirmed(ctx context.Context, before porterhouse.Principal) (po
 // renew makes the next refresh token; "": there is none to be had, because another
 // request with the same one was faster.
 func (f *families) renew(ctx context.Context, found presented, who porterhouse.Principal) (string, error) {
-	if found.recent {
-		return "", nil
-	}
-	secret, err := f.rotate(ctx, found.token.family, found.family, found.record, who)
-	if !errors.Is(err, errRotated) {
-		return secret, err
+	if !found.recent {
+		secret, err := f.rotate(ctx, found.token.family, found.family, found.record, who)
+		if !errors.Is(err, errRotated) {
+			return secret, err
+		}
 	}
 	switch _, _, err := f.find(ctx, found.token.family); {
 	case errors.Is(err, errNoFamily):

@@ -197,6 +197,28 @@ func TestIdentityAssertion(t *testing.T) {
 	d.claimsOf(d.asProgram("agent", GrantAssertion, "assertion", "agent - - 2"))
 }
 
+// Who may change data, and whom nobody has asked for it, reads.
+func TestIdentityAssertionWritesWhenAsked(t *testing.T) {
+	d := machines(t, func(c *Config) {
+		c.Clients = append(c.Clients, ClientConfig{
+			ID: "writer", Grants: []string{GrantAssertion}, Secret: porterhouse.NewSecret(deskSecret), Scopes: []string{ScopeRead, ScopeWrite},
+		})
+	})
+	both := ScopeRead + " " + ScopeWrite
+	for _, test := range []struct{ assertion, scope, want string }{
+		{"writer - - 1", "", ScopeRead},
+		{"writer - - 2", "openid", ScopeRead},
+		{"writer - - 3", both, both},
+		{"writer - clickhouse:read,clickhouse:write 4", "", both},
+		{"writer - clickhouse:read,clickhouse:write 5", ScopeRead, ScopeRead},
+	} {
+		a := d.asProgram("writer", GrantAssertion, "assertion", test.assertion, "scope", test.scope)
+		if a.field("scope") != test.want {
+			t.Errorf("%q with %q gives %d %s", test.assertion, test.scope, a.status, a.text)
+		}
+	}
+}
+
 // An assertion for one resource gives no token for another.
 func TestIdentityAssertionIsForItsResource(t *testing.T) {
 	d := machines(t, func(c *Config) {

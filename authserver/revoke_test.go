@@ -194,3 +194,16 @@ func TestTooManyGroups(t *testing.T) {
 	many = false
 	d.refreshed(token)
 }
+
+// What is taken back while the provider is asked gives no access token either, also to
+// the last but one refresh token.
+func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
+	d, provider := openFlow(t, nil)
+	first := d.family().field("refresh_token")
+	second := d.tokens(refreshing(first)).field("refresh_token")
+	provider.who = func(who porterhouse.Principal) porterhouse.Principal {
+		d.do(http.MethodPost, "/revoke", "", url.Values{"client_id": {webClient}, "token": {second}})
+		return who
+	}
+	d.wantOAuthError(d.grant(refreshing(first)), "invalid_grant")
+}

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -127,24 +128,32 @@ func (r *keyRing) seal(box *seal.Box) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("authserver: signing keys: %w", err)
 	}
-	return box.Seal(text, ringKey), nil
+	return box.Seal(text, ringKey(box)), nil
+}
+
+// ringKey is where the store has the ring. Each master key has a place of its own: with
+// another one there are other keys, so that all tokens are void, and two replicas whose
+// master keys differ do not take each other's away.
+func ringKey(box *seal.Box) string {
+	return "authserver/keys/" + hex.EncodeToString(box.Sum("place")[:8])
 }
 
 // openRing reads a ring that was stored.
 func openRing(box *seal.Box, sealed []byte) (*keyRing, error) {
-	text, err := box.Open(sealed, ringKey)
+	place := ringKey(box)
+	text, err := box.Open(sealed, place)
 	if err != nil {
-		return nil, fmt.Errorf("authserver: the signing keys in the store (%s) were sealed with another master key: give that one, or delete the entry, which makes all tokens void: %w", ringKey, err)
+		return nil, fmt.Errorf("authserver: the signing keys in the store (%s) are not as they were sealed: delete the entry, or take another master key, either of which makes all tokens void: %w", place, err)
 	}
 	var stored []storedKey
 	if err := json.Unmarshal(text, &stored); err != nil {
-		return nil, fmt.Errorf("authserver: the signing keys in the store (%s) cannot be read: %w", ringKey, err)
+		return nil, fmt.Errorf("authserver: the signing keys in the store (%s) cannot be read: %w", place, err)
 	}
 	ring := &keyRing{}
 	for _, s := range stored {
 		private, err := parsePrivate(s.Key)
 		if err != nil {
-			return nil, fmt.Errorf("authserver: a signing key in the store (%s): %w", ringKey, err)
+			return nil, fmt.Errorf("authserver: a signing key in the store (%s): %w", place, err)
 		}
 		key, err := newSigningKey(private, s.From)
 		if err != nil {

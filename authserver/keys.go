@@ -38,8 +38,8 @@ type KeysConfig struct {
 // Keys made here are one entry of the store, with the time at which each begins to
 // sign. So nobody has to be told when that is; the next key is there, and shown at
 // /jwks, for as long as the one before it signs; and of several replicas that rotate
-// at once one wins (kv.Swap), whose keys all have. Whoever deletes the entry makes all
-// of our tokens void, and gets new keys.
+// at once one wins (kv.Swap), whose keys all have. Whoever deletes the entry, or takes
+// another master key, makes all of our tokens void, and gets new keys.
 type Keys struct {
 	KeysConfig
 	box *seal.Box
@@ -51,7 +51,6 @@ type Keys struct {
 }
 
 const (
-	ringKey     = "authserver/keys"
 	minRotate   = time.Hour
 	minKeep     = maxAccess + 5*time.Minute // tokens live on, and clocks differ
 	lookEvery   = 5 * time.Second           // for an unknown key, whoever asks
@@ -129,7 +128,7 @@ func (k *Keys) note(err error) {
 // reload reads the keys in the store, and rotates them when that is due.
 func (k *Keys) reload(ctx context.Context) error {
 	for range swapTries {
-		sealed, err := k.Store.Get(ctx, ringKey)
+		sealed, err := k.Store.Get(ctx, ringKey(k.box))
 		if err != nil && !errors.Is(err, kv.ErrNotFound) {
 			return fmt.Errorf("authserver: signing keys: %w", err)
 		}
@@ -151,7 +150,7 @@ func (k *Keys) reload(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		won, err := k.Store.Swap(ctx, ringKey, sealed, text, 0)
+		won, err := k.Store.Swap(ctx, ringKey(k.box), sealed, text, 0)
 		if err != nil {
 			return fmt.Errorf("authserver: signing keys: %w", err)
 		}

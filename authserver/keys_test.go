@@ -177,7 +177,7 @@ func TestUnknownKey(t *testing.T) {
 	memory := must(kv.OpenMemory(kv.MemoryConfig{Now: clock}))
 	store := &counted{Store: memory}
 	behind := keysOn(t, store, clock)
-	if _, err := memory.Consume(t.Context(), ringKey); err != nil {
+	if _, err := memory.Consume(t.Context(), ringKey(behind.box)); err != nil {
 		t.Fatal(err)
 	}
 	ahead := keysOn(t, memory, clock)
@@ -237,20 +237,38 @@ func TestRunRotates(t *testing.T) {
 	})
 }
 
-// Keys in the store are sealed, and opened with the same master key alone.
+// Keys in the store are sealed: nobody reads them there, or changes them.
 func TestKeysAreSealed(t *testing.T) {
 	store := must(kv.OpenMemory(kv.MemoryConfig{}))
 	keys := keysOn(t, store, time.Now)
-	text := must(store.Get(t.Context(), ringKey))
+	text := must(store.Get(t.Context(), ringKey(keys.box)))
 	der := must(x509.MarshalPKCS8PrivateKey(keys.now.Load().keys[0].private))
 	if strings.Contains(string(text), string(der[20:40])) || strings.Contains(string(text), "from") {
 		t.Error("the keys can be read in the store")
 	}
-	if _, err := OpenKeys(t.Context(), KeysConfig{Store: store, Key: masterKey('x')}); !errors.Is(err, seal.ErrSealed) {
-		t.Errorf("with another master key: %v", err)
+	changed := append([]byte{text[0] ^ 1}, text[1:]...)
+	must(0, store.Put(t.Context(), ringKey(keys.box), changed, 0))
+	if _, err := OpenKeys(t.Context(), KeysConfig{Store: store, Key: masterKey('k')}); !errors.Is(err, seal.ErrSealed) {
+		t.Errorf("of an entry that was changed: %v", err)
 	}
-	if again := must(store.Get(t.Context(), ringKey)); string(again) != string(text) {
-		t.Error("with another master key, the entry was changed")
+	if again := must(store.Get(t.Context(), ringKey(keys.box))); string(again) != string(changed) {
+		t.Error("an entry that cannot be read was written over")
+	}
+}
+
+// With another master key there are other keys, for which no token of before counts;
+// the keys of before are left alone, for replicas that still have the old one.
+func TestAnotherMasterKey(t *testing.T) {
+	store := must(kv.OpenMemory(kv.MemoryConfig{}))
+	before := keysOn(t, store, time.Now)
+	id := idOf(t, must(before.Sign(tokenType, []byte(`{}`))))
+	after := must(OpenKeys(t.Context(), KeysConfig{Store: store, Key: masterKey('x')}))
+	_, err := after.Verifying(t.Context(), id)
+	if kind, _ := porterhouse.Explain(err); kind != porterhouse.Unauthenticated {
+		t.Errorf("a token of before: %v", err)
+	}
+	if idOf(t, must(keysOn(t, store, time.Now).Sign(tokenType, []byte(`{}`)))) != id {
+		t.Error("the keys of before are others now")
 	}
 }
 

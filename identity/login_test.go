@@ -220,10 +220,11 @@ func TestRelyingPartyIsChecked(t *testing.T) {
 		change func(*identity.Settings, *identity.ClientSettings)
 		want   string
 	}{
-		"no client":       {"openid JWT", func(_ *identity.Settings, c *identity.ClientSettings) { c.ClientID = "" }, "client_id"},
-		"no endpoints":    {"jwt_dynamic_jwks", func(_ *identity.Settings, c *identity.ClientSettings) { c.TokenEndpoint = "" }, "token_endpoint"},
-		"no issuer":       {"jwt_dynamic_jwks", func(s *identity.Settings, _ *identity.ClientSettings) { s.ExpectedIssuer = "" }, "expected_issuer"},
-		"GitHub's secret": {"github", func(_ *identity.Settings, c *identity.ClientSettings) { c.ClientSecret = porterhouse.Secret{} }, "client_secret"},
+		"no client":         {"openid JWT", func(_ *identity.Settings, c *identity.ClientSettings) { c.ClientID = "" }, "client_id"},
+		"no endpoints":      {"jwt_dynamic_jwks", func(_ *identity.Settings, c *identity.ClientSettings) { c.TokenEndpoint = "" }, "token_endpoint"},
+		"no issuer":         {"jwt_dynamic_jwks", func(s *identity.Settings, _ *identity.ClientSettings) { s.ExpectedIssuer = "" }, "expected_issuer"},
+		"GitHub's secret":   {"github", func(_ *identity.Settings, c *identity.ClientSettings) { c.ClientSecret = porterhouse.Secret{} }, "client_secret"},
+		"names of programs": {"keycloak", func(s *identity.Settings, _ *identity.ClientSettings) { s.UsernameClaim = "azp" }, "for programs"},
 		"our own network": {"openid JWT", func(_ *identity.Settings, c *identity.ClientSettings) {
 			c.TokenEndpoint = "https://169.254.169.254/token"
 		}, "special-use"},

@@ -99,6 +99,8 @@ func (r *RelyingParty) check() error {
 		return errors.New("there is no discovery document, so name the expected_issuer: an ID token must be of exactly that")
 	case r.settings.Type == "github" && r.client.ClientSecret.IsZero():
 		return errors.New("client_secret is missing: GitHub gives tokens to an application with a secret only")
+	case slices.Contains(clientClaims, r.settings.UsernameClaim):
+		return fmt.Errorf("the processor is for programs (username_claim: %s), and whoever signed in would have our client's name: let people sign in at another", r.settings.UsernameClaim)
 	case slices.Contains(r.client.Scopes, ""):
 		return errors.New("scopes has an empty item")
 	}

@@ -115,5 +115,5 @@ func (d *desk) beginInBrowser(front string) {
 	if left.status != http.StatusSeeOther || !strings.HasPrefix(left.header.Get("Location"), "https://idp.example.com/") {
 		d.t.Fatalf("the browser is not sent to the provider: %d %s", left.status, left.text)
 	}
-	d.do(http.MethodGet, front+signin.CallbackPath+"?state=made-up&code=made-up", "", nil, "Cookie", strings.Split(left.header.Get("Set-Cookie"), ";")[0])
+	d.do(http.MethodGet, front+signin.CallbackPath+"corp?state=made-up&code=made-up", "", nil, "Cookie", strings.Split(left.header.Get("Set-Cookie"), ";")[0])
 }

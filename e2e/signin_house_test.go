@@ -78,28 +78,27 @@ func (p place) house(clients string) string {
 // clientSecret is that of Porterhouse at every provider of these tests.
 const clientSecret = "the secret of Porterhouse at the provider"
 
-// us is Porterhouse as a client of a provider: of the only one, or of one with a name.
-func us(address string, name ...string) idp.Client {
-	callback := append([]string{"http://" + address + "/signin/callback"}, name...)
-	return idp.Client{ID: "porterhouse", Secret: clientSecret, Redirect: strings.Join(callback, "/")}
+// us is Porterhouse as a client of the provider of a token processor.
+func us(address, processor string) idp.Client {
+	return idp.Client{ID: "porterhouse", Secret: clientSecret, Redirect: "http://" + address + "/signin/callback/" + processor}
 }
 
-// oidcPlace is npm's oidc-provider.
-func oidcPlace(t *testing.T, address string, name ...string) (place, *idp.Provider) {
+// oidcPlace is npm's oidc-provider, of the token processor oidc.
+func oidcPlace(t *testing.T, address string) (place, *idp.Provider) {
 	t.Helper()
-	provider := idp.StartOIDC(t, idp.Options{Clients: []idp.Client{us(address, name...)}})
+	provider := idp.StartOIDC(t, idp.Options{Clients: []idp.Client{us(address, "oidc")}})
 	return place{
 		processor: fmt.Sprintf(`{type: openid, configuration_endpoint: %q, username_claim: email}`, provider.Issuer+discovery),
-		client:    us(address, name...), button: "Company login", leads: provider.Issuer, visit: idp.Visit,
+		client:    us(address, "oidc"), button: "Company login", leads: provider.Issuer, visit: idp.Visit,
 	}, provider
 }
 
 // dexPlace is dex.
-func dexPlace(t *testing.T, address string, name ...string) place {
+func dexPlace(t *testing.T, address string) place {
 	t.Helper()
-	provider := idp.StartDex(t, idp.Options{Clients: []idp.Client{us(address, name...)}})
+	provider := idp.StartDex(t, idp.Options{Clients: []idp.Client{us(address, "dex")}})
 	return place{
 		processor: fmt.Sprintf(`{type: openid, configuration_endpoint: %q, username_claim: email}`, provider.Issuer+discovery),
-		client:    us(address, name...), button: "Company dex", leads: provider.Issuer, visit: idp.Visit,
+		client:    us(address, "dex"), button: "Company dex", leads: provider.Issuer, visit: idp.Visit,
 	}
 }

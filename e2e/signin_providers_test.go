@@ -19,10 +19,10 @@ import (
 // the session is renewed. (dex is not asked again: see idp.StartDex.)
 func TestSignInProviders(t *testing.T) {
 	address := freeAddress(t)
-	oidc, _ := oidcPlace(t, address, "oidc")
+	oidc, _ := oidcPlace(t, address)
 	github := idp.StartGitHub(t, idp.Options{Clients: []idp.Client{us(address, "github")}})
 	internet := idp.StartInternet(t, github, app{})
-	places := map[string]place{"oidc": oidc, "dex": dexPlace(t, address, "dex"), "github": {
+	places := map[string]place{"oidc": oidc, "dex": dexPlace(t, address), "github": {
 		processor: `{type: github, client_ids: porterhouse, client_secret: "file:client.secret"}`,
 		client:    us(address, "github"), button: "GitHub", leads: "https://github.com/", visit: internet.Visit,
 	}}

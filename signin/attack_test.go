@@ -33,13 +33,13 @@ func TestCallbackOfAnotherBrowser(t *testing.T) {
 	injected.Set("code", stolen.Query().Get("code"))
 	for name, address := range map[string]string{
 		"the attacker's URL": own,
-		"no state":           h.url + CallbackPath + "?code=" + stolen.Query().Get("code"),
-		"an empty state":     h.url + CallbackPath + "?state=&code=" + stolen.Query().Get("code"),
-		"nothing":            h.url + CallbackPath,
+		"no state":           h.url + CallbackOf("acme") + "?code=" + stolen.Query().Get("code"),
+		"an empty state":     h.url + CallbackOf("acme") + "?state=&code=" + stolen.Query().Get("code"),
+		"nothing":            h.url + CallbackOf("acme"),
 		"two states":         own + "&state=" + mine.Query().Get("state"),
 		"its own, twice":     other + "&state=" + mine.Query().Get("state"),
-		"another state":      h.url + CallbackPath + "?state=" + secret() + "&code=" + stolen.Query().Get("code"),
-		"an error":           h.url + CallbackPath + "?error=access_denied",
+		"another state":      h.url + CallbackOf("acme") + "?state=" + secret() + "&code=" + stolen.Query().Get("code"),
+		"an error":           h.url + CallbackOf("acme") + "?error=access_denied",
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := victim.get(address)
@@ -49,7 +49,7 @@ func TestCallbackOfAnotherBrowser(t *testing.T) {
 			victim.isNobody(h)
 		})
 	}
-	if at := victim.get(h.url + CallbackPath + "?" + injected.Encode()); at.status != http.StatusForbidden || !strings.Contains(at.text, "You were not let in") {
+	if at := victim.get(h.url + CallbackOf("acme") + "?" + injected.Encode()); at.status != http.StatusForbidden || !strings.Contains(at.text, "You were not let in") {
 		t.Errorf("%d: %s", at.status, at.text)
 	}
 	victim.isNobody(h)
@@ -88,7 +88,7 @@ func TestTripCookieIsSealedForItsState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			forger := h.browser()
 			forger.Jar.SetCookies(address, []*http.Cookie{{Name: h.cookies.prefix + tripName(state), Value: value}})
-			if at := forger.get(h.url + CallbackPath + "?state=" + state + "&code=" + back.Query().Get("code")); at.status != http.StatusBadRequest {
+			if at := forger.get(h.url + CallbackOf("acme") + "?state=" + state + "&code=" + back.Query().Get("code")); at.status != http.StatusBadRequest {
 				t.Errorf("%d: %s", at.status, at.text)
 			}
 			forger.isNobody(h)
@@ -234,7 +234,7 @@ func TestHalfFinishedSignInsStoreNothing(t *testing.T) {
 	for range 50 {
 		b := h.browser()
 		b.depart(h, "acme", asked)
-		b.get(h.url + CallbackPath + "?state=" + secret() + "&code=x")
+		b.get(h.url + CallbackOf("acme") + "?state=" + secret() + "&code=x")
 	}
 	if keys, err := h.Store.Keys(t.Context(), ""); err != nil || len(keys) != 0 {
 		t.Errorf("%v, %v", keys, err)
@@ -306,7 +306,7 @@ func TestProviderErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			query := url.Values{"state": back.Query()["state"], "error": {code}, "error_description": {"Call 555-0100 and tell your password"}}
-			at := b.get(h.url + CallbackPath + "?" + query.Encode())
+			at := b.get(h.url + CallbackOf("acme") + "?" + query.Encode())
 			if at.status != want.status || !strings.Contains(at.text, want.text) {
 				t.Errorf("%d: %s", at.status, at.text)
 			}

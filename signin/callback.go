@@ -11,7 +11,7 @@ import (
 	"porterhouse/audit"
 )
 
-// arrive is GET /signin/callback: a provider sent the browser back.
+// arrive is GET /signin/callback/…: a provider sent the browser back.
 func (v *visit) arrive() error {
 	query := v.r.URL.Query()
 	state, _ := single(query, "state")
@@ -19,7 +19,7 @@ func (v *visit) arrive() error {
 	if err != nil {
 		return lost(err)
 	}
-	if at := v.r.PathValue("provider"); v.several() && at != j.Provider || !v.several() && at != "" {
+	if at := v.r.PathValue("provider"); at != j.Provider {
 		return lost(fmt.Errorf("the browser was sent to %q, and came back where %q sends it", j.Provider, at))
 	}
 	p, found := v.providers[j.Provider]

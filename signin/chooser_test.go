@@ -103,7 +103,7 @@ func TestCheckReturn(t *testing.T) {
 		"evil.example", "javascript:alert(1)", "?x", "#x", " /a", "/a b", "/ä", "/a\x00", "/a\x7f", "@evil.example",
 		"/%2f/evil.example", "/%2F%2Fevil.example", "/%2fevil.example", "/%252fevil.example", "/%5cevil.example", "/%255cevil.example", "/a%0d%0ab", "/a%250ab", "/%zz", "/a%25zz",
 		"/..//evil.example", "/../evil", "/a/./b", "/a/%2e%2e/b", "/a/%252e%252e/b", "/a//b", "/.", "/..",
-		Path, Path + "?return=/x", CallbackPath + "?code=a&state=b", "/sign%69n", "/" + strings.Repeat("a", maxReturn),
+		Path, Path + "?return=/x", CallbackPath + "corp?code=a&state=b", "/sign%69n", "/" + strings.Repeat("a", maxReturn),
 	} {
 		if got, err := checkReturn(bad); err == nil {
 			t.Errorf("%q was accepted, as %q", bad, got)

@@ -21,7 +21,7 @@ func TestReturningWithNothingLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer.Set("state", at.Query().Get("state"))
-		if back := b.get(h.url + CallbackPath + "?" + answer.Encode()); back.status < 400 {
+		if back := b.get(h.url + CallbackOf("acme") + "?" + answer.Encode()); back.status < 400 {
 			t.Errorf("%d: %d", i, back.status)
 		}
 	}

@@ -57,7 +57,7 @@ func TestCallbacksOfSeveral(t *testing.T) {
 			t.Errorf("%s: %d", name, at.status)
 		}
 	}
-	for _, path := range []string{"/signin/callback", "/signin/callback/", "/signin/callback/an%2Fother"} {
+	for _, path := range []string{"/signin/callback", "/signin/callback/other", "/signin/callback/", "/signin/callback/an%2Fother"} {
 		b := h.browser()
 		back := parse(t, b.callback(h, "one", "/back"))
 		if at := b.get(h.url + path + "?" + back.RawQuery); at.status == http.StatusSeeOther {

@@ -49,7 +49,7 @@ func checkPath(u *url.URL) error {
 		if strings.Contains(path, "//") || strings.ContainsFunc(path, func(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' }) {
 			return errors.New("its path has a character that no path of this server has")
 		}
-		if path == Path || path == CallbackPath || strings.HasPrefix(path, CallbackPath+"/") {
+		if path == Path || strings.HasPrefix(path, CallbackPath) {
 			return errors.New("it leads back to the sign-in")
 		}
 	}

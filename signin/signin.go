@@ -4,7 +4,7 @@
 //
 //	GET  /signin?return=/…   the chooser: who asks, and where to sign in (a click, always)
 //	POST /signin             a provider was chosen ─▶ sealed cookie of the trip ─▶ 303 to the provider
-//	GET  /signin/callback    back: state, iss, code ─▶ Provider.Finish ─▶ session cookie ─▶ 303 to return
+//	GET  /signin/callback/…  back: state, iss, code ─▶ Provider.Finish ─▶ session cookie ─▶ 303 to return
 //	GET, POST /signin/out    who is signed in; a button to sign out, and one to end all that the sign-in gave
 //
 // The rule of the package: what a browser brings was sealed for that browser and
@@ -38,7 +38,7 @@ import (
 // The paths that it answers.
 const (
 	Path         = "/signin"
-	CallbackPath = "/signin/callback"
+	CallbackPath = "/signin/callback/" // and the name of the provider: CallbackOf
 	OutPath      = "/signin/out"
 )
 
@@ -103,7 +103,7 @@ func (s *SignIn) furnish() error {
 			return err
 		}
 	}
-	back := func(provider string) string { return s.PublicURL + CallbackOf(provider, s.several()) }
+	back := func(provider string) string { return s.PublicURL + CallbackOf(provider) }
 	s.trips = &trips{s.cookies, trip, s.Store, back, s.Now}
 	s.logins = &logins{s.Store, login, s.providers, s.Lifetimes, s.Now}
 	s.sessions = &sessions{s.cookies, session, s.Store, s.logins}
@@ -111,18 +111,11 @@ func (s *SignIn) furnish() error {
 	return nil
 }
 
-// CallbackOf is the path to which a provider sends browsers back: CallbackPath, or with
-// several of them a path of its own. On one path, a provider that is dishonest could
-// send a browser on to another, and have that one's code brought to itself: not each
-// says in its redirects which it is (RFC 9700, 4.4.2).
-func CallbackOf(provider string, several bool) string {
-	if !several {
-		return CallbackPath
-	}
-	return CallbackPath + "/" + url.PathEscape(provider)
-}
-
-func (s *SignIn) several() bool { return len(s.Providers) > 1 }
+// CallbackOf is the path to which a provider sends browsers back, one of its own. On a
+// common path, a provider that is dishonest could send a browser on to another, and
+// have that one's code brought to itself: not each says in its redirects which it is
+// (RFC 9700, 4.4.2).
+func CallbackOf(provider string) string { return CallbackPath + url.PathEscape(provider) }
 
 // ServeHTTP answers the paths above.
 func (s *SignIn) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }

@@ -131,7 +131,7 @@ func TestLogTellsNothing(t *testing.T) {
 	b.get(back)
 	b.get(back)
 	b.get(back + "x")
-	b.get(h.url + CallbackPath + "?state=guess-1&code=guess-2&error=guess-3")
+	b.get(h.url + CallbackOf("acme") + "?state=guess-1&code=guess-2&error=guess-3")
 	query, err := url.Parse(back)
 	if err != nil {
 		t.Fatal(err)

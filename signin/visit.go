@@ -26,8 +26,7 @@ func (s *SignIn) routes() *http.ServeMux {
 	for pattern, answer := range map[string]step{
 		"GET " + Path:                         limited((*visit).choose), // who asks may have to be looked up
 		"POST " + Path:                        limited(sameOrigin((*visit).depart)),
-		"GET " + CallbackPath:                 limited((*visit).arrive),
-		"GET " + CallbackPath + "/{provider}": limited((*visit).arrive),
+		"GET " + CallbackPath + "{provider}": limited((*visit).arrive),
 		"GET " + OutPath:                      (*visit).showOut,
 		"POST " + OutPath:                     sameOrigin((*visit).out),
 	} {

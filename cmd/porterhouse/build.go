@@ -145,7 +145,7 @@ func routes(c Config, p *process, g *generation) http.Handler {
 	mux.Handle(metadataPath, metadata)
 	mux.Handle(metadataPath+mcpPath, metadata)
 	if g.signIn != nil {
-		for _, path := range []string{signin.Path, signin.CallbackPath, signin.CallbackPath + "/", signin.OutPath} {
+		for _, path := range []string{signin.Path, signin.CallbackPath, signin.OutPath} {
 			mux.Handle(path, m.door("signin", g.signIn))
 		}
 		for _, path := range g.tokens.Paths() {

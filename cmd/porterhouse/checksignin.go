@@ -37,8 +37,8 @@ func arrivalsOf(e entrance) (map[string]*arrival, error) {
 
 // tellRedirects says what is to be registered for us at the providers.
 func tellRedirects(c Config, w io.Writer) {
-	if len(c.SignIn.Providers) < 2 {
-		fmt.Fprintf(w, "The redirect URI to register for signing in at this server: %s\n", redirectURI(c, ""))
+	if len(c.SignIn.Providers) == 0 {
+		fmt.Fprintf(w, "The redirect URI to register for signing in at this server: %s, and the name of the token processor behind it\n", redirectURI(c, ""))
 		return
 	}
 	for _, p := range c.SignIn.Providers {

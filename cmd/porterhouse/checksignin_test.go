@@ -133,15 +133,15 @@ func TestOwnTokensAreForOneResource(t *testing.T) {
 	}
 }
 
-// What is to be registered at providers: of several, at each its own.
+// What is to be registered at providers: at each its own.
 func TestRedirectsToRegister(t *testing.T) {
 	c := Config{PublicURL: "https://ch.example.com"}
 	for _, test := range []struct {
 		providers []SignInProviderConfig
 		want      string
 	}{
-		{nil, "at this server: https://ch.example.com/signin/callback\n"},
-		{[]SignInProviderConfig{{Processor: "corp"}}, "at this server: https://ch.example.com/signin/callback\n"},
+		{nil, "at this server: https://ch.example.com/signin/callback/, and the name of the token processor behind it\n"},
+		{[]SignInProviderConfig{{Processor: "corp"}}, "of corp: https://ch.example.com/signin/callback/corp\n"},
 		{[]SignInProviderConfig{{Processor: "corp"}, {Processor: "partner"}}, "of corp: https://ch.example.com/signin/callback/corp\n" +
 			"The redirect URI to register at the provider of partner: https://ch.example.com/signin/callback/partner\n"},
 	} {

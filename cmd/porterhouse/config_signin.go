@@ -90,7 +90,7 @@ func (a AuthServerConfig) hasOwnClients() bool {
 
 // redirectURI is what is registered for us at the provider of a processor.
 func redirectURI(c Config, processor string) string {
-	return c.publicURL() + signin.CallbackOf(processor, len(c.SignIn.Providers) > 1)
+	return c.publicURL() + signin.CallbackOf(processor)
 }
 
 func (p SignInProviderConfig) settings() identity.ClientSettings {

@@ -29,7 +29,7 @@ func TestMistakesAboutSigningIn(t *testing.T) {
 		{"an unknown processor", with("providers: {processor: crop, client_id: us}"), `there is no token processor "crop"`},
 		{"a processor that is not asked", with(leastProviders) + "enable_token_auth: false\n", "not asked, by enable_token_auth"},
 		{"the second of a list", with("providers: [{processor: corp, client_id: us}, {processor: corp, client_id: us}]"), `sign_in.providers[1].processor: people can sign in at "corp" already`},
-		{"no client id", with("providers: {processor: corp}"), "with the redirect URI http://127.0.0.1:8080/signin/callback"},
+		{"no client id", with("providers: {processor: corp}"), "with the redirect URI http://127.0.0.1:8080/signin/callback/corp"},
 		{"an endpoint without TLS", with("providers: {processor: corp, client_id: us, token_endpoint: 'http://idp.example.com/t'}"), "sign_in.providers: token_endpoint: http://idp.example.com is not https"},
 		{"an endpoint inside our network", with("providers: {processor: corp, client_id: us, token_endpoint: 'https://10.0.0.1/t'}"), "10.0.0.1 is a special-use address"},
 		{"an endpoint elsewhere", with("providers: {processor: corp, client_id: us, authorization_endpoint: 'https://evil.example/a'}") + "remote_url_allow_hosts: {host: idp.example.com}\n", "authorization_endpoint: remote_url_allow_hosts does not name this host"},

@@ -6,7 +6,6 @@ import (
 
 	"porterhouse/sandbox"
 	"porterhouse/sandbox/openid"
-	"porterhouse/signin"
 )
 
 // demoProvider is the identity provider of the demo, on a port of its own, where
@@ -40,11 +39,11 @@ func (p *demoProvider) configure(c *Config) {
 func (p *demoProvider) join(s *server) error {
 	var people []openid.Person
 	for _, person := range sandbox.People() {
-		people = append(people, openid.Person{Subject: person.Account, Name: person.Name, Email: person.Email, About: person.About})
+		people = append(people, openid.Person{Subject: person.Account, Name: person.Name, Email: person.Email, About: person.About, Groups: person.Groups})
 	}
 	provider, err := openid.New(openid.Config{
 		Issuer: p.issuer(), People: people,
-		Clients: []openid.Client{{ID: demoClient, Name: "Porterhouse", RedirectURIs: []string{s.config.publicURL() + signin.CallbackPath}}},
+		Clients: []openid.Client{{ID: demoClient, Name: "Porterhouse", RedirectURIs: []string{redirectURI(s.config, demoProcessor)}}},
 	})
 	if err != nil {
 		return err

@@ -24,11 +24,11 @@ type step func(*visit) error
 func (s *SignIn) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for pattern, answer := range map[string]step{
-		"GET " + Path:                         limited((*visit).choose), // who asks may have to be looked up
-		"POST " + Path:                        limited(sameOrigin((*visit).depart)),
+		"GET " + Path:                        limited((*visit).choose), // who asks may have to be looked up
+		"POST " + Path:                       limited(sameOrigin((*visit).depart)),
 		"GET " + CallbackPath + "{provider}": limited((*visit).arrive),
-		"GET " + OutPath:                      (*visit).showOut,
-		"POST " + OutPath:                     sameOrigin((*visit).out),
+		"GET " + OutPath:                     (*visit).showOut,
+		"POST " + OutPath:                    sameOrigin((*visit).out),
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			v := &visit{s, w, r}

@@ -17,18 +17,20 @@ import (
 type codes struct {
 	store kv.Store
 	life  time.Duration
+	now   func() time.Time
 }
 
 // authorization is what a person agreed to.
 type authorization struct {
-	Client    string   `json:"client"`
-	Redirect  string   `json:"redirect"`
-	Challenge string   `json:"challenge"` // PKCE, S256
-	Scopes    []string `json:"scopes"`
-	Resource  string   `json:"resource"`
-	Who       person   `json:"who"`
-	Family    string   `json:"family"` // of the refresh tokens that may come of it
-	Used      bool     `json:"used,omitempty"`
+	Client    string    `json:"client"`
+	Redirect  string    `json:"redirect"`
+	Challenge string    `json:"challenge"` // PKCE, S256
+	Scopes    []string  `json:"scopes"`
+	Resource  string    `json:"resource"`
+	Who       person    `json:"who"`
+	Family    string    `json:"family"` // of the refresh tokens that may come of it
+	Expires   time.Time `json:"expires"`
+	Used      bool      `json:"used,omitempty"`
 }
 
 const (
@@ -44,9 +46,10 @@ var (
 
 // add keeps an authorization, and returns its code.
 func (c *codes) add(ctx context.Context, a authorization) (string, error) {
-	record, err := json.Marshal(a)
+	a.Expires = c.now().Add(c.life)
+	record, err := a.record()
 	if err != nil {
-		return "", fmt.Errorf("authserver: an authorization: %w", err)
+		return "", err
 	}
 	code := codePrefix + base64.RawURLEncoding.EncodeToString(randomBytes(32))
 	return code, c.store.Put(ctx, stored("code", code), record, c.life)
@@ -68,11 +71,9 @@ func (c *codes) use(ctx context.Context, code string) (a authorization, err erro
 	if a.Used {
 		return a, errUsedCode
 	}
-	mark := a
-	mark.Used = true
-	used, err := json.Marshal(mark)
+	used, err := a.mark().record()
 	if err != nil {
-		return a, fmt.Errorf("authserver: an authorization: %w", err)
+		return a, err
 	}
 	if won, err := c.store.Swap(ctx, key, record, used, codeAfterwards); err != nil {
 		return a, err
@@ -80,4 +81,39 @@ func (c *codes) use(ctx context.Context, code string) (a authorization, err erro
 		return a, errUsedCode
 	}
 	return a, nil
+}
+
+// putBack makes a code that use has just used up good again, for as long as it still
+// had to live. Whoever brought it in the meantime has been taken for a thief, and ended
+// the family.
+func (c *codes) putBack(ctx context.Context, code string, a authorization) error {
+	used, err := a.mark().record()
+	if err != nil {
+		return err
+	}
+	record, err := a.record()
+	if err != nil {
+		return err
+	}
+	life := a.Expires.Sub(c.now())
+	if life <= 0 {
+		record, life = nil, 0 // it has ended
+	}
+	_, err = c.store.Swap(ctx, stored("code", code), used, record, life)
+	return err
+}
+
+// mark is what is left of a code that is used.
+func (a authorization) mark() authorization {
+	a.Used = true
+	return a
+}
+
+// record is an authorization as it is stored.
+func (a authorization) record() ([]byte, error) {
+	record, err := json.Marshal(a)
+	if err != nil {
+		return nil, fmt.Errorf("authserver: an authorization: %w", err)
+	}
+	return record, nil
 }

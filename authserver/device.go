@@ -195,6 +195,19 @@ func (d *devices) redeem(ctx context.Context, deviceCode, client string) (device
 	return used, nil
 }
 
+// putBack makes a device code that redeem has just used up good again; it ends when it
+// would have.
+func (d *devices) putBack(ctx context.Context, deviceCode string, used deviceRequest) error {
+	record, err := json.Marshal(used)
+	if err != nil {
+		return fmt.Errorf("authserver: a device's request: %w", err)
+	}
+	agreed := used
+	agreed.Verdict = deviceAgreed
+	_, err = d.change(ctx, storedDevice{key: stored("device", deviceCode), record: record}, agreed)
+	return err
+}
+
 // waits says why a request gives nothing, yet or for ever. That it is another
 // client's is no reason to leave it as it is.
 func (r deviceRequest) waits(client string, now time.Time) error {

@@ -13,7 +13,8 @@ import (
 
 // codeGrant is the authorization code grant (OAuth 2.1, 4.1.3). The client has
 // authenticated before the code is looked at; from then on the code is used up,
-// whatever else is wrong: who brings a right code with a wrong verifier stole it.
+// whatever else is wrong: who brings a right code with a wrong verifier stole it. Only
+// when the provider cannot be asked does the right client get it back, to come again.
 func codeGrant(s *Server) grant {
 	return grant{name: GrantCode, run: func(ctx context.Context, r *tokenRequest) (entitlement, error) {
 		code := r.form.Get("code")
@@ -32,7 +33,7 @@ func codeGrant(s *Server) grant {
 		if err := a.matches(r); err != nil {
 			return entitlement{}, err
 		}
-		who, err := s.confirmed(ctx, a.Who.principal())
+		who, err := s.confirmedOr(ctx, a.Who.principal(), func(ctx context.Context) error { return s.codes.putBack(ctx, code, a) })
 		if err != nil {
 			return entitlement{}, err
 		}

@@ -23,7 +23,7 @@ func deviceGrant(s *Server) grant {
 		} else if err != nil {
 			return entitlement{}, err
 		}
-		who, err := s.confirmed(ctx, request.Who.principal())
+		who, err := s.confirmedOr(ctx, request.Who.principal(), func(ctx context.Context) error { return s.devices.putBack(ctx, code, request) })
 		if err != nil {
 			return entitlement{}, err
 		}

@@ -119,6 +119,18 @@ func (p *parts) confirmed(ctx context.Context, before porterhouse.Principal) (po
 	return porterhouse.Principal{}, refuse("invalid_grant", "the sign-in has ended, or your identity provider no longer lets you in; sign in again").because(err)
 }
 
+// confirmedOr is confirmed for who has used something up to get here. When nobody can
+// tell who it is, that is put back, also when the client has gone away: it comes again,
+// and has stolen nothing.
+func (p *parts) confirmedOr(ctx context.Context, before porterhouse.Principal, putBack func(context.Context) error) (porterhouse.Principal, error) {
+	who, err := p.confirmed(ctx, before)
+	var no *problem
+	if err == nil || errors.As(err, &no) {
+		return who, err
+	}
+	return who, errors.Join(err, putBack(context.WithoutCancel(ctx)))
+}
+
 // renew makes the next refresh token; "": there is none to be had, because another
 // request with the same one was faster.
 func (f *families) renew(ctx context.Context, found presented, who porterhouse.Principal) (string, error) {

@@ -52,7 +52,7 @@ func newParts(c Config) (*parts, error) {
 	return &parts{
 		pages:    pages,
 		consents: consents{box: yes, now: c.Now},
-		codes:    &codes{store: c.Store, life: c.Lifetimes.Code},
+		codes:    &codes{store: c.Store, life: c.Lifetimes.Code, now: c.Now},
 		families: &families{store: c.Store, box: refresh, Lifetimes: c.Lifetimes, now: c.Now},
 		devices:  devices,
 		recheck:  c.Recheck,

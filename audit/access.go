@@ -18,12 +18,46 @@ type AccessEvent struct {
 }
 
 // Access writes what is about to be decided, before anything is given: when the
-// error, a *porterhouse.Error of kind Unavailable, is not nil, nothing may be.
+// error, a *porterhouse.Error of kind Unavailable, is not nil, nothing may be. A
+// refusal of nobody in particular has a line as long as there are few, and is counted.
 func (l *Log) Access(e AccessEvent) error {
+	if e.ofNobody() {
+		return l.refuseStranger(e)
+	}
 	if err := (event{kindAccess, e.write}).record(l); err != nil {
 		return notGiven(err)
 	}
 	return nil
+}
+
+// ofNobody reports whether somebody was refused of whom nothing is known: not who it
+// is, nor through which client. Whoever likes can make as many of these as they like.
+func (e *AccessEvent) ofNobody() bool {
+	return e.Err != nil && e.Client == "" && e.Who.Subject == "" && e.Who.User == ""
+}
+
+// refuseStranger counts such a refusal and records a sample, as of attempts at a door;
+// apart from these, so that a flood at one hides nothing at the other.
+func (l *Log) refuseStranger(e AccessEvent) error {
+	l.mu.Lock()
+	now := l.now()
+	l.stats.Unauthenticated++
+	sampled := l.strangers.sample(Attempt{Door: e.Action, Remote: e.Remote}, now)
+	if !sampled {
+		l.strangers.fold.add(now, e.Action, 1)
+	}
+	l.mu.Unlock()
+	if !sampled {
+		return nil
+	}
+	err := (event{kindAccess, e.write}).record(l)
+	if err == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.strangers.fold.add(now, e.Action, 1)
+	return notGiven(err)
 }
 
 func notGiven(err error) error {

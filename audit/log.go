@@ -65,16 +65,17 @@ type Log struct {
 	lock     lock
 	durable  durability
 
-	mu       sync.Mutex
-	w        *writer
-	closed   bool
-	refusals refusals
-	attempts attempts
-	stats    Stats
-	writing  trouble
-	syncing  trouble
-	markedAt time.Time
-	marked   uint64 // number of the last mark
+	mu        sync.Mutex
+	w         *writer
+	closed    bool
+	refusals  refusals
+	attempts  attempts // at doors
+	strangers attempts // to sign in
+	stats     Stats
+	writing   trouble
+	syncing   trouble
+	markedAt  time.Time
+	marked    uint64 // number of the last mark
 }
 
 // Open opens or creates the record, checks its last file, and closes what a crash

@@ -197,7 +197,7 @@ func (l *Log) fold(before time.Time) {
 			delete(r.people, key)
 		}
 	}
-	if done(&r.others.fold, r.others.line) {
-		done(&l.attempts.fold, l.attempts.line)
+	if done(&r.others.fold, r.others.line) && done(&l.attempts.fold, l.attempts.line) {
+		done(&l.strangers.fold, l.strangers.line)
 	}
 }

@@ -8,7 +8,8 @@ import (
 // Clean makes a text that a stranger chose harmless to the eye: one line, at most
 // longest characters (the last is then an ellipsis), and nothing in it that cannot
 // be seen. What would hide, or turn the order of what follows around (bidirectional
-// controls), becomes the replacement character, so that a trick shows as one.
+// controls), becomes the replacement character, so that a trick shows as one. Where
+// nothing else is left to be seen there is no text.
 func Clean(text string, longest int) string {
 	var out strings.Builder
 	length, marks, space := 0, 0, true // space: what was written last is one, or is nothing yet
@@ -24,12 +25,21 @@ func Clean(text string, longest int) string {
 			continue
 		}
 		if space = r == ' '; length == longest {
-			return cut(out.String()) + "…"
+			return seen(out.String(), cut(out.String())+"…")
 		}
 		length++
 		out.WriteRune(r)
 	}
-	return strings.TrimRight(out.String(), " ")
+	return seen(out.String(), strings.TrimRight(out.String(), " "))
+}
+
+// seen is what is shown of a text, if there is a character in it that can be seen by
+// itself: accents and variation selectors cannot.
+func seen(text, shown string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return r != ' ' && r != unicode.ReplacementChar && !unicode.Is(unicode.M, r) }) {
+		return shown
+	}
+	return ""
 }
 
 // maxMarks is how many accents one letter may have: scripts that stack them have

@@ -343,7 +343,8 @@ func TestNotLetIn(t *testing.T) {
 			b.isNobody(h)
 		})
 	}
-	if got := h.records("signin"); len(got) != 3 || got[0]["failure"] == nil {
+	// One network has one line in a minute; the others are counted (audit).
+	if got := h.records("signin"); len(got) != 1 || got[0]["failure"] == nil || got[0]["remote"] == nil {
 		t.Errorf("the record: %v", got)
 	}
 }

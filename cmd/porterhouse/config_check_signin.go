@@ -26,6 +26,7 @@ func (c signIns) all() {
 		return
 	}
 	c.masterKey()
+	c.networks()
 	c.notOurselves()
 	c.providers()
 	c.times()
@@ -102,6 +103,14 @@ func (c signIns) masterKey() {
 		c.refuse("sign_in.master_key", "what browsers and the store keep is sealed with it, and it is missing: (umask 077; openssl rand -hex 32 > master.key), and write file:master.key; all replicas have the same")
 	case n < seal.MinKey:
 		c.refuse("sign_in.master_key", "the key has %d bytes, and at least %d are needed: openssl rand -hex 32", n, seal.MinKey)
+	}
+}
+
+// networks refuses a proxy that is not known as one: everybody would seem to come from
+// it, and what is limited by network would be limited for all of them together.
+func (c signIns) networks() {
+	if c.BehindTLSProxy && len(c.TrustedProxies) == 0 {
+		c.refuse("trusted_proxies", "signing in is limited by network, and behind a proxy that is not named here everybody comes from one, so that a stranger could shut all others out: name the address of the proxy (127.0.0.1/32 when it is on this machine), whose X-Forwarded-For is then believed")
 	}
 }
 

@@ -42,6 +42,9 @@ func TestMistakesAboutSigningIn(t *testing.T) {
 		{"a directory for clients that there are none of", leastSignIn + "user_directories: {token: {processor: clients}}\n", `there is no token processor "clients"`},
 		{"an unknown grant", client("grants: [password]"), "auth_server.clients.etl.grants[0]: want one of authorization_code"},
 		{"an unknown scope", client("scopes: [admin]"), "auth_server.clients.etl.scopes[0]: want one of clickhouse:read"},
+		{"everybody from one network", leastSignIn + "public_url: https://ch.example.com\nbehind_tls_proxy: true\n", "trusted_proxies: signing in is limited by network"},
+		{"a proxy that is known", leastSignIn + "public_url: https://ch.example.com\nbehind_tls_proxy: true\ntrusted_proxies: [127.0.0.1/32]\n", ""},
+		{"a proxy where nobody signs in", least + "public_url: https://ch.example.com\nbehind_tls_proxy: true\n", ""},
 		{"we ourselves as a provider", strings.Replace(leastSignIn, "idp.example.com", "ch.example.com", 1) + "public_url: https://ch.example.com\nbehind_tls_proxy: true\n", "token_processors.corp: https://ch.example.com is this server itself"},
 		{"we ourselves as an expected issuer", strings.Replace(leastSignIn, "{type: openid", "{type: openid, expected_issuer: 'http://127.0.0.1:8080'", 1), "token_processors.corp: http://127.0.0.1:8080 is this server itself"},
 		{"a client that is nobody", client("secret: 'env:AUDIT_KEY', grants: [client_credentials]"), "auth_server.clients.etl.user: with client_credentials"},
@@ -101,7 +104,7 @@ func TestRulesOfClients(t *testing.T) {
 
 // What the page about signing in shows is served as it stands.
 func TestThePageAboutSigningIn(t *testing.T) {
-	text := leastApart + leastUsers + "behind_tls_proxy: true\n"
+	text := leastApart + leastUsers + "behind_tls_proxy: true\ntrusted_proxies: [127.0.0.1/32]\n"
 	blocks := strings.Split(readText(t, "../../doc/signing-in.md"), "```yaml\n")[1:]
 	for _, block := range blocks {
 		block, _, _ = strings.Cut(block, "```")

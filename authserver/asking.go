@@ -46,8 +46,11 @@ func askingFor(c Client, redirect string) Asking {
 func forPerson(err error) error {
 	p := problemOf(err)
 	kind := porterhouse.Invalid
-	if p.httpStatus() >= http.StatusInternalServerError {
+	switch status := p.httpStatus(); {
+	case status >= http.StatusInternalServerError:
 		kind = porterhouse.Unavailable
+	case status == http.StatusTooManyRequests:
+		kind = porterhouse.Limited
 	}
 	return &porterhouse.Error{Kind: kind, Public: p.text, Err: p}
 }

@@ -71,9 +71,9 @@ func (v *visit) problem(p *problem) {
 		Status: p.pageStatus(), Title: "This request cannot be answered", Text: sentence(p.text), Request: requestID(v.r),
 		Advice: "Go back to the program that sent you here, and connect again. If that does not help, whoever looks after that program needs to know what this page says.",
 	}
-	if p.httpStatus() == http.StatusServiceUnavailable {
+	if status := p.httpStatus(); status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		shown.Title, shown.Again = "Not at the moment", v.r.URL.RequestURI()
-		shown.Advice = "Nothing is lost: try again in a minute."
+		shown.Advice = "Nothing is lost: wait a little, and start again here."
 	}
 	v.pages.WriteProblem(v.w, shown)
 }

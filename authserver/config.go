@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -29,8 +30,9 @@ type Config struct {
 	// Recheck returns the person of a login as they are now (signin.SignIn.Recheck).
 	Recheck func(ctx context.Context, who porterhouse.Principal) (porterhouse.Principal, error)
 	// Fetch gets a client's own document (CIMD) or key set from a public address,
-	// without following redirects, and at most 64 KiB of it. Nil: clients cannot be
-	// known by documents.
+	// without following redirects, and at most 64 KiB of it. Its error is
+	// ErrForbidden for an address that is never asked. Nil: clients cannot be known by
+	// documents.
 	Fetch func(ctx context.Context, url string) (Reply, error)
 	// Assertion verifies an identity assertion (ID-JAG) of a provider; nil: none is trusted.
 	Assertion func(ctx context.Context, jwt string) (Assertion, error)
@@ -42,6 +44,10 @@ type Config struct {
 	Log               *slog.Logger     // nil: discarded
 	Now               func() time.Time // nil: time.Now
 }
+
+// ErrForbidden is in the error of Fetch for an address that no client's document can
+// be at: its host is not on the public internet.
+var ErrForbidden = errors.New("the address is not on the public internet")
 
 // Reply is an answer to Fetch, of whatever status.
 type Reply struct {

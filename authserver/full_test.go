@@ -135,6 +135,36 @@ func TestRushForDocuments(t *testing.T) {
 	})
 }
 
+// Whoever looks at a page when too many documents were fetched, or a client's server is
+// away, can try again there; what never works offers nothing.
+func TestDocumentsAndPeople(t *testing.T) {
+	answer := func() (Reply, error) { return Reply{Status: http.StatusServiceUnavailable}, nil }
+	d, _ := openFlow(t, func(c *Config) {
+		c.Fetch = func(context.Context, string) (Reply, error) { return answer() }
+	})
+	open := func(name string) (answered, porterhouse.Kind) {
+		path := authorizePath(wish("client_id", "https://app.example.com/"+name))
+		_, err := d.Asking(t.Context(), path, "192.0.2.1:1")
+		kind, _ := porterhouse.Explain(err)
+		return d.do(http.MethodGet, path, "alice", nil), kind
+	}
+	offers := func(a answered) bool { return strings.Contains(a.text, `class="button" href="/authorize?`) }
+	if a, kind := open("away"); a.status != http.StatusServiceUnavailable || !offers(a) || kind != porterhouse.Unavailable {
+		t.Errorf("a server that is away: %s, %d %s", kind, a.status, a.text)
+	}
+	answer = func() (Reply, error) { return Reply{}, fmt.Errorf("at 10.0.0.7: %w", ErrForbidden) }
+	if a, kind := open("never"); a.status != http.StatusBadRequest || offers(a) || kind != porterhouse.Invalid || strings.Contains(a.text, "10.0.0.7") {
+		t.Errorf("an address that is never asked: %s, %d %s", kind, a.status, a.text)
+	}
+	d.from("192.0.2.1:1")
+	for range 30 {
+		d.limits.documents.take("192.0.2.1")
+	}
+	if a, kind := open("another"); a.status != http.StatusTooManyRequests || !offers(a) || kind != porterhouse.Limited {
+		t.Errorf("too many documents: %s, %d %s", kind, a.status, a.text)
+	}
+}
+
 // Who has a chooser page shown spends what their own network may, not everybody's.
 func TestAskingIsLimitedByNetwork(t *testing.T) {
 	const id = "https://app.example.com/client.json"

@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,6 +20,7 @@ import (
 //	its server is away             used on, until it is an outage old
 //	it may not be fetched now      used on, for the time of a rush: others made it
 //	an answer that cannot be used  is not kept, and ends what was there before
+//	its host is never asked        like one that is away, and without a document before: for good
 //
 // Who is the first to ask pays for the flight, by network.
 type published[T any] struct {
@@ -133,10 +135,7 @@ func (p *published[T]) land(f *flight[T], at string, old *publication[T], reply 
 			p.kept.put(at, &publication[T]{old.value, old.fetched, now.Add(retry)})
 			return
 		}
-		if err == nil {
-			err = fmt.Errorf("status %d", reply.Status)
-		}
-		f.err = refuse("temporarily_unavailable", "%s at %s cannot be fetched", p.what, hostOf(at)).because(err)
+		f.err = p.notFetched(at, reply, err)
 		return
 	case reply.Status != http.StatusOK:
 		err = fmt.Errorf("the answer has status %d instead of 200 (redirects are not followed)", reply.Status)
@@ -149,6 +148,19 @@ func (p *published[T]) land(f *flight[T], at string, old *publication[T], reply 
 		return
 	}
 	p.kept.put(at, &publication[T]{f.value, now, now.Add(lifeOf(reply.Header))})
+}
+
+// notFetched is why there is no answer that means anything. An address that is never
+// asked will not be in a minute, either. Which one a name has is for the log: strangers
+// could ask for those of our own network.
+func (p *published[T]) notFetched(at string, reply Reply, err error) *problem {
+	switch {
+	case errors.Is(err, ErrForbidden):
+		return refuse("invalid_client", "%s at %s cannot be used: that host is not on the public internet, where such documents have to be; ask the operator to register the client instead", p.what, hostOf(at)).because(err)
+	case err == nil:
+		err = fmt.Errorf("status %d", reply.Status)
+	}
+	return refuse("temporarily_unavailable", "%s at %s cannot be fetched", p.what, hostOf(at)).because(err)
 }
 
 // lifeOf is how long an answer may be used (RFC 9111, 5.2.2), within our bounds.

@@ -178,6 +178,30 @@ func TestErrorsAreNotKept(t *testing.T) {
 	})
 }
 
+// What will never be answered is refused as such, without a word about our own network;
+// but a name that leads there for a while ends nothing that was there before.
+func TestForbiddenAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &press{err: fmt.Errorf("%w: app.example.com is at 10.0.0.7", ErrForbidden)}
+		all := papers(p, 10)
+		_, err := all.get(t.Context(), paper, "", nil)
+		if refused := problemOf(err); refused.code != "invalid_client" || !strings.Contains(refused.text, "not on the public internet") || strings.Contains(refused.text, "10.0.0.7") {
+			t.Errorf("%v", err)
+		}
+		if !strings.Contains(err.Error(), "10.0.0.7") {
+			t.Errorf("the log does not say where it is: %v", err)
+		}
+		never := p.err
+		p.err = nil
+		must(all.get(t.Context(), paper, "", nil))
+		time.Sleep(2 * defaultLife)
+		p.err = never
+		if got, err := all.get(t.Context(), paper, "", nil); err != nil || got != "first" {
+			t.Errorf("a document that was there: %q, %v", got, err)
+		}
+	})
+}
+
 // What is missing in a document has it fetched anew, seldom.
 func TestRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

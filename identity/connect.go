@@ -25,6 +25,19 @@ const (
 
 const errTooLong = reason("the answer is longer than allowed")
 
+// ErrForbidden is in the error of an address that is never asked, whoever tries how
+// often: at a special-use address, or no https URL.
+var ErrForbidden = errors.New("an address that is never asked")
+
+// forbidden is why one is, in words of ours alone.
+type forbidden string
+
+// Error implements error.
+func (f forbidden) Error() string { return string(f) }
+
+// Is makes it an ErrForbidden.
+func (f forbidden) Is(target error) bool { return target == ErrForbidden }
+
 // connect makes the two transports: one that speaks TLS, to everybody, and one
 // that speaks plain HTTP, to loopback only.
 func (o *Outbound) connect(caFile, proxy string) error {
@@ -123,9 +136,9 @@ func (g guard) judge(asked, dialled string) error {
 	case err != nil:
 		return reason(asked + " cannot be read as an address")
 	case g.onlyLoopback && !address.IsLoopback():
-		return reason(asked + " is at " + address.String() + ", which is not loopback: use https")
+		return forbidden(asked + " is at " + address.String() + ", which is not loopback: use https")
 	case specialUse(address) && !g.allowed.hasHost(asked):
-		return reason(asked + " is at " + address.String() + ", a special-use address: allow the host by name if it is yours")
+		return forbidden(asked + " is at " + address.String() + ", a special-use address: allow the host by name if it is yours")
 	}
 	return nil
 }
@@ -143,13 +156,14 @@ func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, answer *http.
 func publicCause(err error) error {
 	var (
 		ours    reason
+		never   forbidden
 		network net.Error // dialling, resolving, and what takes too long
 		cert    *tls.CertificateVerificationError
 		alert   tls.AlertError
 		record  tls.RecordHeaderError
 	)
 	switch {
-	case errors.As(err, &ours), errors.As(err, &cert), errors.As(err, &alert), errors.As(err, &network):
+	case errors.As(err, &ours), errors.As(err, &never), errors.As(err, &cert), errors.As(err, &alert), errors.As(err, &network):
 		return err
 	case errors.As(err, &record):
 		return reason("it does not speak TLS there")

@@ -104,7 +104,8 @@ func NewOutbound(c OutboundConfig) (*Outbound, error) {
 }
 
 // Get asks for address; header may be nil. An answer of any status is a Reply. An
-// error is a *porterhouse.Error: Unavailable, or that the caller left. Redirects
+// error is a *porterhouse.Error: Unavailable (because of ErrForbidden: for good), or
+// that the caller left. Redirects
 // are followed to the same host only, and none when header has Authorization or
 // the configuration says so.
 func (o *Outbound) Get(ctx context.Context, address string, header http.Header) (Reply, error) {
@@ -157,7 +158,7 @@ func (o *Outbound) ask(caller context.Context, method, address string, header ht
 func (o *Outbound) target(at *url.URL, address string) (*url.URL, error) {
 	to, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New("a URL to ask cannot be read") // err would quote it
+		return nil, forbidden("a URL to ask cannot be read") // err would quote it
 	}
 	if at != nil {
 		if to = at.ResolveReference(to); to.Scheme != at.Scheme || to.Host != at.Host {
@@ -166,11 +167,11 @@ func (o *Outbound) target(at *url.URL, address string) (*url.URL, error) {
 	}
 	switch {
 	case to.Hostname() == "" || to.User != nil || to.Opaque != "":
-		return nil, errors.New("a URL to ask must be https://host/path, without user or password")
+		return nil, forbidden("a URL to ask must be https://host/path, without user or password")
 	case to.Scheme != "https" && (to.Scheme != "http" || !o.allowed.has(to)):
-		return nil, fmt.Errorf("%s://%s is not https, and is no host on loopback that is allowed by name", to.Scheme, to.Host)
+		return nil, forbidden(to.Scheme + "://" + to.Host + " is not https, and is no host on loopback that is allowed by name")
 	case o.proxied && !o.allowed.has(to) && specialLiteral(to.Hostname()):
-		return nil, fmt.Errorf("%s is a special-use address: allow it by name if it is yours", to.Host)
+		return nil, forbidden(to.Host + " is a special-use address: allow it by name if it is yours")
 	}
 	to.Fragment = ""
 	return to, nil

@@ -76,7 +76,7 @@ func (v *visit) wish(returns []string) (string, *Asking, error) {
 	}
 	asking, err := v.Asking(v.r.Context(), to, v.r.RemoteAddr)
 	if err != nil {
-		return "", nil, badAsker(err)
+		return "", nil, badAsker(to, err)
 	}
 	return to, asking, nil
 }

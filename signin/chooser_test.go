@@ -20,6 +20,8 @@ func TestChooserNamesWhoAsks(t *testing.T) {
 				return &Asking{Name: "<script>Evil\u202e" + strings.Repeat("e", 100), Host: "client.example", Redirect: "127.0.0.1", Unproved: true}, nil
 			case "/refused":
 				return nil, porterhouse.Errorf(porterhouse.Invalid, "the client's document cannot be read")
+			case "/later":
+				return nil, porterhouse.Errorf(porterhouse.Limited, "too many documents were fetched")
 			}
 			return nil, nil
 		}
@@ -42,6 +44,9 @@ func TestChooserNamesWhoAsks(t *testing.T) {
 		if at.status != http.StatusBadRequest || !strings.Contains(at.text, "The client&#39;s document cannot be read.") || len(at.header["Set-Cookie"]) != 0 {
 			t.Errorf("%d: %s", at.status, at.text)
 		}
+	}
+	if at := b.get(h.url + returning("/later")); at.status != http.StatusTooManyRequests || !strings.Contains(at.text, `href="/signin?return=%2Flater"`) {
+		t.Errorf("%d: %s", at.status, at.text)
 	}
 }
 

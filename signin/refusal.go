@@ -107,8 +107,12 @@ func badReturn(err error) *refusal {
 	}, fmt.Errorf("the return URL: %w", err)}
 }
 
-func badAsker(err error) *refusal {
+func badAsker(returnTo string, err error) *refusal {
 	r := refusalOf(err)
+	if r.Status == http.StatusServiceUnavailable || r.Status == http.StatusTooManyRequests {
+		r.Title, r.Advice = "Not at the moment", "Nothing is lost: wait a little, and start again here."
+		return r.again(returnTo)
+	}
 	r.Title = "This application cannot ask you to sign in"
 	r.Advice = fromTheApplication + " If it happens again, tell who makes that application."
 	return r

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"bytes"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"porterhouse"
 	"porterhouse/identity"
+	"porterhouse/authserver"
 )
 
 // check idp finds out, without a person, whether people can sign in; and whoever
@@ -100,7 +102,7 @@ func TestCommandsKnowOurOwnTokens(t *testing.T) {
 func TestDocumentThatCannotBeFetched(t *testing.T) {
 	_, s := serveSignIn(t, nil)
 	_, err := s.process.signing.fetch(t.Context(), "https://127.0.0.1/client.json")
-	if err == nil || !strings.Contains(err.Error(), "special-use address") || strings.Contains(err.Error(), "identity provider") {
+	if err == nil || !strings.Contains(err.Error(), "special-use address") || strings.Contains(err.Error(), "identity provider") || !errors.Is(err, authserver.ErrForbidden) {
 		t.Errorf("%v", err)
 	}
 }

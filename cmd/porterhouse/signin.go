@@ -76,6 +76,9 @@ func (s *signing) fetch(ctx context.Context, url string) (authserver.Reply, erro
 	if errors.As(err, &told) && told.Err != nil {
 		err = told.Err
 	}
+	if errors.Is(err, identity.ErrForbidden) {
+		err = fmt.Errorf("%w: %w", authserver.ErrForbidden, err)
+	}
 	return authserver.Reply(reply), err
 }
 

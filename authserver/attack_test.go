@@ -151,7 +151,7 @@ func TestAttackConfusedDeputy(t *testing.T) {
 		t.Errorf("nobody is sent to %q", a.header.Get("Location"))
 	}
 	page := d.page("alice", hostile)
-	for _, want := range []string{asking.Host, "evil.example.com"} {
+	for _, want := range []string{asking.Host, "evil.example.com", "at <span class=\"host\"><bdi>" + s.id() + "</bdi>"} {
 		if !strings.Contains(page.text, want) {
 			t.Errorf("the page does not say %q: %s", want, page.text)
 		}

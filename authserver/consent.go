@@ -16,6 +16,7 @@ type consentView struct {
 	Provider   string // host of whoever vouched for them
 	Client     Asking
 	Known      Known
+	Document   string // address of what the client says of itself; "": there is none
 	Resource   string
 	Write      bool // the client asks for it
 	Offline    bool // likewise
@@ -43,7 +44,7 @@ func (v *visit) show() {
 		Name: "consent", Title: "Let " + client.Name + " use ClickHouse as you?", Leaves: true,
 		Data: consentView{
 			User: v.who.User, Face: face(v.who.User), Provider: voucherOf(v.who),
-			Client: client, Known: v.ask.client.Known, Resource: v.ask.resource.Name,
+			Client: client, Known: v.ask.client.Known, Document: v.ask.client.address(), Resource: v.ask.resource.Name,
 			Write: slices.Contains(v.ask.scopes, ScopeWrite), Offline: slices.Contains(v.ask.scopes, ScopeOffline),
 			Access: inWords(v.Lifetimes.Access), Idle: inWords(v.Lifetimes.Idle),
 			Ends:  earlier(now.Add(v.Lifetimes.Longest), v.who.Expires),

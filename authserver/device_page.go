@@ -116,6 +116,7 @@ type deviceView struct {
 	Provider   string // host of whoever vouched for them
 	Client     string
 	Host       string // that the client's metadata came from; "": the operator or a registration named it
+	Document   string // its address there
 	Code       string
 	Asked      string // how long ago
 	From       string // address
@@ -174,7 +175,7 @@ func (v *deviceVisit) ask() {
 	now := v.Now()
 	v.pages.Write(v.w, page.View{Name: "device_ask", Title: "Let " + v.client.title() + " use ClickHouse as you?", Data: deviceView{
 		User: v.who.User, Face: face(v.who.User), Provider: voucherOf(v.who),
-		Client: v.client.title(), Host: v.client.Host, Code: showUserCode(v.code),
+		Client: v.client.title(), Host: v.client.Host, Document: v.client.address(), Code: showUserCode(v.code),
 		Asked: ago(now.Sub(v.request.Asked)), From: addressOf(v.request.Remote),
 		Elsewhere: network(v.request.Remote) != network(v.r.RemoteAddr),
 		Resource:  v.resource.Name,

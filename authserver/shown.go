@@ -25,6 +25,23 @@ func (c Client) title() string {
 	return shown(c.ID)
 }
 
+// maxAddress is how many characters of the address of a client's document are shown,
+// and endOfAddress how many of them of its end.
+const maxAddress, endOfAddress = 160, 60
+
+// address is where the document of a client is, for people; "": it has none. Its host
+// alone would not do: on many hosts anybody can leave a document. Of a long one both
+// ends are shown. It has no characters but those of URLs (checkDocumentURL).
+func (c Client) address() string {
+	switch {
+	case c.Known != ByDocument:
+		return ""
+	case len(c.ID) <= maxAddress:
+		return c.ID
+	}
+	return c.ID[:maxAddress-endOfAddress-1] + "…" + c.ID[len(c.ID)-endOfAddress:]
+}
+
 // onThisMachine reports whether a redirect URI leads to a program on the person's own
 // machine: by loopback, or by a scheme of its own.
 func onThisMachine(redirect string) bool {

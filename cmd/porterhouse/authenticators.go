@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"porterhouse"
 	"porterhouse/audit"
@@ -51,10 +52,10 @@ func buildAuthenticators(c Config, p *process, people map[string]*directory.Dire
 // desk makes and takes the tickets of a cluster. Gateways that share a Redis share
 // them, and the key of what is kept there, which follows from the path that they
 // share as well. A gateway alone keeps them in memory.
-func (c Config) desk(cluster string, store kv.Store) (*ticket.Desk, error) {
+func (c Config) desk(cluster string, store kv.Store, now func() time.Time) (*ticket.Desk, error) {
 	if c.KV.Redis.URL == "" {
 		var err error
-		if store, err = kv.OpenMemory(kv.MemoryConfig{}); err != nil {
+		if store, err = kv.OpenMemory(kv.MemoryConfig{Now: now}); err != nil {
 			return nil, err
 		}
 	}

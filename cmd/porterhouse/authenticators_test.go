@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"porterhouse"
 	"porterhouse/authenticator"
@@ -18,7 +19,7 @@ func TestAuthenticatorTakesTickets(t *testing.T) {
 	main := c.Clusters["main"]
 	main.Authenticator = &AuthenticatorConfig{Listen: "127.0.0.1:0", Path: porterhouse.NewSecret("a-path-that-only-ClickHouse-knows")}
 	c.Clusters["main"] = main
-	p, err := openProcess(c, slog.New(slog.DiscardHandler))
+	p, err := openProcess(c, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

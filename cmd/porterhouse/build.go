@@ -59,6 +59,7 @@ func build(c Config, p *process) (*generation, error) {
 		Origins:          c.Origins,
 		MaxBody:          int64(c.HTTP.MaxBody),
 		Log:              p.log,
+		Now:              p.now,
 	})
 	if err != nil {
 		return nil, err

@@ -1,16 +1,17 @@
 package main
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"porterhouse"
-	"porterhouse/identity"
 	"porterhouse/authserver"
+	"porterhouse/identity"
 )
 
 // check idp finds out, without a person, whether people can sign in; and whoever
@@ -41,7 +42,7 @@ func TestCheckingSignIn(t *testing.T) {
 		c := s.config
 		c.SignIn.Providers = list[SignInProviderConfig]{c.SignIn.Providers[0]}
 		test.change(&c)
-		known, err := c.providers(slog.New(slog.DiscardHandler))
+		known, err := c.providers(slog.New(slog.DiscardHandler), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +64,7 @@ func TestCommandsKnowOurOwnTokens(t *testing.T) {
 	url, s := serveSignIn(t, nil)
 	token, _ := signInAs(t, url, "alice", "clickhouse:read", "")["access_token"].(string)
 	look := func(c Config, token string) *identified {
-		known, err := c.providers(slog.New(slog.DiscardHandler))
+		known, err := c.providers(slog.New(slog.DiscardHandler), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

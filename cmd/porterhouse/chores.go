@@ -64,7 +64,7 @@ func (p *process) retire(ctx context.Context, cluster string, o *ProvisionConfig
 		return err
 	}
 	var failed []error
-	now := time.Now()
+	now := p.now()
 	for _, a := range absent {
 		do, done := provisioner.Disable, "disabled"
 		if o.drops(a, now) {

@@ -90,7 +90,7 @@ func (c Config) provisioner(cluster string, p *process) (*directory.Provisioner,
 func (c ClusterConfig) provisioner(cluster string, admin *clickhouse.Admin, p *process) directory.ProvisionerConfig {
 	o := c.Provision
 	return directory.ProvisionerConfig{
-		Admin: admin, Audit: p.audit, Store: p.store, Cluster: cluster, Log: p.log,
+		Admin: admin, Audit: p.audit, Store: p.store, Cluster: cluster, Log: p.log, Now: p.now,
 		Gateway: c.User, Prefix: o.Prefix, AllowUnbounded: o.AllowUnboundedProvisioner, Marker: o.Marker,
 		Mode: directory.AccessMode(o.Mode), GatewayHosts: o.GatewayHosts, HTTPServer: cmp.Or(o.HTTPServer, c.Authenticator.name()),
 		Settings: o.Settings, Constraints: directory.Constraints{ReadOnly: o.ReadOnly, Limits: o.Limits.limits()},

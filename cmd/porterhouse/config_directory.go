@@ -150,7 +150,7 @@ func (r namedRules) sameRoles(other namedRules) bool {
 func (c Config) directory(cluster string, p *process) directory.Config {
 	config := directory.Config{
 		Gateway: c.Clusters[cluster].User, Deny: c.Users.Deny, DenyRoles: c.Users.DenyRoles,
-		Provisioner: p.provisioners[cluster], Store: p.store, AllowOrphans: p.forgetful, State: p.accounts, Audit: p.audit,
+		Provisioner: p.provisioners[cluster], Store: p.store, AllowOrphans: p.forgetful, State: p.accounts, Audit: p.audit, Now: p.now,
 	}
 	for _, r := range c.rules() {
 		config.Directories = append(config.Directories, r.Rules)

@@ -163,10 +163,12 @@ func (c Config) mcpResource() identity.Resource {
 }
 
 // providers knows nothing yet of the identity providers, and how to ask them.
-func (c Config) providers(log *slog.Logger) (*identity.Providers, error) {
-	outbound, err := identity.NewOutbound(c.outbound())
+func (c Config) providers(log *slog.Logger, now func() time.Time) (*identity.Providers, error) {
+	asking := c.outbound()
+	asking.Now = now
+	outbound, err := identity.NewOutbound(asking)
 	if err != nil {
 		return nil, err
 	}
-	return identity.NewProviders(identity.ProvidersConfig{Outbound: outbound, Log: log, AllowDemo: c.demo})
+	return identity.NewProviders(identity.ProvidersConfig{Outbound: outbound, Log: log, Now: now, AllowDemo: c.demo})
 }

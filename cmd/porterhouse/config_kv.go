@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"porterhouse"
 	"porterhouse/kv"
@@ -42,15 +43,15 @@ func (c KVConfig) file(audit AuditConfig) string {
 	return filepath.Join(filepath.Dir(audit.File), kvFile)
 }
 
-// open opens the store.
-func (c KVConfig) open(audit AuditConfig) (kv.Store, error) {
+// open opens the store. now is not the clock of a Redis, which has its own.
+func (c KVConfig) open(audit AuditConfig, now func() time.Time) (kv.Store, error) {
 	switch {
 	case c.Memory:
-		return kv.OpenMemory(kv.MemoryConfig{})
+		return kv.OpenMemory(kv.MemoryConfig{Now: now})
 	case c.Redis.URL != "":
 		return c.Redis.open()
 	}
-	return kv.OpenFile(c.file(audit), kv.FileConfig{})
+	return kv.OpenFile(c.file(audit), kv.FileConfig{Now: now})
 }
 
 // look opens the store for a command that only looks: a file that is not there is
@@ -63,7 +64,7 @@ func (c KVConfig) look(audit AuditConfig, log *slog.Logger) (store kv.Store, for
 			return store, false, err
 		}
 	}
-	store, err = c.open(audit)
+	store, err = c.open(audit, time.Now)
 	if errors.Is(err, kv.ErrInUse) {
 		log.Warn("the server has the store open, so whose each account is already, is not known here", "file", c.file(audit))
 		store, err = kv.OpenMemory(kv.MemoryConfig{})

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"porterhouse"
 	"porterhouse/audit"
@@ -33,8 +34,8 @@ func (c ClusterConfig) client(log *slog.Logger) (clickhouse.Config, error) {
 	return config, err
 }
 
-func (t TokensConfig) identity(log *slog.Logger) identity.TokensConfig {
-	return identity.TokensConfig{Path: t.File, Log: log}
+func (t TokensConfig) identity(log *slog.Logger, now func() time.Time) identity.TokensConfig {
+	return identity.TokensConfig{Path: t.File, Log: log, Now: now}
 }
 
 func (l LimitsConfig) gate() porterhouse.Limits {
@@ -45,7 +46,7 @@ func (l LimitsConfig) queue() gate.Queue {
 	return gate.Queue{Running: l.ConcurrentPerPerson, Waiting: l.Queue, Wait: l.QueueWait}
 }
 
-func (a AuditConfig) log(log *slog.Logger) audit.Config {
+func (a AuditConfig) log(log *slog.Logger, now func() time.Time) audit.Config {
 	return audit.Config{
 		Path:     a.File,
 		Key:      a.Key,
@@ -54,6 +55,7 @@ func (a AuditConfig) log(log *slog.Logger) audit.Config {
 		MaxBytes: int64(a.RotateAt),
 		SyncEach: a.Sync == "each",
 		Log:      log,
+		Now:      now,
 	}
 }
 

@@ -186,7 +186,7 @@ func (d *demo) listenAt(port uint, log *slog.Logger) (*server, error) {
 		return nil, err
 	}
 	c.Listen = fmt.Sprintf("127.0.0.1:%d", port)
-	p, err := openProcess(c, log)
+	p, err := openProcess(c, log, time.Now)
 	if err != nil {
 		return nil, err
 	}

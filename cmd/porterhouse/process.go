@@ -25,6 +25,7 @@ import (
 // of rules.
 type process struct {
 	log       *slog.Logger
+	now       func() time.Time // the clock of every room
 	audit     *audit.Log
 	people    *gate.People
 	tokens    *identity.Tokens // nil: there are no API tokens
@@ -44,11 +45,11 @@ type process struct {
 }
 
 // openProcess opens the audit record, the store, the tokens and the pools of
-// clients. It asks nobody anything yet. The record is opened last, and the store
-// before it: what fails before them leaves nothing that would have to be closed.
-func openProcess(c Config, log *slog.Logger) (*process, error) {
+// clients, all by one clock. It asks nobody anything yet. The record is opened last, and
+// the store before it: what fails before them leaves nothing that would have to be closed.
+func openProcess(c Config, log *slog.Logger, now func() time.Time) (*process, error) {
 	p := &process{
-		log: log, people: &gate.People{}, accounts: directory.NewState(0), forgetful: c.KV.Memory,
+		log: log, now: now, people: &gate.People{}, accounts: directory.NewState(0), forgetful: c.KV.Memory,
 		desks:   make(map[string]*ticket.Desk),
 		clients: make(map[string]*clickhouse.Client), provisioners: make(map[string]*directory.Provisioner),
 	}
@@ -63,22 +64,22 @@ func openProcess(c Config, log *slog.Logger) (*process, error) {
 		}
 	}
 	if c.Tokens.File != "" {
-		if p.tokens, err = identity.NewTokens(c.Tokens.identity(log)); err != nil {
+		if p.tokens, err = identity.NewTokens(c.Tokens.identity(log, now)); err != nil {
 			return nil, err
 		}
 	}
-	if p.providers, err = c.providers(log); err != nil {
+	if p.providers, err = c.providers(log, now); err != nil {
 		return nil, err
 	}
-	if p.store, err = c.KV.open(c.Audit); err != nil {
+	if p.store, err = c.KV.open(c.Audit, now); err != nil {
 		return nil, err
 	}
-	if p.audit, err = audit.Open(c.Audit.log(log)); err != nil {
+	if p.audit, err = audit.Open(c.Audit.log(log, now)); err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
 	for name := range c.Clusters {
 		if p.provisioners[name], err = c.provisioner(name, p); err == nil && c.Clusters[name].Authenticator != nil {
-			p.desks[name], err = c.desk(name, p.store)
+			p.desks[name], err = c.desk(name, p.store, now)
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("cluster %s: %w", name, err), p.audit.Close(), p.store.Close())

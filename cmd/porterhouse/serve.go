@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"porterhouse"
 	"porterhouse/gate"
 )
 
@@ -27,7 +28,7 @@ func serveCommand(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
-	p, err := openProcess(c, log)
+	p, err := openProcess(c, log, time.Now)
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,12 @@ func (s *server) run(ctx context.Context) error {
 	work.Go(func() { s.lookAtProvisioners(background) })
 	work.Go(func() { s.process.chores(background, s.config) })
 
-	failed := make(chan error, len(s.listeners))
+	failed := make(chan error, len(s.listeners)+1)
+	work.Go(func() {
+		if err := s.lookAtSignIn(background); err != nil {
+			failed <- err
+		}
+	})
 	for _, l := range s.listeners {
 		go func() { failed <- l.serve() }()
 	}
@@ -202,4 +208,25 @@ func (s *server) lookAtClusters(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		s.process.log.Warn("ClickHouse does not answer as the gateway; questions fail until it does", "error", err)
 	}
+}
+
+// lookAtSignIn asks the providers at which people sign in what they say of themselves,
+// so that the log of the start says what is wrong. One that is away may come later. At
+// the demo's anybody can be anybody: its error is what the server ends with.
+func (s *server) lookAtSignIn(ctx context.Context) error {
+	for _, p := range s.config.SignIn.Providers {
+		party, err := entrance{s.config, s.process}.party(p)
+		if err == nil {
+			err = party.Probe(ctx)
+		}
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		if kind, _ := porterhouse.Explain(err); kind == porterhouse.Refused {
+			s.process.log.Error("an identity provider is a demonstration, where anybody can sign in as anybody; the server ends", "provider", p.Processor, "error", err)
+			return fmt.Errorf("signin.providers: %s: %w", p.Processor, err)
+		}
+		s.process.log.Warn("an identity provider does not answer; nobody can sign in there until it does", "provider", p.Processor, "error", err)
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"porterhouse"
 )
@@ -31,7 +32,7 @@ func serveFor(t *testing.T, change func(*Config)) (url, metrics string) {
 	if change != nil {
 		change(&c)
 	}
-	p, err := openProcess(c, slog.New(slog.DiscardHandler))
+	p, err := openProcess(c, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestAddressInUse(t *testing.T) {
 	url, _ := serveFor(t, nil)
 	c := nowhere(t)
 	c.Listen = strings.TrimPrefix(url, "http://")
-	p, err := openProcess(c, slog.New(slog.DiscardHandler))
+	p, err := openProcess(c, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

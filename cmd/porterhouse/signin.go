@@ -44,7 +44,7 @@ func (p *process) openSigning(c Config) error {
 	}
 	// What a client writes leads anywhere, so no host is allowed by name.
 	s.documents, err = identity.NewOutbound(identity.OutboundConfig{
-		CAFile: c.Identity.CA, Proxy: c.Identity.Proxy.Reveal(), Timeout: documentTime, MaxBytes: maxDocument, NoRedirects: true,
+		CAFile: c.Identity.CA, Proxy: c.Identity.Proxy.Reveal(), Timeout: documentTime, MaxBytes: maxDocument, NoRedirects: true, Now: p.now,
 	})
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (p *process) openSigning(c Config) error {
 	ctx, cancel := context.WithTimeout(context.Background(), openingTime)
 	defer cancel()
 	s.keys, err = authserver.OpenKeys(ctx, authserver.KeysConfig{
-		Files: c.AuthServer.SigningKeys, Store: p.store, Key: s.master, Rotate: c.AuthServer.RotateKeys, Log: p.log,
+		Files: c.AuthServer.SigningKeys, Store: p.store, Key: s.master, Rotate: c.AuthServer.RotateKeys, Log: p.log, Now: p.now,
 	})
 	if err != nil {
 		return fmt.Errorf("signing keys: %w", err)
@@ -107,7 +107,7 @@ func (e entrance) build() (people *signin.SignIn, tokens *authserver.Server, err
 			client, err := tokens.Asking(ctx, returnTo, remote)
 			return (*signin.Asking)(client), err
 		},
-		Lifetimes: e.SignIn.lifetimes(), Log: p.log,
+		Lifetimes: e.SignIn.lifetimes(), Log: p.log, Now: p.now,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -167,7 +167,7 @@ func (e entrance) server() (authserver.Config, error) {
 		Clients:           []authserver.ClientConfig{commandLine()},
 		AllowRegistration: e.AuthServer.AllowRegistration, AllowClientHosts: e.AuthServer.AllowClientHosts,
 		Lifetimes: authserver.Lifetimes{Access: e.AuthServer.AccessToken, Idle: e.SignIn.SessionIdle, Longest: e.SignIn.SessionLongest},
-		Log:       p.log,
+		Log:       p.log, Now: p.now,
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.AuthServer.Clients)) {
 		client, err := e.client(name)

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"porterhouse"
 	"porterhouse/login"
@@ -35,7 +36,7 @@ func serveSignIn(t *testing.T, change func(*Config)) (string, *server) {
 	if change != nil {
 		change(&c)
 	}
-	p, err := openProcess(c, slog.New(slog.DiscardHandler))
+	p, err := openProcess(c, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +157,13 @@ func postForm(t *testing.T, address string, form url.Values) (int, map[string]an
 // a token for resource; "": the default.
 func signInAs(t *testing.T, server, person, scope, resource string) map[string]any {
 	t.Helper()
+	tokens, _ := signInReading(t, server, person, scope, resource)
+	return tokens
+}
+
+// signInReading is signInAs by somebody who keeps the consent page.
+func signInReading(t *testing.T, server, person, scope, resource string) (tokens map[string]any, consent string) {
+	t.Helper()
 	verifier := rand.Text() + rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
 	redirect := "http://127.0.0.1:" + clientPort + "/callback"
@@ -169,8 +177,8 @@ func signInAs(t *testing.T, server, person, scope, resource string) map[string]a
 	v := newVisitor(t)
 	page, at, _ := v.send(http.MethodGet, server+"/authorize?"+request.Encode(), "")
 	page, at, _ = v.press(page, at, "provider", demoProcessor)
-	page, at, _ = v.press(page, at, "person", person)
-	_, _, back := v.press(page, at, "answer", "agree")
+	consent, at, _ = v.press(page, at, "person", person)
+	_, _, back := v.press(consent, at, "answer", "agree")
 	if back == nil || back.Query().Get("code") == "" || back.Query().Get("iss") != server {
 		t.Fatalf("the sign-in came back with %s", back)
 	}
@@ -181,7 +189,7 @@ func signInAs(t *testing.T, server, person, scope, resource string) map[string]a
 	if status != http.StatusOK {
 		t.Fatalf("/token: %d %v", status, tokens)
 	}
-	return tokens
+	return tokens, consent
 }
 
 // knock asks the MCP door to begin, and returns its status.

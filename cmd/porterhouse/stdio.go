@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -54,7 +55,7 @@ func stdioAlone(ctx context.Context, t terminal, path string) error {
 	if err != nil {
 		return err
 	}
-	p, err := openProcess(c, log)
+	p, err := openProcess(c, log, time.Now)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (d *desk) open(t terminal) (p *process, cluster string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	p, err = openProcess(c, log)
+	p, err = openProcess(c, log, time.Now)
 	return p, cluster, err
 }
 
@@ -80,7 +80,7 @@ func (d *desk) with(ctx context.Context, t terminal, work func(p *process, clust
 }
 
 func bindings(p *process) *directory.Bindings {
-	return &directory.Bindings{Store: p.store, Audit: p.audit}
+	return &directory.Bindings{Store: p.store, Audit: p.audit, Now: p.now}
 }
 
 func listUsers(ctx context.Context, t terminal, d *desk, args []string) error {

@@ -86,13 +86,13 @@ func (t terminal) look(path string) (Config, *process, error) {
 	}
 	log := slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	// Nothing is written to this record: the rooms only want to have one.
-	p := &process{log: log, audit: &audit.Log{}, accounts: directory.NewState(0), provisioners: map[string]*directory.Provisioner{}}
+	p := &process{log: log, now: time.Now, audit: &audit.Log{}, accounts: directory.NewState(0), provisioners: map[string]*directory.Provisioner{}}
 	if c.Tokens.File != "" {
-		if p.tokens, err = identity.NewTokens(c.Tokens.identity(log)); err != nil {
+		if p.tokens, err = identity.NewTokens(c.Tokens.identity(log, p.now)); err != nil {
 			return c, nil, err
 		}
 	}
-	if p.providers, err = c.providers(log); err != nil {
+	if p.providers, err = c.providers(log, p.now); err != nil {
 		return c, nil, err
 	}
 	if p.ownKey, err = askServerForKeys(c); err != nil {

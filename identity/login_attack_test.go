@@ -60,7 +60,7 @@ var loginAttacks = []loginAttack{
 	{name: "an ID token that says it is for access", id: setting("token_use", "access"), want: no401, why: "no ID token"},
 	{name: "an ID token with another access token", id: setting("at_hash", "HK6E_P6Dh8Y93mRNtsDB1Q"), want: no401, why: "at_hash"},
 	{name: "at_hash that is no text", id: setting("at_hash", 1), want: no401, why: "at_hash"},
-	{name: "a demo's ID token", id: setting("porterhouse_demo", true), want: no401, why: "demo"},
+	{name: "a demo's ID token", id: setting("porterhouse_demo", true), want: no403, why: "demo"},
 	{name: "any audience is allowed, and still this one is another client's", id: setting("aud", "another"), want: no401, why: "is for",
 		change: func(s *identity.Settings, _ *identity.ClientSettings) { s.AllowAnyAudience = true }},
 	{name: "another tenant", kind: "entra v2", id: setting("tid", "00000000-0000-0000-0000-000000000000"), want: no401, why: "tenant"},
@@ -232,11 +232,16 @@ func TestDemoProvider(t *testing.T) {
 	h := openIDHouse(t)
 	h.wire.AnswerJSON("/.well-known/openid-configuration", http.StatusOK, h.signer.Discovery().With("porterhouse_demo", true))
 	h.signer.TamperID(func(id idp.Claims) idp.Claims { return id.With("porterhouse_demo", true) })
-	_, err := h.party(t).AuthorizationURL(t.Context(), newTrip())
-	wantAwayAtLogin(t, err)
-	if !strings.Contains(err.Error(), "demo provider") {
-		t.Error(err)
+	party := h.party(t)
+	_, err := party.AuthorizationURL(t.Context(), newTrip())
+	for _, err := range []error{err, party.Probe(t.Context())} {
+		kind, public := porterhouse.Explain(err)
+		if kind != porterhouse.Refused || !strings.Contains(public, "demonstration") || !strings.Contains(err.Error(), "demo provider") {
+			t.Errorf("refused as %s: %v", kind, err)
+		}
 	}
+	who, err := h.verifier(t).Verify(t.Context(), h.good())
+	wantRefusal(t, who, err, no401, h.good())
 	outbound, err := identity.NewOutbound(identity.OutboundConfig{AllowHosts: h.outbound.AllowHosts})
 	if err != nil {
 		t.Fatal(err)
@@ -251,6 +256,9 @@ func TestDemoProvider(t *testing.T) {
 		t.Error(err)
 	}
 	h.wire.AnswerJSON("/.well-known/openid-configuration", http.StatusOK, h.signer.Discovery())
-	who, err := h.verifier(t).Verify(t.Context(), demo)
+	if err := h.party(t).Probe(t.Context()); err != nil {
+		t.Errorf("it is a demo no more: %v", err)
+	}
+	who, err = h.verifier(t).Verify(t.Context(), demo)
 	wantRefusal(t, who, err, no401, demo)
 }

@@ -172,6 +172,17 @@ func (r *RelyingParty) AuthorizationURL(ctx context.Context, t Trip) (string, er
 	return to.String(), nil
 }
 
+// Probe reports whether people could sign in there now, as far as the provider's own
+// document tells. The error is a *porterhouse.Error: Refused when it is a demo's, which
+// proves nobody, Unavailable when it does not answer, or not with what is needed.
+func (r *RelyingParty) Probe(ctx context.Context) error {
+	_, err := r.places(ctx)
+	if err != nil {
+		return r.said(err)
+	}
+	return nil
+}
+
 // places are those of the site, with all that signing in needs.
 func (r *RelyingParty) places(ctx context.Context) (places, error) {
 	at, err := r.site.places(ctx)
@@ -256,10 +267,13 @@ func (r *RelyingParty) said(err error) error {
 	if err = r.settings.says(err); !errors.As(err, &found) {
 		return broken("signing in: %w", err)
 	}
-	switch found.Kind {
-	case porterhouse.Unauthenticated:
+	switch {
+	case errors.Is(err, errDemo):
+		found.Kind = porterhouse.Refused
+		found.Public = "that identity provider is a demonstration, where anybody can sign in as anybody, so nobody who comes from there is let in: the operator of this server has to name another one"
+	case found.Kind == porterhouse.Unauthenticated:
 		found.Public = "the identity provider did not confirm who you are: sign in again, and tell the operator of this server if it happens again"
-	case porterhouse.Unavailable:
+	case found.Kind == porterhouse.Unavailable:
 		found.Public = "the identity provider cannot be asked right now: try again in a moment, and tell the operator of this server if it stays so"
 	}
 	return found

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 )
@@ -89,6 +90,9 @@ func (w *site) places(ctx context.Context) (places, error) {
 		return w.fixed, nil
 	}
 	at, err := w.document.get(ctx, func(places) bool { return true })
+	if errors.Is(err, errDemo) {
+		return places{}, refuse("%w", errDemo) // it will not be another in a moment
+	}
 	if err != nil {
 		return places{}, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -186,5 +187,45 @@ func TestMetricsAreNotPublic(t *testing.T) {
 func TestOwnRecord(t *testing.T) {
 	if got := ownRecord("/var/log/audit.jsonl", "stdio-12"); got != "/var/log/audit-stdio-12.jsonl" {
 		t.Error(got)
+	}
+}
+
+// A server at which people would sign in at the demo's provider ends, and says so; one
+// whose provider is away waits for it.
+func TestServeLooksAtItsProviders(t *testing.T) {
+	provider, err := openDemoProvider()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := nowhere(t)
+	provider.configure(&c)
+	c.SignIn.MasterKey = porterhouse.NewSecret(strings.Repeat("m", 32))
+	start := func() (*server, *strings.Builder) {
+		var log strings.Builder
+		p, err := openProcess(c, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := listen(c, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, &log
+	}
+	s, log := start()
+	if err := provider.join(s); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.run(ctx); ctx.Err() != nil || err == nil || !strings.Contains(err.Error(), "signin.providers: demo: ") || !strings.Contains(log.String(), "level=ERROR msg=\"an identity provider is a demonstration") {
+		t.Errorf("with the demo's provider it ended with %v, and said %s", err, log)
+	}
+	s, log = start() // the provider went with the other server
+	if err := s.lookAtSignIn(ctx); err != nil || !strings.Contains(log.String(), "level=WARN msg=\"an identity provider does not answer") {
+		t.Errorf("a provider that is away: %v, %s", err, log)
+	}
+	if err := errors.Join(s.stop(), s.process.close(ctx)); err != nil {
+		t.Error(err)
 	}
 }

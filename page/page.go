@@ -28,6 +28,7 @@
 //	<div class="notice">, class="notice warning", class="notice done"      an aside; a warning; it worked
 //	<ul class="choices"><li><button><b>label</b><span class="host">…</span></button>   one button per choice
 //	<div class="actions"><button>Allow</button><button class="quiet">Cancel</button>   what to press, the main one first
+//	<div class="actions wary">                  the same, and the first takes no click before the pointer has been there for a while
 //	<a class="button">, <a class="button quiet">                           a link that looks the same
 //	<label class="check"><input type="checkbox"><span><b>…</b><small>…</small></span></label>   something to tick
 //	<ul class="grants"><li><b>…</b><small>…</small></li>                   what is given, nothing to tick

@@ -63,6 +63,40 @@ async function press(name) {
   throw new Error(`the Tab key never comes to ${name} at ${page.url()}: ${await page.locator("body").innerText()}`);
 }
 
+// wary clicks on Allow as somebody does who was made to click twice while the page came
+// up, and then as one who has looked at it. Nothing is sent: the form is stopped.
+async function wary(name) {
+  if (!(await page.evaluate(() => matchMedia("(hover: hover)").matches))) faults.push("this browser has no pointer that hovers");
+  await page.evaluate(() => {
+    window.sent = 0;
+    document.forms[0].onsubmit = (event) => { event.preventDefault(); window.sent++; };
+  });
+  const button = page.getByRole("button", { name: "Allow" });
+  await button.scrollIntoViewIfNeeded();
+  const box = await button.boundingBox();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  const sent = () => page.evaluate(() => window.sent);
+  let quick = false;
+  for (let tries = 0; tries < 10 && !quick; tries++) { // a busy machine may be too slow to be quick
+    await page.mouse.move(1, 1);
+    const before = await sent();
+    const began = Date.now();
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await page.mouse.up();
+    quick = Date.now() - began < 600;
+    if (quick && (await sent()) > before) faults.push(`${name}: Allow takes a click at once`);
+  }
+  if (!quick) faults.push(`${name}: nothing is quick enough here to click at once`);
+  const before = await sent();
+  await page.waitForTimeout(1000);
+  await page.mouse.down();
+  await page.mouse.up();
+  if ((await sent()) !== before + 1) faults.push(`${name}: Allow takes no click after a second`);
+  await page.mouse.move(1, 1);
+  await page.evaluate(() => { document.forms[0].onsubmit = null; });
+}
+
 const began = Date.now();
 await page.goto(authorize.href);
 await see("chooser");
@@ -72,10 +106,13 @@ await press(/alice/i);
 await see("consent");
 const cookies = await context.cookies(house);
 const consent = page.url();
+const looked = Date.now();
+await wary("consent");
+const waited = Date.now() - looked;
 await press("Allow");
 const back = (await callback.back).searchParams;
 if (back.get("state") !== state || back.get("iss") !== house) faults.push(`sent back with ${[...back.keys()]}`);
-const took = Date.now() - began;
+const took = Date.now() - began - waited;
 
 const token = await (await fetch(`${house}/token`, {
   method: "POST",
@@ -97,6 +134,7 @@ await see("device-code");
 await page.keyboard.type(code.toLowerCase()); // the field has the focus
 await press("Go on");
 await see("device-ask");
+await wary("device-ask");
 await press("Allow");
 await see("device-done");
 await page.goto(authorize.href.replace(/redirect_uri=[^&]*/, "redirect_uri=https%3A%2F%2Fevil.example.com%2F"));

@@ -90,8 +90,9 @@ lint: ## gofmt, go mod tidy, vet, staticcheck
 conformance: deps-engine deps-clients build ## the official MCP conformance suites, with their counts
 	@$(GO) test -count=1 -v -run 'Conformance' ./mcpserver ./e2e
 
-bench: deps build ## the figures of the README, side by side in one run
+bench: deps build ## the figures of the README, side by side in one run; then what our own tokens cost
 	@$(GO) run ./bench
+	@$(GO) test -run '^$$' -bench '^Benchmark(OwnToken|Token|TokenHTTP)$$' -count 3 ./identity ./authserver
 
 soak: deps build ## the long forms of the tests (about half an hour)
 	@PORTERHOUSE_SOAK=1 $(GO) test -count=1 -timeout 3h -v -run 'Soak' ./e2e ./directory ./authserver

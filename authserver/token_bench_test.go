@@ -2,7 +2,9 @@ package authserver
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -38,41 +40,85 @@ func openBench(b *testing.B) *Server {
 	return must(New(c))
 }
 
-// askInProcess is one request to /token through the handler, without a socket.
-func askInProcess(b *testing.B, s *Server, form url.Values) string {
-	r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(form.Encode()))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
-	_, rest, ok := strings.Cut(w.Body.String(), `"refresh_token":"`)
-	if w.Code != http.StatusOK || !ok {
-		b.Errorf("no tokens: %d %s", w.Code, w.Body)
+// asking asks /token once, and returns the refresh token in the answer; "": there is
+// none, and the benchmark has failed.
+type asking func(form url.Values) string
+
+// inProcess asks the handler itself, without a socket.
+func inProcess(b *testing.B, s *Server, _ int) asking {
+	return func(form url.Values) string {
+		r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", formType)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return refreshIn(b, w.Code, w.Body.Bytes())
+	}
+}
+
+// overHTTP asks on loopback, by connections that are kept alive, one for each client. The
+// clients run on the server's processors.
+func overHTTP(b *testing.B, s *Server, clients int) asking {
+	server := httptest.NewServer(s)
+	transport := &http.Transport{MaxIdleConnsPerHost: clients}
+	b.Cleanup(func() {
+		transport.CloseIdleConnections()
+		server.Close()
+	})
+	client := http.Client{Transport: transport}
+	return func(form url.Values) string {
+		response, err := client.Post(server.URL+"/token", formType, strings.NewReader(form.Encode()))
+		if err != nil {
+			b.Error(err)
+			return ""
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			b.Error(err)
+			return ""
+		}
+		return refreshIn(b, response.StatusCode, text)
+	}
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// refreshIn is the refresh token in an answer.
+func refreshIn(b *testing.B, status int, body []byte) string {
+	var answer tokenAnswer
+	if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK || answer.AccessToken == "" {
+		b.Errorf("no tokens: %d %s", status, body)
 		return ""
 	}
-	token, _, _ := strings.Cut(rest, `"`)
-	return token
+	return answer.RefreshToken
 }
 
 // Tokens a second, with as many clients asking at once: each pays for one sync
 // (refresh) or two (code), and shares them with the others.
-func BenchmarkToken(b *testing.B) {
+func BenchmarkToken(b *testing.B) { benchmarkToken(b, inProcess) }
+
+// The same from end to end, as clients meet it.
+func BenchmarkTokenHTTP(b *testing.B) { benchmarkToken(b, overHTTP) }
+
+func benchmarkToken(b *testing.B, by func(b *testing.B, s *Server, clients int) asking) {
 	for _, clients := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("code/clients=%d", clients), func(b *testing.B) {
 			s := openBench(b)
-			codes := addCodes(b, s, b.N)
+			codes, ask := addCodes(b, s, b.N), by(b, s, clients)
 			var next atomic.Int64
 			b.ResetTimer()
 			crowd(clients, func() bool {
 				i := next.Add(1) - 1
-				return i < int64(b.N) && askInProcess(b, s, redeem(codes[i])) != ""
+				return i < int64(b.N) && ask(redeem(codes[i])) != ""
 			})
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 		})
 		b.Run(fmt.Sprintf("refresh/clients=%d", clients), func(b *testing.B) {
 			s := openBench(b)
+			ask := by(b, s, clients)
 			tokens := make(chan string, clients)
 			for _, code := range addCodes(b, s, clients) {
-				tokens <- askInProcess(b, s, redeem(code))
+				tokens <- ask(redeem(code))
 			}
 			var next atomic.Int64
 			b.ResetTimer()
@@ -80,7 +126,7 @@ func BenchmarkToken(b *testing.B) {
 				if next.Add(1) > int64(b.N) {
 					return false
 				}
-				token := askInProcess(b, s, refreshing(<-tokens))
+				token := ask(refreshing(<-tokens))
 				tokens <- token
 				return token != ""
 			})

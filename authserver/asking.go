@@ -15,6 +15,7 @@ type Asking struct {
 	Host     string // that its metadata came from; "": the operator or a registration named it
 	Redirect string // host, or scheme, that the person will be sent back to
 	Unproved bool   // nobody can tell whether it is the one it says: a program on the person's own machine
+	Stranger bool   // it registered itself, under a name that nobody has checked
 }
 
 // Asking tells on whose behalf a browser will return to a local URL; nil: no client's,
@@ -39,7 +40,10 @@ func (s *Server) Asking(ctx context.Context, returnTo, remote string) (*Asking, 
 
 // askingFor is a client that will have its answer at redirect.
 func askingFor(c Client, redirect string) Asking {
-	return Asking{Name: c.title(), Host: c.Host, Redirect: placeOf(redirect), Unproved: onThisMachine(redirect)}
+	return Asking{
+		Name: c.title(), Host: c.Host, Redirect: placeOf(redirect),
+		Unproved: onThisMachine(redirect), Stranger: c.Known == ByRegistration,
+	}
 }
 
 // forPerson is a problem as an error that other rooms can show.

@@ -257,13 +257,18 @@ func TestUsualScopes(t *testing.T) {
 
 // Asking names the client of a request, for the page on which its person signs in.
 func TestAsking(t *testing.T) {
-	d, _ := openFlow(t, nil)
+	d, _ := openFlow(t, func(c *Config) { c.AllowRegistration = true })
 	asking, err := d.Asking(t.Context(), authorizePath(wish("client_id", cliClient, "redirect_uri", cliRedirect)), "")
 	if err != nil || asking == nil || *asking != (Asking{Name: "A program", Redirect: "127.0.0.1:1234", Unproved: true}) {
 		t.Errorf("%+v %v", asking, err)
 	}
-	if asking, err := d.Asking(t.Context(), authorizePath(wish()), ""); err != nil || asking == nil || asking.Redirect != "app.example.com" || asking.Unproved {
+	if asking, err := d.Asking(t.Context(), authorizePath(wish()), ""); err != nil || asking == nil || asking.Redirect != "app.example.com" || asking.Unproved || asking.Stranger {
 		t.Errorf("%+v %v", asking, err)
+	}
+	id := d.registered("https://evil.example.com/callback")
+	asking, err = d.Asking(t.Context(), authorizePath(wish("client_id", id, "redirect_uri", "https://evil.example.com/callback")), "")
+	if err != nil || asking == nil || *asking != (Asking{Name: "<b>Evil</b>", Redirect: "evil.example.com", Stranger: true}) {
+		t.Errorf("who registered itself: %+v %v", asking, err)
 	}
 	for _, local := range []string{"/", "/console", "/signin/out"} {
 		if asking, err := d.Asking(t.Context(), local, ""); asking != nil || err != nil {

@@ -20,7 +20,7 @@ import (
 //	its server is away             used on, until it is an outage old
 //	it may not be fetched now      used on, for the time of a rush: others made it
 //	an answer that cannot be used  is not kept, and ends what was there before
-//	its host is never asked        like one that is away, and without a document before: for good
+//	its host is never asked        used on likewise; where nothing was there before, that is final
 //
 // Who is the first to ask pays for the flight, by network.
 type published[T any] struct {

@@ -18,6 +18,10 @@ func TestChooserNamesWhoAsks(t *testing.T) {
 			switch returnTo {
 			case asked:
 				return &Asking{Name: "<script>Evil\u202e" + strings.Repeat("e", 100), Host: "client.example", Redirect: "127.0.0.1", Unproved: true}, nil
+			case "/stranger":
+				return &Asking{Name: "Claude", Redirect: "evil.example", Stranger: true}, nil
+			case "/known":
+				return &Asking{Name: "Claude", Host: "claude.ai", Redirect: "claude.ai"}, nil
 			case "/refused":
 				return nil, porterhouse.Errorf(porterhouse.Invalid, "the client's document cannot be read")
 			case "/later":
@@ -35,6 +39,11 @@ func TestChooserNamesWhoAsks(t *testing.T) {
 	}
 	if at.status != http.StatusOK || strings.Contains(at.header.Get("Content-Security-Policy"), "form-action") || len(at.header["Set-Cookie"]) != 0 {
 		t.Errorf("%d: %v", at.status, at.header)
+	}
+	for returnTo, unchecked := range map[string]bool{"/stranger": true, "/known": false} {
+		if at := b.get(h.url + returning(returnTo)); strings.Contains(at.text, "Nobody has checked that name") != unchecked || strings.Contains(at.text, "Nobody can check") {
+			t.Errorf("%s: %s", returnTo, at.text)
+		}
 	}
 	if at := b.get(h.url + Path); at.status != http.StatusOK || strings.Contains(at.text, "client.example") {
 		t.Errorf("%d: %s", at.status, at.text)

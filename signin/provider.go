@@ -58,4 +58,5 @@ type Asking struct {
 	Host     string // that its metadata came from; "": the operator or a registration named it
 	Redirect string // host, or scheme, that the person will be sent back to
 	Unproved bool   // nobody can tell whether it is the one it says: a program on the person's own machine
+	Stranger bool   // it registered itself, under a name that nobody has checked
 }

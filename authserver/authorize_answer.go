@@ -68,7 +68,7 @@ func (v *visit) leave(p *problem, answer url.Values) {
 // problem shows the person what is wrong.
 func (v *visit) problem(p *problem) {
 	shown := page.Problem{
-		Status: p.pageStatus(), Title: "This request cannot be answered", Text: sentence(p.text), Request: requestID(v.r),
+		Status: p.pageStatus(), Title: "This request cannot be answered", Text: page.Sentence(p.text), Request: requestID(v.r),
 		Advice: "Go back to the program that sent you here, and connect again. If that does not help, whoever looks after that program needs to know what this page says.",
 	}
 	if status := p.httpStatus(); status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
@@ -87,12 +87,4 @@ func (v *visit) again(err error) {
 		Text:   "Your answer did not come from a page that you were shown in the last half hour, or you have signed in anew since. Nothing was given to anybody.",
 		Advice: "Start again, and read what you are asked.",
 	})
-}
-
-// sentence is an error's text as a sentence.
-func sentence(text string) string {
-	if text == "" {
-		return ""
-	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
 }

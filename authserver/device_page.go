@@ -275,7 +275,7 @@ func (v *deviceVisit) fail(err error) {
 	v.Log.LogAttrs(v.r.Context(), level, "device page refused", slog.String("request", requestID(v.r)),
 		slog.String("client", v.request.Client), slog.String("user", v.who.User), slog.String("remote", v.r.RemoteAddr), slog.Any("error", err))
 	v.pages.WriteProblem(v.w, page.Problem{
-		Status: p.pageStatus(), Title: "The program was not let in", Text: sentence(p.text), Request: requestID(v.r),
+		Status: p.pageStatus(), Title: "The program was not let in", Text: page.Sentence(p.text), Request: requestID(v.r),
 		Advice: "Start again with the code that your program shows.", Again: v.r.URL.Path,
 	})
 }

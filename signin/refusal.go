@@ -53,18 +53,7 @@ func refusalOf(err error) *refusal {
 	if !known {
 		code = http.StatusInternalServerError
 	}
-	return &refusal{page.Problem{Status: code, Title: "You could not be signed in", Text: sentence(public), Advice: "Try again in a moment."}, err}
-}
-
-// sentence makes the public half of an error one.
-func sentence(text string) string {
-	if text == "" {
-		return ""
-	}
-	if first := text[0]; first >= 'a' && first <= 'z' {
-		text = string(first-'a'+'A') + text[1:]
-	}
-	return text + "."
+	return &refusal{page.Problem{Status: code, Title: "You could not be signed in", Text: page.Sentence(public), Advice: "Try again in a moment."}, err}
 }
 
 func elsewhere(err error) *refusal {

@@ -92,8 +92,10 @@ type ClientConfig struct {
 	Grants       []string // grant types; empty: authorization_code, refresh_token
 	Scopes       []string // may ask for; empty: read and offline_access
 	Resource     string   // the default of this client; "": the server's
-	// Person is who the client is when it asks for itself (client_credentials).
-	Person porterhouse.Principal
+	// User is who the client is when it asks for itself (client_credentials), and Groups
+	// that user's. Rules know such clients by ClientsProof.
+	User   string
+	Groups []string
 	// Exchange verifies a token of an identity provider that this client may turn into
 	// one of ours (RFC 8693), by the audiences on this client's list; nil: it may not.
 	Exchange func(ctx context.Context, token string) (porterhouse.Principal, error)

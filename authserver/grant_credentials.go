@@ -6,9 +6,9 @@ import (
 	"porterhouse"
 )
 
-// clientsProof is the Proof of programs that ask for themselves: rules name it like a
+// ClientsProof is the Proof of programs that ask for themselves: rules name it like a
 // token processor.
-const clientsProof = "clients"
+const ClientsProof = "clients"
 
 // credentialsGrant is client_credentials (RFC 6749, 4.4): a program without a person
 // asks for itself. It is who the operator says it is, never who it says.
@@ -18,7 +18,7 @@ func credentialsGrant(s *Server) grant {
 		switch {
 		case c.config == nil || c.Auth == AuthNone:
 			return entitlement{}, refuse("unauthorized_client", "client_credentials is for clients that the operator has registered, with a secret or a key")
-		case c.config.Person.User == "":
+		case c.config.User == "":
 			return entitlement{}, refuse("unauthorized_client", "the operator has not said who this client is when it asks for itself: give it a user in the configuration of its client")
 		}
 		return entitlement{who: program(s.Config, c), scopes: without(c.Scopes, ScopeOffline), action: "token", note: "client_credentials"}, nil
@@ -29,8 +29,8 @@ func credentialsGrant(s *Server) grant {
 // own id, is not the configuration's to change.
 func program(config Config, c Client) porterhouse.Principal {
 	return porterhouse.Principal{
-		Issuer: config.Issuer, Subject: c.ID, Proof: clientsProof,
-		User: c.config.Person.User, Groups: c.config.Person.Groups,
+		Issuer: config.Issuer, Subject: c.ID, Proof: ClientsProof,
+		User: c.config.User, Groups: c.config.Groups,
 		Client: c.ID, Issued: config.Now(),
 	}
 }

@@ -21,7 +21,7 @@ func machines(t *testing.T, change func(*Config)) *desk {
 	return openDesk(t, func(c *Config) {
 		c.Clients = append(c.Clients,
 			ClientConfig{ID: "etl", Secret: secret, Grants: []string{GrantCredentials}, Scopes: []string{ScopeRead, ScopeWrite},
-				Person: porterhouse.Principal{User: "etl", Groups: []string{"loaders"}, Issuer: "https://idp.example.com", Subject: "id of alice", Proof: "corp"}},
+				User: "etl", Groups: []string{"loaders"}},
 			ClientConfig{ID: "nobody", Secret: secret, Grants: []string{GrantCredentials}},
 			ClientConfig{ID: "portal", Secret: secret, Grants: []string{GrantExchange, GrantAssertion}, Exchange: exchange(c)},
 			ClientConfig{ID: "agent", Secret: secret, Grants: []string{GrantAssertion}},
@@ -109,7 +109,7 @@ func TestClientCredentials(t *testing.T) {
 func TestPublicClientsCannotBeMachines(t *testing.T) {
 	d := machines(t, nil)
 	public := Client{ID: "public", Auth: AuthNone, Scopes: []string{ScopeRead}, config: &ClientConfig{
-		Person: porterhouse.Principal{User: "root"}, Exchange: exchange(&d.Config),
+		User: "root", Exchange: exchange(&d.Config),
 	}}
 	registered := Client{ID: "registered", Auth: AuthBasic, Scopes: []string{ScopeRead}}
 	form := url.Values{"subject_token": {"good"}, "subject_token_type": {typeJWT}, "assertion": {"public - - 1"}}

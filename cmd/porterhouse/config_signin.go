@@ -76,7 +76,7 @@ type ExchangeConfig struct {
 func (s SignInConfig) isOn() bool { return len(s.Providers) > 0 }
 
 // ownClients is the processor of clients that ask for themselves, in rules and records.
-const ownClients = "clients"
+const ownClients = authserver.ClientsProof
 
 // hasOwnClients reports whether there are any.
 func (a AuthServerConfig) hasOwnClients() bool {
@@ -133,22 +133,21 @@ func grantTypes(names []string) []string {
 
 // client is a registered client as the room of that trade knows it; who may exchange
 // which tokens is added by whoever can verify them.
-func (c AuthClientConfig) client(name, issuer string) authserver.ClientConfig {
-	client := authserver.ClientConfig{
+func (c AuthClientConfig) client(name string) authserver.ClientConfig {
+	return authserver.ClientConfig{
 		ID: cmp.Or(c.ClientID, name), Name: cmp.Or(c.Name, name),
 		Secret: c.Secret, JWKS: c.JWKS, JWKSURI: c.JWKSURI,
 		RedirectURIs: c.RedirectURIs, Grants: grantTypes(c.Grants), Scopes: c.Scopes, Resource: c.Resource,
 	}
-	if c.User != "" {
-		client.Person = porterhouse.Principal{
-			Issuer: issuer, Subject: client.ID, User: c.User, Client: client.ID, Proof: ownClients, Groups: c.Groups,
-		}
-	}
-	return client
+		User: c.User, Groups: c.Groups,
 }
 
 // commandLine is the client that "porterhouse login" is, known everywhere.
-func commandLine() authserver.ClientConfig {
+func (a AuthServerConfig) commandLine() authserver.ClientConfig {
+	grants := []string{"authorization_code", "refresh_token"}
+	if a.DeviceCodes {
+		grants = append(grants, "device_code")
+	}
 	return authserver.ClientConfig{
 		ID: login.ClientID, Name: "Porterhouse on the command line",
 		RedirectURIs: []string{"http://127.0.0.1/callback", "http://localhost/callback"},

@@ -202,7 +202,7 @@ func (e entrance) resources() []authserver.Resource {
 // client is one that the operator has registered, with the tokens that it may exchange.
 func (e entrance) client(name string) (authserver.ClientConfig, error) {
 	is := e.AuthServer.Clients[name]
-	client := is.client(name, e.publicURL())
+	client := is.client(name)
 	if len(is.Exchange.Audiences) == 0 {
 		return client, nil
 	}

@@ -30,7 +30,7 @@ func newClients(c Config, l limits) (*clients, error) {
 		all.documents = newDocuments(c, l.documents)
 	}
 	if c.AllowRegistration {
-		all.registrations = &registrations{store: c.Store, scopes: c.scopes(), longest: c.Lifetimes.Longest, limit: l.register, log: c.Log, now: c.Now}
+		all.registrations = &registrations{store: c.Store, scopes: c.scopes(), grants: c.ownGrants(), longest: c.Lifetimes.Longest, limit: l.register, log: c.Log, now: c.Now}
 	}
 	return all, nil
 }

@@ -38,6 +38,7 @@ type Config struct {
 	Assertion func(ctx context.Context, jwt string) (Assertion, error)
 
 	Clients           []ClientConfig // pre-registered
+	DeviceCodes       bool           // RFC 8628, for programs without a browser; false: nothing here knows of it
 	AllowRegistration bool           // RFC 7591, for clients that know nothing newer
 	AllowClientHosts  []string       // of client metadata documents; empty: any
 	Lifetimes         Lifetimes

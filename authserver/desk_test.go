@@ -61,7 +61,7 @@ func openDesk(t *testing.T, change func(*Config)) *desk {
 		Resources: []Resource{{URI: d.url + "/mcp", Name: "ClickHouse", Scopes: []string{ScopeRead, ScopeWrite}}},
 		Keys:      must(OpenKeys(t.Context(), KeysConfig{Store: d.store, Key: key, Now: d.now})),
 		Who:       signedIn,
-		Recheck:   stillThere,
+		Recheck:   stillThere, DeviceCodes: true,
 		Clients: []ClientConfig{
 			{ID: "clickhouse-client", Name: "clickhouse-client", Grants: []string{GrantDevice, GrantRefresh}, Scopes: []string{ScopeRead, ScopeWrite, ScopeOffline}},
 			{ID: "other-cli", Name: "Another program", Grants: []string{GrantDevice, GrantRefresh}},

@@ -32,7 +32,7 @@ type metadata struct {
 	Issuer                  string   `json:"issuer"`
 	AuthorizationEndpoint   string   `json:"authorization_endpoint"`
 	TokenEndpoint           string   `json:"token_endpoint"`
-	DeviceEndpoint          string   `json:"device_authorization_endpoint"` // RFC 8628
+	DeviceEndpoint          string   `json:"device_authorization_endpoint,omitempty"` // RFC 8628
 	RegistrationEndpoint    string   `json:"registration_endpoint,omitempty"`
 	RevocationEndpoint      string   `json:"revocation_endpoint"`
 	IntrospectionEndpoint   string   `json:"introspection_endpoint"`
@@ -70,7 +70,6 @@ func (c *Config) metadata() metadata {
 		Issuer:                  c.Issuer,
 		AuthorizationEndpoint:   c.Issuer + pathAuthorize,
 		TokenEndpoint:           c.Issuer + pathToken,
-		DeviceEndpoint:          c.Issuer + pathDeviceAuthorization,
 		RevocationEndpoint:      c.Issuer + pathRevoke,
 		IntrospectionEndpoint:   c.Issuer + pathIntrospect,
 		KeySet:                  c.Issuer + pathKeys,
@@ -89,6 +88,9 @@ func (c *Config) metadata() metadata {
 		NamesItself:             true,
 		KnowsDocuments:          c.Fetch != nil,
 	}
+	if c.DeviceCodes {
+		m.DeviceEndpoint = c.Issuer + pathDeviceAuthorization
+	}
 	if c.AllowRegistration {
 		m.RegistrationEndpoint = c.Issuer + pathRegister
 	}
@@ -103,7 +105,7 @@ func (c *Config) metadata() metadata {
 
 // grants are the grant types that somebody here may use.
 func (c *Config) grants() []string {
-	all := []string{GrantCode, GrantRefresh, GrantDevice}
+	all := c.ownGrants()
 	for _, grant := range []string{GrantCredentials, GrantExchange} {
 		if slices.ContainsFunc(c.Clients, func(c ClientConfig) bool { return slices.Contains(c.Grants, grant) }) {
 			all = append(all, grant)
@@ -113,6 +115,14 @@ func (c *Config) grants() []string {
 		all = append(all, GrantAssertion)
 	}
 	return all
+}
+
+// ownGrants are those that clients may have of their own accord: a person agrees, or has agreed.
+func (c *Config) ownGrants() []string {
+	if c.DeviceCodes {
+		return []string{GrantCode, GrantRefresh, GrantDevice}
+	}
+	return []string{GrantCode, GrantRefresh}
 }
 
 // issuerPath is the path that all of ours are below; "" for an issuer without one.

@@ -205,3 +205,31 @@ func TestHugeBodies(t *testing.T) {
 		}
 	}
 }
+
+// Without device codes nothing tells of them, and nothing answers to them.
+func TestNoDeviceCodes(t *testing.T) {
+	d := openDesk(t, func(c *Config) {
+		c.DeviceCodes, c.AllowRegistration = false, true
+		c.Clients = []ClientConfig{{ID: webClient, RedirectURIs: []string{webRedirect}}}
+	})
+	for _, path := range []string{"/device", "/device_authorization", "/oauth/device/code"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if a := d.do(method, path, "alice", url.Values{"client_id": {webClient}}); a.status != http.StatusNotFound {
+				t.Errorf("%s %s: %d", method, path, a.status)
+			}
+		}
+	}
+	told := d.do(http.MethodGet, "/.well-known/oauth-authorization-server", "", nil).text
+	registered := d.register(map[string]any{"redirect_uris": []string{webRedirect}, "token_endpoint_auth_method": "none", "grant_types": []string{GrantCode, GrantDevice}})
+	if registered.status != http.StatusCreated || strings.Contains(told+registered.text, "device") {
+		t.Errorf("device codes are told of: %s %s", told, registered.text)
+	}
+	asked := url.Values{"grant_type": {GrantDevice}, "client_id": {registered.field("client_id")}, "device_code": {"phd_x"}}
+	d.wantOAuthError(d.do(http.MethodPost, "/token", "", asked), "unsupported_grant_type")
+
+	config := d.Config
+	config.Clients = []ClientConfig{{ID: "cli", Grants: []string{GrantDevice}}}
+	if _, err := New(config); err == nil || !strings.Contains(err.Error(), "device codes are switched off") {
+		t.Errorf("a client that may use them: %v", err)
+	}
+}

@@ -121,6 +121,8 @@ func (c *ClientConfig) checkGrants(client *Client, server *Config) error {
 			return fmt.Errorf("it may use %s, so it needs a secret or a key to prove itself with", grant)
 		case grant == GrantExchange && c.Exchange == nil:
 			return fmt.Errorf("it may use %s, and nothing says whose tokens it may exchange", grant)
+		case grant == GrantDevice && !server.DeviceCodes:
+			return fmt.Errorf("it may use %s, and device codes are switched off", grant)
 		case grant == GrantAssertion && server.Assertion == nil:
 			return fmt.Errorf("it may use %s, and no identity provider is trusted with that", grant)
 		}

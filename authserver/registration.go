@@ -27,6 +27,7 @@ import (
 type registrations struct {
 	store   kv.Store
 	scopes  []string
+	grants  []string      // that there are to be had
 	longest time.Duration // of families of refresh tokens: a registration must not end before
 	limit   *limiter
 	log     *slog.Logger
@@ -94,13 +95,13 @@ func (g *registrations) parse(text []byte) (*registration, error) {
 	if err != nil {
 		return nil, refuse("invalid_client_metadata", "the body cannot be used: %v", err)
 	}
-	record := &registration{Name: shown(m.Name), Grants: m.grants(GrantCode, GrantRefresh, GrantDevice), Auth: AuthMethod(m.Auth), Registered: g.now()}
+	record := &registration{Name: shown(m.Name), Grants: m.grants(g.grants...), Auth: AuthMethod(m.Auth), Registered: g.now()}
 	if record.Name == "" {
 		record.Name = "A client without a name"
 	}
 	switch {
 	case len(record.Grants) == 0:
-		return nil, refuse("invalid_client_metadata", "none of the grant types is for clients that register themselves: they are %s, %s and %s", GrantCode, GrantRefresh, GrantDevice)
+		return nil, refuse("invalid_client_metadata", "none of the grant types is for clients that register themselves: they are %s", strings.Join(g.grants, ", "))
 	case len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, "code") && slices.Contains(record.Grants, GrantCode):
 		return nil, refuse("invalid_client_metadata", "the response_types must have code")
 	}

@@ -73,12 +73,15 @@ func routesOf(s *Server) []route {
 		{base + pathAuthorize, readingOrSending, people, s.serveAuthorize},
 		{base + pathToken, sending, programs, s.serveToken},
 		{base + pathOtherToken, sending, programs, s.serveToken},
-		{base + pathDeviceAuthorization, sending, programs, serveDeviceAuthorization(s)},
-		{base + pathOtherDevice, sending, programs, serveDeviceAuthorization(s)},
-		{base + pathDevice, readingOrSending, people, serveDevicePage(s)},
 		{base + pathRevoke, sending, programs, s.serveRevoke},
 		{base + pathIntrospect, sending, servers, s.serveIntrospect},
 		{base + pathKeys, reading, programs, serveKeys(s.Keys)},
+	}
+	if s.DeviceCodes {
+		routes = append(routes,
+			route{base + pathDeviceAuthorization, sending, programs, serveDeviceAuthorization(s)},
+			route{base + pathOtherDevice, sending, programs, serveDeviceAuthorization(s)},
+			route{base + pathDevice, readingOrSending, people, serveDevicePage(s)})
 	}
 	if s.AllowRegistration {
 		routes = append(routes, route{base + pathRegister, sending, programs, serveRegister(s)})

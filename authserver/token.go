@@ -42,7 +42,7 @@ type grant struct {
 	narrows bool
 }
 
-// grantsOf are all the grants there are, by grant_type.
+// grantsOf are the grants that can be used here, by grant_type.
 func grantsOf(s *Server) map[string]grant {
 	byName := map[string]grant{}
 	for _, g := range []grant{
@@ -54,6 +54,9 @@ func grantsOf(s *Server) map[string]grant {
 		assertionGrant(s),
 	} {
 		byName[g.name] = g
+	}
+	if !s.DeviceCodes {
+		delete(byName, GrantDevice)
 	}
 	return byName
 }

@@ -157,7 +157,7 @@ func defaultConfig() Config {
 			SessionLongest:        90 * oneDay,
 			RecheckGrace:          4 * time.Hour,
 		},
-		AuthServer: AuthServerConfig{AccessToken: 5 * time.Minute, RotateKeys: 30 * oneDay},
+		AuthServer: AuthServerConfig{AccessToken: 5 * time.Minute, RotateKeys: 30 * oneDay, DeviceCodes: true},
 		Limits: LimitsConfig{
 			Rows:                100_000,
 			Bytes:               64 << 20,

@@ -65,6 +65,7 @@ auth_server:
   access_token: 6m
   signing_keys: [keys/one.pem, /etc/two.pem]
   rotate_keys: 7d
+  device_codes: false
   allow_registration: true
   allow_client_hosts: claude.ai
   identity_assertions: corp

@@ -43,6 +43,7 @@ type AuthServerConfig struct {
 	AccessToken       time.Duration               `yaml:"access_token"`             // how long one lives
 	SigningKeys       []string                    `yaml:"signing_keys" kind:"path"` // PEM files; none: made here, and kept in the store
 	RotateKeys        time.Duration               `yaml:"rotate_keys"`              // how long one signs that was made here
+	DeviceCodes       bool                        `yaml:"device_codes"`             // programs without a browser (RFC 8628)
 	AllowRegistration bool                        `yaml:"allow_registration"`       // clients register themselves (RFC 7591)
 	AllowClientHosts  texts                       `yaml:"allow_client_hosts"`       // of client metadata documents; none: any
 	Clients           map[string]AuthClientConfig `yaml:"clients"`                  // that we know, by name
@@ -138,8 +139,8 @@ func (c AuthClientConfig) client(name string) authserver.ClientConfig {
 		ID: cmp.Or(c.ClientID, name), Name: cmp.Or(c.Name, name),
 		Secret: c.Secret, JWKS: c.JWKS, JWKSURI: c.JWKSURI,
 		RedirectURIs: c.RedirectURIs, Grants: grantTypes(c.Grants), Scopes: c.Scopes, Resource: c.Resource,
-	}
 		User: c.User, Groups: c.Groups,
+	}
 }
 
 // commandLine is the client that "porterhouse login" is, known everywhere.

@@ -60,6 +60,8 @@ func TestMistakesAboutSigningIn(t *testing.T) {
 		{"a client without a redirect", client("name: x"), "has no redirect URI"},
 		{"a redirect without TLS", client("redirect_uris: 'http://example.com/c'"), "auth_server.clients.etl: client \"etl\": its redirect URI"},
 		{"an unknown resource", client("redirect_uris: 'http://127.0.0.1/c', resource: 'https://elsewhere.example.com/'"), "is none of this server's"},
+		{"device codes where there are none", leastSignIn + "auth_server: {device_codes: false, clients: {ch: {grants: [device_code]}}}\n", "auth_server.clients.ch: client \"ch\": it may use urn:ietf:params:oauth:grant-type:device_code, and device codes are switched off"},
+		{"device codes for nobody", leastSignIn + "auth_server: {device_codes: false}\n", ""},
 		{"the command line's own name", client("client_id: porterhouse-cli, redirect_uris: 'http://127.0.0.1/c'"), "auth_server: client \"porterhouse-cli\" is there twice"},
 		{"a directory for clients", client("secret: 'env:AUDIT_KEY', grants: [client_credentials], user: alice") + "user_directories: {token: {processor: clients, common_roles: [etl]}}\n", ""},
 	} {

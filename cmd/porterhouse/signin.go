@@ -164,7 +164,8 @@ func (e entrance) server() (authserver.Config, error) {
 	config := authserver.Config{
 		Issuer: e.publicURL(), Resources: e.resources(), Keys: p.signing.keys, Store: p.store, Key: p.signing.master, Audit: p.audit,
 		SignIn: signin.Path, Fetch: p.signing.fetch,
-		Clients:           []authserver.ClientConfig{commandLine()},
+		Clients:           []authserver.ClientConfig{e.AuthServer.commandLine()},
+		DeviceCodes:       e.AuthServer.DeviceCodes,
 		AllowRegistration: e.AuthServer.AllowRegistration, AllowClientHosts: e.AuthServer.AllowClientHosts,
 		Lifetimes: authserver.Lifetimes{Access: e.AuthServer.AccessToken, Idle: e.SignIn.SessionIdle, Longest: e.SignIn.SessionLongest},
 		Log:       p.log, Now: p.now,

@@ -22,7 +22,7 @@ type AccessEvent struct {
 // refusal of nobody in particular has a line as long as there are few, and is counted.
 func (l *Log) Access(e AccessEvent) error {
 	if e.ofNobody() {
-		return l.refuseStranger(e)
+		return e.sample(l)
 	}
 	if err := (event{kindAccess, e.write}).record(l); err != nil {
 		return notGiven(err)
@@ -36,9 +36,9 @@ func (e *AccessEvent) ofNobody() bool {
 	return e.Err != nil && e.Client == "" && e.Who.Subject == "" && e.Who.User == ""
 }
 
-// refuseStranger counts such a refusal and records a sample, as of attempts at a door;
+// sample counts such a refusal and records some of them, as of attempts at a door;
 // apart from these, so that a flood at one hides nothing at the other.
-func (l *Log) refuseStranger(e AccessEvent) error {
+func (e AccessEvent) sample(l *Log) error {
 	l.mu.Lock()
 	now := l.now()
 	l.stats.Unauthenticated++

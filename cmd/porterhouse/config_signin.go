@@ -152,7 +152,7 @@ func (a AuthServerConfig) commandLine() authserver.ClientConfig {
 	return authserver.ClientConfig{
 		ID: login.ClientID, Name: "Porterhouse on the command line",
 		RedirectURIs: []string{"http://127.0.0.1/callback", "http://localhost/callback"},
-		Grants:       grantTypes([]string{"authorization_code", "refresh_token", "device_code"}),
+		Grants:       grantTypes(grants),
 		Scopes:       []string{authserver.ScopeRead, authserver.ScopeWrite, authserver.ScopeOffline},
 	}
 }

@@ -1,25 +1,18 @@
 package identity
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/pem"
-	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"porterhouse"
@@ -121,124 +114,6 @@ func TestOutboundConfigRefused(t *testing.T) {
 	}
 }
 
-// One address, at least, of each network that a provider cannot be in.
-func TestSpecialUse(t *testing.T) {
-	special := []string{
-		"0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.0.3",
-		"168.63.129.16", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1",
-		"192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1",
-		"224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
-		"::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1",
-		"64:ff9b::8.8.8.8", "64:ff9b:1::1", "100::1", "2001::1", "2001:1::1", "2001:db8::1", "2002:7f00:1::", "3fff::1",
-		"5f00::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
-	}
-	for _, text := range special {
-		if !specialUse(netip.MustParseAddr(text)) {
-			t.Errorf("%s passes", text)
-		}
-	}
-	for _, text := range []string{"8.8.8.8", "172.32.0.1", "100.128.0.1", "192.0.1.1", "223.255.255.255", "2001:4860:4860::8888", "2600::1", "2a00:1450::1", "::ffff:8.8.8.8"} {
-		if specialUse(netip.MustParseAddr(text)) {
-			t.Errorf("%s is refused", text)
-		}
-	}
-}
-
-// Every way to write an address of ours is refused before a byte is sent.
-func TestSpecialAddressesAreNotDialled(t *testing.T) {
-	var asked atomic.Int32
-	server := provider(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
-	server.Config.ConnState = func(net.Conn, http.ConnState) { asked.Add(1) }
-	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
-	for _, host := range []string{"127.0.0.1", "localhost", "LOCALHOST", "[::ffff:127.0.0.1]", "[::1]", "[::]", "0.0.0.0", "[fe80::1%25lo]"} {
-		o := outbound(t, server, OutboundConfig{AllowHosts: []string{"elsewhere", "127.0.0.1:1"}})
-		_, err := o.Get(t.Context(), "https://"+host+":"+port, nil)
-		if wantAway(t, err, "special-use address"); !errors.Is(err, ErrForbidden) {
-			t.Errorf("%s: %v could be another time", host, err)
-		}
-	}
-	if asked.Load() != 0 {
-		t.Errorf("%d connections were made", asked.Load())
-	}
-}
-
-// What a name says in DNS does not count: the address dialled does.
-func TestNamesAreJudgedWhenDialled(t *testing.T) {
-	server := provider(t, func(http.ResponseWriter, *http.Request) {})
-	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
-	asked := "rebound.example.com:" + port
-	resolver := loopbackDNS(t)
-	_, err := guard{resolver: resolver}.dial(t.Context(), "tcp", asked)
-	if err == nil || !strings.Contains(err.Error(), "special-use address") {
-		t.Errorf("a public name at a loopback address: %v", err)
-	}
-	conn, err := guard{resolver: resolver, allowed: names{"rebound.example.com": true}}.dial(t.Context(), "tcp", asked)
-	if err != nil {
-		t.Fatalf("the same name, allowed: %v", err)
-	}
-	_ = conn.Close()
-}
-
-// loopbackDNS resolves every name to 127.0.0.1.
-func loopbackDNS(t *testing.T) *net.Resolver {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	t.Cleanup(func() { _ = conn.Close(); serving.Wait() })
-	serving.Go(func() {
-		query := make([]byte, 512)
-		for {
-			n, from, err := conn.ReadFrom(query)
-			if err != nil {
-				return
-			}
-			end := 12 + strings.IndexByte(string(query[12:n]), 0) + 5 // of the question
-			answer := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, query[12:end]...)
-			if query[end-3] == 1 { // an A record
-				answer[7] = 1
-				answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1)
-			}
-			_, _ = conn.WriteTo(answer, from)
-		}
-	})
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
-	}}
-}
-
-func TestPlainHTTPOnlyOnLoopbackByName(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(server.Close)
-	if _, err := outbound(t, nil, OutboundConfig{}).Get(t.Context(), server.URL, nil); err != nil {
-		t.Errorf("loopback, allowed by name: %v", err)
-	}
-	_, err := outbound(t, nil, OutboundConfig{AllowHosts: []string{"localhost"}}).Get(t.Context(), server.URL, nil)
-	wantAway(t, err, "not https")
-	err = guard{allowed: names{"192.0.2.1": true}, onlyLoopback: true}.judge("192.0.2.1:80", "192.0.2.1:80")
-	if err == nil {
-		t.Error("plain HTTP beyond loopback passes")
-	}
-}
-
-func TestURLsThatAreNotAsked(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(server.Close)
-	o := outbound(t, nil, OutboundConfig{})
-	withPassword := strings.Replace(server.URL, "//", "//user:hunter2@", 1)
-	for _, address := range []string{"", withPassword, "/path", "https://", "https:opaque", "https://user:pass@127.0.0.1/", "ftp://127.0.0.1/", "file:///etc/passwd", "https://a b/", "https://[::1"} {
-		_, err := o.Get(t.Context(), address, nil)
-		if wantAway(t, err, ""); strings.Contains(err.Error(), "hunter2") || !errors.Is(err, ErrForbidden) {
-			t.Errorf("the password is in %q, or it is not for good", err)
-		}
-	}
-	server.Close()
-	if _, err := o.Get(t.Context(), server.URL, nil); err == nil || errors.Is(err, ErrForbidden) {
-		t.Errorf("a server that is away: %v", err)
-	}
-}
-
 func TestRedirects(t *testing.T) {
 	var leaked atomic.Bool
 	other := provider(t, func(http.ResponseWriter, *http.Request) { leaked.Store(true) })
@@ -279,33 +154,6 @@ func TestRedirects(t *testing.T) {
 	}
 	if leaked.Load() {
 		t.Error("a secret, or a request to another host, went along with a redirect")
-	}
-}
-
-// Strangers may name hosts (a client's own document is at any): they are not
-// remembered without end, but one that is dead, or is asked, is.
-func TestHostsAreForgotten(t *testing.T) {
-	now := time.Now()
-	o := outbound(t, nil, OutboundConfig{Now: func() time.Time { return now }})
-	at := func(name string) *host { return o.host(&url.URL{Scheme: "https", Host: name}) }
-	dead, asked := at("dead.example.com"), at("asked.example.com")
-	for range deadAfter {
-		if err := dead.enter(t.Context(), time.Second, o.now); err != nil {
-			t.Fatal(err)
-		}
-		dead.leave(now, true, true)
-	}
-	if err := asked.enter(t.Context(), time.Second, o.now); err != nil {
-		t.Fatal(err)
-	}
-	for i := range 10 * maxHosts {
-		at(fmt.Sprintf("%d.example.com", i))
-	}
-	if n := len(o.hosts); n > maxHosts {
-		t.Errorf("%d hosts are remembered, more than %d", n, maxHosts)
-	}
-	if at("dead.example.com") != dead || at("asked.example.com") != asked {
-		t.Error("a host that is dead, or is being asked, was forgotten")
 	}
 }
 
@@ -411,150 +259,6 @@ func tunnel(w http.ResponseWriter, address string) {
 	_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
 	go func() { _, _ = io.Copy(there, here); _ = there.Close() }()
 	go func() { _, _ = io.Copy(here, there); _ = here.Close() }()
-}
-
-func TestSlowProviderStallsNobodyElse(t *testing.T) {
-	var under atomic.Int32
-	end := make(chan struct{})
-	slow := provider(t, func(http.ResponseWriter, *http.Request) {
-		under.Add(1)
-		<-end
-	})
-	t.Cleanup(func() { close(end) })
-	quick := provider(t, func(http.ResponseWriter, *http.Request) {})
-	o := outbound(t, quick, OutboundConfig{PerHost: 4})
-	slower := outbound(t, slow, OutboundConfig{})
-	o.secure.TLSClientConfig.RootCAs.AddCert(slow.Certificate())
-	slower.secure.CloseIdleConnections()
-
-	ctx, cancel := context.WithCancel(t.Context())
-	var callers sync.WaitGroup
-	for range 20 {
-		callers.Go(func() {
-			if _, err := o.Get(ctx, slow.URL, nil); err == nil {
-				t.Error("the slow provider answers")
-			} else if kind, _ := porterhouse.Explain(err); kind != porterhouse.Canceled {
-				t.Errorf("a caller that left: %v", err)
-			}
-		})
-	}
-	for under.Load() < 4 {
-		time.Sleep(time.Millisecond)
-	}
-	if _, err := o.Get(t.Context(), quick.URL, nil); err != nil {
-		t.Errorf("the quick provider: %v", err)
-	}
-	if n := under.Load(); n != 4 {
-		t.Errorf("%d requests are under way at the slow provider, want 4", n)
-	}
-	cancel()
-	callers.Wait()
-}
-
-// A host that timed out often is asked once every few seconds, until it answers.
-func TestDeadHost(t *testing.T) {
-	h := newHost(2)
-	start := time.Now()
-	clock := start
-	now := func() time.Time { return clock }
-	ask := func(timedOut bool) error {
-		err := h.enter(t.Context(), time.Second, now)
-		if err == nil {
-			h.leave(clock, timedOut, true)
-		}
-		return err
-	}
-	for i := range deadAfter {
-		if err := ask(true); err != nil {
-			t.Fatalf("request %d: %v", i+1, err)
-		}
-	}
-	if ask(false) == nil {
-		t.Error("a dead host is asked")
-	}
-	clock = start.Add(deadInterval)
-	if err := ask(true); err != nil {
-		t.Errorf("when it is time to try again: %v", err)
-	}
-	if ask(false) == nil {
-		t.Error("a dead host is asked again at once")
-	}
-	clock = clock.Add(deadInterval)
-	if err := h.enter(t.Context(), time.Second, now); err != nil {
-		t.Fatal(err)
-	}
-	if h.enter(t.Context(), time.Second, now) == nil {
-		t.Error("two requests try a dead host at once")
-	}
-	h.leave(clock, false, true)
-	for range 3 {
-		if err := ask(false); err != nil {
-			t.Errorf("after it came back: %v", err)
-		}
-	}
-}
-
-// Nobody waits for a turn at a dead host.
-func TestDeadHostIsNotWaitedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(1)
-		for range deadAfter {
-			if err := h.enter(t.Context(), time.Second, time.Now); err != nil {
-				t.Fatal(err)
-			}
-			h.leave(time.Now(), true, true)
-		}
-		h.turns <- struct{}{}
-		start := time.Now()
-		if err := h.enter(t.Context(), time.Second, time.Now); err == nil || time.Since(start) != 0 {
-			t.Errorf("%v, after %s", err, time.Since(start))
-		}
-	})
-}
-
-// Who has no patience cannot make a host look dead.
-func TestLeavingTeachesNothing(t *testing.T) {
-	end := make(chan struct{})
-	server := provider(t, func(http.ResponseWriter, *http.Request) { <-end })
-	t.Cleanup(func() { close(end) })
-	o := outbound(t, server, OutboundConfig{})
-	for range deadAfter + 1 {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		_, err := o.Get(ctx, server.URL, nil)
-		cancel()
-		if kind, _ := porterhouse.Explain(err); kind != porterhouse.Timeout {
-			t.Fatalf("a caller that left: %v", err)
-		}
-	}
-	to, _ := url.Parse(server.URL)
-	if o.host(to).dead(time.Now()) {
-		t.Error("the host counts as dead")
-	}
-}
-
-func TestWaitingIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(1)
-		if err := h.enter(t.Context(), time.Second, time.Now); err != nil {
-			t.Fatal(err)
-		}
-		if err := h.enter(t.Context(), time.Second, time.Now); err == nil || !strings.Contains(err.Error(), "no turn in time") {
-			t.Errorf("beyond the patience: %v", err)
-		}
-		var waiting sync.WaitGroup
-		var refused atomic.Int32
-		for range maxWaiting + 10 {
-			waiting.Go(func() {
-				if err := h.enter(t.Context(), time.Second, time.Now); errors.Is(err, reason("too many requests wait for it")) {
-					refused.Add(1)
-				}
-			})
-		}
-		waiting.Wait()
-		if refused.Load() != 10 {
-			t.Errorf("%d requests are refused at once, want 10", refused.Load())
-		}
-	})
 }
 
 // Whatever a provider sends back, the token stays out of the error.

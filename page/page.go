@@ -11,6 +11,8 @@
 // Each *.html defines "main", which gets View.Data. The layout gives it the header,
 // the one h1 (View.Title) and a card around it, so it begins with a paragraph. A page
 // whose heading is more than its title defines "heading" too, which gets the View.
+// What several pages of a room say stands in a *.part.html, which defines templates for
+// all of them and no "main".
 //
 // What a stranger chose (a client's name, a host) is written as
 // <bdi>{{.Name | clean 60}}</bdi>: Clean makes it harmless to the eye, html/template to
@@ -68,7 +70,8 @@ type Set struct {
 }
 
 // New parses every *.html of files, which is flat. Each defines the template
-// "main", which gets View.Data; the layout is this package's.
+// "main", which gets View.Data; the layout is this package's. What a *.part.html
+// defines is for all pages.
 func New(files fs.FS) (*Set, error) {
 	layout, err := template.New("layout").Funcs(template.FuncMap{"clean": clean, "initial": initial}).Parse(layoutText)
 	if err != nil {
@@ -78,20 +81,47 @@ func New(files fs.FS) (*Set, error) {
 	if s.problem, err = parse(layout, "problem.html", problemText); err != nil {
 		return nil, err
 	}
+	texts, err := read(files)
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range texts {
+		if !strings.HasSuffix(name, part) {
+			continue
+		}
+		if _, err := layout.New(name).Parse(text); err != nil {
+			return nil, fmt.Errorf("page: %s: %w", name, err)
+		}
+	}
+	for name, text := range texts {
+		if strings.HasSuffix(name, part) {
+			continue
+		}
+		if s.pages[strings.TrimSuffix(name, path.Ext(name))], err = parse(layout, name, text); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// part is how the name of a file ends whose templates all pages of the room have.
+const part = ".part.html"
+
+// read returns the text of every template, by name of its file.
+func read(files fs.FS) (map[string]string, error) {
 	names, err := fs.Glob(files, "*.html")
 	if err != nil || len(names) == 0 {
 		return nil, errors.Join(errors.New("page: there are no templates (*.html)"), err)
 	}
+	texts := map[string]string{}
 	for _, name := range names {
 		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, fmt.Errorf("page: %w", err)
 		}
-		if s.pages[strings.TrimSuffix(name, path.Ext(name))], err = parse(layout, name, string(text)); err != nil {
-			return nil, err
-		}
+		texts[name] = string(text)
 	}
-	return s, nil
+	return texts, nil
 }
 
 // parse puts a room's template into a copy of the layout.

@@ -129,6 +129,22 @@ func TestHeading(t *testing.T) {
 	}
 }
 
+// What a part defines is there for every page, and is none itself.
+func TestParts(t *testing.T) {
+	s := set(t, map[string]string{
+		"who.part.html": `{{define "who"}}<b>{{. | clean 12}}</b>{{end}}`,
+		"a.html":        `{{define "main"}}1{{template "who" .}}{{end}}`, "z.html": `{{define "main"}}2{{template "who" .}}{{end}}`,
+	})
+	for name, want := range map[string]string{"a": "1<b>&lt;Alice&gt;</b>", "z": "2<b>&lt;Alice&gt;</b>"} {
+		if text := body(t, written(s, View{Name: name, Data: "<Alice>"})); !strings.Contains(text, want) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	if len(s.pages) != 2 {
+		t.Errorf("there are %d pages", len(s.pages))
+	}
+}
+
 // What cannot be a page is found at the start; what fails later is not half sent.
 func TestMistakes(t *testing.T) {
 	for name, files := range map[string]map[string]string{
@@ -136,6 +152,7 @@ func TestMistakes(t *testing.T) {
 		"no main": {"a.html": `<p>`},
 		"broken":  {"a.html": `{{define "main"}}{{.}`},
 		"unknown": {"a.html": `{{define "main"}}{{. | shout}}{{end}}`},
+		"a part":  {"a.html": `{{define "main"}}{{end}}`, "b.part.html": `{{define "b"}}{{.}`},
 	} {
 		if _, err := New(templates(files)); err == nil {
 			t.Errorf("%s: accepted", name)

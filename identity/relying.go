@@ -156,13 +156,13 @@ func (r *RelyingParty) AuthorizationURL(ctx context.Context, t Trip) (string, er
 	if err != nil {
 		return "", r.said(away("the authorization_endpoint of the discovery document is no URL"))
 	}
-	challenge := sha256.Sum256([]byte(t.Verifier))
+	scopes, challenge := r.habit.scopesFor(at, r.settings, r.client), sha256.Sum256([]byte(t.Verifier))
 	query := to.Query() // the endpoint may have one of its own (RFC 6749, 3.1)
 	for name, value := range map[string]string{
 		"response_type": "code", "client_id": r.client.ClientID, "redirect_uri": t.RedirectURI,
-		"scope": strings.Join(r.scopes(at), " "), "state": t.State, "nonce": t.Nonce,
+		"scope": strings.Join(scopes, " "), "state": t.State, "nonce": t.Nonce,
 		"code_challenge": base64.RawURLEncoding.EncodeToString(challenge[:]), "code_challenge_method": "S256",
-		"prompt": r.habit.promptFor(at, r.scopes(at)), "access_type": r.habit.accessType,
+		"prompt": r.habit.promptFor(at, scopes), "access_type": r.habit.accessType,
 	} {
 		if value != "" {
 			query.Set(name, value)
@@ -253,12 +253,9 @@ func (r *RelyingParty) checkRedirect(at places, iss string) error {
 	return nil
 }
 
-// scopes are what the provider is asked for.
-func (r *RelyingParty) scopes(at places) []string { return r.habit.scopesFor(at, r.settings, r.client) }
-
 // tokens is us at the token endpoint.
 func (r *RelyingParty) tokens(at places) tokenClient {
-	return tokenClient{outbound: r.providers.outbound, client: r.client, at: at, scopes: r.scopes(at), now: r.providers.now}
+	return tokenClient{outbound: r.providers.outbound, client: r.client, at: at, scopes: r.habit.scopesFor(at, r.settings, r.client), now: r.providers.now}
 }
 
 // said gives an error the words of somebody who signs in, and the processor's name.

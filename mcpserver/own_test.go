@@ -48,7 +48,7 @@ func ownToken(t *testing.T) (token string, verify func(context.Context, string) 
 		},
 		Clients: []authserver.ClientConfig{{
 			ID: "suite", Secret: porterhouse.NewSecret(secret), Grants: []string{authserver.GrantCredentials},
-			Person: porterhouse.Principal{Issuer: ownIssuer, Subject: "suite", User: "alice@example.com", Client: "suite", Proof: "clients"},
+			User: "alice@example.com",
 		}},
 	})
 	check(t, err)

@@ -7,6 +7,7 @@ SHELL := /bin/bash
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X runtime.godebugDefault=schedtrace=2000000000
+TOKENS   := '^Benchmark(OwnToken|Token|TokenHTTP)$$'
 NPM_CI   := npm ci --no-audit --no-fund --loglevel=error
 SOURCES  := $(shell find . -type f \( -name '*.go' -o -name '*.sql' -o -name '*.xml' -o -name '*.sh' \) -not -path '*/node_modules/*' -not -path './build/*' -not -name '*_test.go') go.mod go.sum
 
@@ -76,6 +77,8 @@ deps-browser:
 test: compiler deps build lint ## everything: formatting, vet, staticcheck, race detector, unit, end-to-end, clients, conformance
 	@echo "testing with the race detector"
 	@$(GO) test -race -timeout 30m ./...
+	@echo "running the benchmarks of tokens once, to see that they run"
+	@$(GO) test -run '^$$' -bench $(TOKENS) -benchtime 1x ./identity ./authserver >/dev/null
 
 compiler:
 	@command -v gcc >/dev/null || { echo "installing gcc, which the race detector needs (apt)"; apt-get update -qq && apt-get install -y -qq gcc libc6-dev; }
@@ -92,7 +95,7 @@ conformance: deps-engine deps-clients build ## the official MCP conformance suit
 
 bench: deps build ## the figures of the README, side by side in one run; then what our own tokens cost
 	@$(GO) run ./bench
-	@$(GO) test -run '^$$' -bench '^Benchmark(OwnToken|Token|TokenHTTP)$$' -count 3 ./identity ./authserver
+	@$(GO) test -run '^$$' -bench $(TOKENS) -count 3 ./identity ./authserver
 
 soak: deps build ## the long forms of the tests (about half an hour)
 	@PORTERHOUSE_SOAK=1 $(GO) test -count=1 -timeout 3h -v -run 'Soak' ./e2e ./directory ./authserver

@@ -32,7 +32,7 @@ func openBench(b *testing.B) *Server {
 	b.Cleanup(func() { _, _ = record.Close(), store.Close() })
 	key := must(seal.NewKey(porterhouse.NewSecret(strings.Repeat("k", seal.MinKey))))
 	c := Config{
-		Issuer: "https://porterhouse.example.com", SignIn: "/signin", Store: store, Key: key, Audit: record, Who: signedIn,
+		Issuer: "https://porterhouse.example.com", SignIn: "/signin", Store: store, Key: key, Audit: record, Who: signedIn, DeviceCodes: true,
 		Resources: []Resource{{URI: "https://porterhouse.example.com/mcp", Name: "ClickHouse", Scopes: []string{ScopeRead, ScopeWrite}}},
 		Keys:      must(OpenKeys(b.Context(), KeysConfig{Store: store, Key: key})),
 	}

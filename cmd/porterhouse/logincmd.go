@@ -175,17 +175,21 @@ func told(err error) error {
 	if e.Err != nil {
 		text += " (" + e.Err.Error() + ")"
 	}
-	return outcome{text, e.Kind}
+	return outcome{text, e.Kind, err}
 }
 
 // outcome is how a command ended that needed somebody else.
 type outcome struct {
 	text string
 	kind porterhouse.Kind
+	err  error // that it tells of
 }
 
 // Error implements error.
 func (o outcome) Error() string { return o.text }
+
+// Unwrap returns what it tells of.
+func (o outcome) Unwrap() error { return o.err }
 
 // Is tells run which outcomes may be better another time.
 func (o outcome) Is(target error) bool {

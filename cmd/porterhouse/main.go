@@ -119,6 +119,9 @@ func run(ctx context.Context, t terminal, args []string) int {
 			return 0
 		case errors.Is(err, errUsage):
 			return 2
+		case ctx.Err() != nil && errors.Is(err, context.Canceled):
+			fmt.Fprintf(t.stderr, "porterhouse %s: stopped before it was done\n", c.name)
+			return 1
 		default:
 			fmt.Fprintf(t.stderr, "porterhouse %s: %s\n", c.name, harmless(err.Error()))
 			if errors.Is(err, errCannotTell) {

@@ -2,8 +2,6 @@ package authserver
 
 import (
 	"net/url"
-	"slices"
-	"time"
 	"unicode/utf8"
 
 	"porterhouse"
@@ -12,25 +10,11 @@ import (
 
 // consentView is what the consent page shows.
 type consentView struct {
-	User, Face string // who is asked
-	Provider   string // host of whoever vouched for them
-	Client     Asking
-	Known      Known
-	Document   string // address of what the client says of itself; "": there is none
-	Resource   string
-	Write      bool // the client asks for it
-	Offline    bool // likewise
-	Access     string
-	Idle       string
-	Ends       time.Time
-	Early      bool // the sign-in ends before anything else does
-	Action     string
-	Consent    string
-	Others     string // URL to sign in as somebody else
+	askView
+	Client   Asking
+	Known    Known
+	Document string // address of what the client says of itself; "": there is none
 }
-
-// EndsText is Ends for people.
-func (c consentView) EndsText() string { return moment(c.Ends) }
 
 // show asks the person.
 func (v *visit) show() {
@@ -38,21 +22,13 @@ func (v *visit) show() {
 		v.problem(problemOf(err)) // the person can do something about it, the client cannot
 		return
 	}
+	asks := v.Lifetimes.asks(v.who, v.ask.resource, v.ask.scopes, v.Now())
+	asks.Action, asks.Consent = v.request(), v.consents.token(v.who, v.consented())
+	asks.Others = v.SignIn + "?return=" + url.QueryEscape(v.request())
 	client := askingFor(v.ask.client, v.ask.redirect)
-	now := v.Now()
 	v.pages.Write(v.w, page.View{
 		Name: "consent", Title: "Let " + client.Name + " use ClickHouse as you?", Leaves: true,
-		Data: consentView{
-			User: v.who.User, Face: face(v.who.User), Provider: voucherOf(v.who),
-			Client: client, Known: v.ask.client.Known, Document: v.ask.client.address(), Resource: v.ask.resource.Name,
-			Write: slices.Contains(v.ask.scopes, ScopeWrite), Offline: slices.Contains(v.ask.scopes, ScopeOffline),
-			Access: inWords(v.Lifetimes.Access), Idle: inWords(v.Lifetimes.Idle),
-			Ends:  earlier(now.Add(v.Lifetimes.Longest), v.who.Expires),
-			Early: !v.who.Expires.IsZero() && v.who.Expires.Before(now.Add(v.Lifetimes.Idle)),
-
-			Action: v.request(), Consent: v.consents.token(v.who, v.consented()),
-			Others: v.SignIn + "?return=" + url.QueryEscape(v.request()),
-		},
+		Data: consentView{askView: asks, Client: client, Known: v.ask.client.Known, Document: v.ask.client.address()},
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"time"
 
 	"porterhouse"
@@ -112,29 +111,15 @@ func (v *deviceVisit) answer() {
 
 // deviceView is what the page shows that asks the person.
 type deviceView struct {
-	User, Face string // who is asked
-	Provider   string // host of whoever vouched for them
-	Client     string
-	Host       string // that the client's metadata came from; "": the operator or a registration named it
-	Document   string // its address there
-	Code       string
-	Asked      string // how long ago
-	From       string // address
-	Elsewhere  bool   // which is of another network than the person's
-	Resource   string
-	Write      bool // the client asks for it
-	Offline    bool // likewise
-	Access     string
-	Idle       string
-	Ends       time.Time
-	Early      bool // the sign-in ends before anything else does
-	Action     string
-	Consent    string
-	Others     string // URL to sign in as somebody else
+	askView
+	Client    string
+	Host      string // that the client's metadata came from; "": the operator or a registration named it
+	Document  string // its address there
+	Code      string
+	Asked     string // how long ago
+	From      string // address
+	Elsewhere bool   // which is of another network than the person's
 }
-
-// EndsText is Ends for people.
-func (d deviceView) EndsText() string { return moment(d.Ends) }
 
 // ago is a time that has passed, for people.
 func ago(d time.Duration) string {
@@ -173,19 +158,13 @@ func (v *deviceVisit) consented() string { return v.r.URL.Path + " " + v.request
 // ask shows who asks, and for what.
 func (v *deviceVisit) ask() {
 	now := v.Now()
+	asks := v.Lifetimes.asks(v.who, v.resource, v.request.Scopes, now)
+	asks.Action, asks.Consent, asks.Others = v.r.URL.Path, v.consents.token(v.who, v.consented()), v.signInURL()
 	v.pages.Write(v.w, page.View{Name: "device_ask", Title: "Let " + v.client.title() + " use ClickHouse as you?", Data: deviceView{
-		User: v.who.User, Face: face(v.who.User), Provider: voucherOf(v.who),
-		Client: v.client.title(), Host: v.client.Host, Document: v.client.address(), Code: showUserCode(v.code),
+		askView: asks,
+		Client:  v.client.title(), Host: v.client.Host, Document: v.client.address(), Code: showUserCode(v.code),
 		Asked: ago(now.Sub(v.request.Asked)), From: addressOf(v.request.Remote),
 		Elsewhere: network(v.request.Remote) != network(v.r.RemoteAddr),
-		Resource:  v.resource.Name,
-		Write:     slices.Contains(v.request.Scopes, ScopeWrite), Offline: slices.Contains(v.request.Scopes, ScopeOffline),
-		Access: inWords(v.Lifetimes.Access), Idle: inWords(v.Lifetimes.Idle),
-		Ends:    earlier(now.Add(v.Lifetimes.Longest), v.who.Expires),
-		Early:   !v.who.Expires.IsZero() && v.who.Expires.Before(now.Add(v.Lifetimes.Idle)),
-		Action:  v.r.URL.Path,
-		Consent: v.consents.token(v.who, v.consented()),
-		Others:  v.signInURL(),
 	}})
 }
 

@@ -12,6 +12,11 @@ type Account struct {
 	User    UserName
 	Roles   []string // that the rules give, sorted; what ClickHouse grants beside them is its own affair
 	Profile string   // the settings profile that the rules give; "": none
+
+	// What the account logs in with by itself. Both are zero almost always: the
+	// gateway has a login of its own.
+	Password Secret // its own password, where its owner has shown it
+	Token    Secret // its owner's token; for the access mode that forwards it only
 }
 
 // UserName is the name of a ClickHouse user that passed ParseUserName. The zero

@@ -23,7 +23,7 @@ var rooms = map[string][]string{
 	"porterhouse/sandbox":                {},
 	"porterhouse/cmd/porterhouse-engine": {},
 	"porterhouse/identity":               {"porterhouse"},
-	"porterhouse/clickhouse":             {"porterhouse"},
+	"porterhouse/clickhouse":             {"porterhouse", "porterhouse/encoding"},
 	"porterhouse/audit":                  {"porterhouse"},
 	"porterhouse/kv":                     {"porterhouse"},
 	"porterhouse/ticket":                 {"porterhouse", "porterhouse/kv"},
@@ -35,6 +35,8 @@ var rooms = map[string][]string{
 	"porterhouse/signin":                 {"porterhouse", "porterhouse/audit", "porterhouse/kv", "porterhouse/seal", "porterhouse/page"},
 	"porterhouse/authserver":             {"porterhouse", "porterhouse/audit", "porterhouse/kv", "porterhouse/seal", "porterhouse/page"},
 	"porterhouse/login":                  {"porterhouse"},
+	"porterhouse/encoding":               {},
+	"porterhouse/proxy":                  {"porterhouse", "porterhouse/gate", "porterhouse/encoding"},
 	"porterhouse/directory":              {"porterhouse", "porterhouse/clickhouse", "porterhouse/audit", "porterhouse/kv"},
 	"porterhouse/gate":                   {"porterhouse", "porterhouse/statement", "porterhouse/directory", "porterhouse/clickhouse", "porterhouse/audit"},
 	"porterhouse/mcpserver":              {"porterhouse", "porterhouse/gate"},
@@ -43,7 +45,7 @@ var rooms = map[string][]string{
 	"porterhouse/cmd/porterhouse": {"porterhouse", "porterhouse/identity", "porterhouse/clickhouse", "porterhouse/audit",
 		"porterhouse/directory", "porterhouse/gate", "porterhouse/mcpserver", "porterhouse/sandbox",
 		"porterhouse/kv", "porterhouse/ticket", "porterhouse/authenticator",
-		"porterhouse/seal", "porterhouse/page", "porterhouse/signin", "porterhouse/authserver", "porterhouse/login", "porterhouse/sandbox/openid"},
+		"porterhouse/seal", "porterhouse/page", "porterhouse/signin", "porterhouse/authserver", "porterhouse/login", "porterhouse/sandbox/openid", "porterhouse/proxy"},
 }
 
 // Nobody but these may link what they link: purego makes any binary dynamic.

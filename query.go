@@ -14,9 +14,11 @@ type Query struct {
 	Format   Format            // how the answer travels
 	Limits   Limits            // a zero field takes the gate's own limit; a larger one is lowered to it
 	Via      Via               // where the question came in
+	Passage  *Passage          // beside it, from a client that speaks ClickHouse's own interface; nil: Format is a row format
 
-	ID      string // the query_id that ClickHouse logs; also the id of the audit record
+	ID      string // the query_id that ClickHouse logs: the client's own, or else the id of the audit record
 	Comment string // the log_comment that joins ClickHouse's query log to the audit record
+	Class   Class  // what the gate found the statement to be
 }
 
 // Via is how a question reached us.
@@ -38,6 +40,14 @@ type Limits struct {
 	Memory int64         // bytes that ClickHouse may use for it
 }
 
+// Class is what a statement does, as far as it decides the way to run it.
+type Class struct {
+	Verb  string // in upper case: INSERT for WITH … INSERT
+	Read  bool   // it only reads, whatever the account may do
+	State bool   // it changes the session: SET, USE, a temporary table, SET ROLE
+	Data  bool   // an INSERT whose data follows it
+}
+
 // Format names a ClickHouse output format.
 type Format string
 
@@ -55,9 +65,13 @@ func (f Format) IsRows() bool { return f == TSVRows || f == JSONRows }
 // stops the statement in ClickHouse.
 type Answer struct {
 	Columns []Column // of a row format; nil otherwise
+	Head    *Head    // of a Passage; nil otherwise
 	// Body is the answer. For a row format it holds whole lines, one for each row
 	// and at most Limits.Rows of them; names and types are in Columns instead. An
 	// error of ClickHouse after the first byte comes out of Read as an *Error.
+	//
+	// Of a Passage it holds the bytes as ClickHouse sent them, an exception too, and
+	// Read fails when not all of them came: then the client must see a broken answer.
 	Body io.ReadCloser
 	// Summary says how it went, once Body has ended or was closed.
 	Summary func() Summary
@@ -73,6 +87,9 @@ type Summary struct {
 	Cut       Cut           // why the answer is not all there is; "" when it is
 	ReadRows  int64         // rows that ClickHouse read to answer, as far as it told
 	ReadBytes int64         // bytes that ClickHouse read to answer
+	Written   int64         // rows that ClickHouse wrote, as far as it told
+	Sent      int64         // bytes of Passage.Data and Passage.Tables that were sent to ClickHouse
+	Exception *Exception    // of a Passage: what ClickHouse reported in the body; nil: nothing, or nobody can tell
 	Duration  time.Duration // from sending the statement to the end of Body
 }
 

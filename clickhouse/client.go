@@ -27,6 +27,8 @@ type Config struct {
 	// unencrypted to a host beyond loopback.
 	AllowPlainHTTP bool
 
+	Access Access // how a statement becomes an account's
+
 	MaxConnections int           // at once, for questions; 0: 256. Kills and checks have a few of their own
 	DialTimeout    time.Duration // to be connected; 0: 3 s
 	HeaderTimeout  time.Duration // added to the query's own time until the first byte, and the last; 0: 5 s

@@ -29,25 +29,22 @@ type Config struct {
 	Clusters map[string]Cluster // by name; at least one
 	Audit    *audit.Log
 	People   *People
-	Limits   porterhouse.Limits // the widest that an answer can have; every field is needed
-	Queue    Queue              // how many questions one person may have at once
-	Allow    Allow              // what the operator lets pass the statement check
 }
 
-// Cluster is one ClickHouse cluster and the rules that map people to its accounts.
+// Cluster is one ClickHouse cluster, the rules that map people to its accounts, and
+// what each door lets pass to it.
 type Cluster struct {
 	Client    *clickhouse.Client
 	Directory *directory.Directory
+	Doors     map[string]Door // by porterhouse.Entry.Door; a door that is not here is closed
 }
 
 // Gate is the one way in. It is safe for concurrent use.
 type Gate struct {
 	clusters map[string]Cluster
+	doors    map[porterhouse.Entry]door
 	audit    *audit.Log
 	people   *People
-	limits   porterhouse.Limits
-	queue    Queue
-	rules    rules
 }
 
 // New checks c and returns its Gate.
@@ -59,25 +56,20 @@ func New(c Config) (*Gate, error) {
 		return nil, errors.New("gate: no audit log: without a record nothing may be asked")
 	case c.People == nil:
 		return nil, errors.New("gate: no People to count questions in")
-	case c.Limits.Rows <= 0 || c.Limits.Bytes <= 0 || c.Limits.Time <= 0 || c.Limits.Memory <= 0:
-		return nil, fmt.Errorf("gate: every limit must be positive, have %+v", c.Limits)
 	}
-	if err := c.Queue.check(); err != nil {
-		return nil, err
-	}
+	g := &Gate{clusters: c.Clusters, doors: map[porterhouse.Entry]door{}, audit: c.Audit, people: c.People}
 	for name, cluster := range c.Clusters {
 		if name == "" || cluster.Client == nil || cluster.Directory == nil {
 			return nil, fmt.Errorf("gate: cluster %q needs a name, a client and a directory", name)
 		}
+		for at, d := range cluster.Doors {
+			if err := d.check(); err != nil {
+				return nil, fmt.Errorf("gate: cluster %q, door %q: %w", name, at, err)
+			}
+			g.doors[porterhouse.Entry{Cluster: name, Door: at}] = door{d, newRules(d.Allow)}
+		}
 	}
-	return &Gate{
-		clusters: c.Clusters,
-		audit:    c.Audit,
-		people:   c.People,
-		limits:   c.Limits,
-		queue:    c.Queue,
-		rules:    newRules(c.Allow),
-	}, nil
+	return g, nil
 }
 
 // Query checks q, finds the account of who, records the question and runs it.
@@ -92,17 +84,22 @@ func (g *Gate) Query(ctx context.Context, who porterhouse.Principal, q porterhou
 	if err != nil {
 		return nil, &porterhouse.Error{Kind: porterhouse.Internal, Public: "no query id could be made", Err: err}
 	}
-	q.ID, q.Limits = id.String(), tighten(q.Limits, g.limits)
+	q.ID = id.String()
 	question := audit.Question{ID: q.ID, Who: who, Via: q.Via, SQL: q.SQL, Database: q.Database, Params: q.Params}
 
-	cluster, account, err := g.admit(ctx, who, q)
+	door, open := g.doors[q.Via.Entry]
+	if !open {
+		return nil, g.refuse(question, porterhouse.Errorf(porterhouse.Invalid, "there is no cluster named %q at this door", q.Via.Cluster))
+	}
+	q.Limits = tighten(q.Limits, door.Limits)
+	cluster, account, err := g.admit(ctx, door, who, q)
 	if err != nil {
 		return nil, g.refuse(question, err)
 	}
 	question.Account = account.User.String()
 	q.Comment = comment(who, q)
 
-	leave, err := g.people.enter(ctx, who.Key(), g.queue)
+	leave, err := g.people.enter(ctx, who.Key(), door.Queue)
 	if err != nil {
 		return nil, g.refuse(question, err)
 	}
@@ -121,12 +118,9 @@ func (g *Gate) Query(ctx context.Context, who porterhouse.Principal, q porterhou
 }
 
 // admit is everything that is decided before the question is recorded as asked.
-func (g *Gate) admit(ctx context.Context, who porterhouse.Principal, q porterhouse.Query) (Cluster, porterhouse.Account, error) {
-	cluster, ok := g.clusters[q.Via.Cluster]
-	if !ok {
-		return Cluster{}, porterhouse.Account{}, porterhouse.Errorf(porterhouse.Invalid, "there is no cluster named %q", q.Via.Cluster)
-	}
-	if err := g.rules.check(q); err != nil {
+func (g *Gate) admit(ctx context.Context, door door, who porterhouse.Principal, q porterhouse.Query) (Cluster, porterhouse.Account, error) {
+	cluster := g.clusters[q.Via.Cluster]
+	if err := door.rules.check(q); err != nil {
 		return Cluster{}, porterhouse.Account{}, err
 	}
 	account, err := cluster.Directory.Account(ctx, who, q.Via.Entry)
@@ -142,8 +136,8 @@ func (g *Gate) Account(ctx context.Context, who porterhouse.Principal, at porter
 	return cluster.Directory.Account(ctx, who, at)
 }
 
-// Limits are the widest that an answer can have.
-func (g *Gate) Limits() porterhouse.Limits { return g.limits }
+// Limits are the widest that an answer can have at the entry.
+func (g *Gate) Limits(at porterhouse.Entry) porterhouse.Limits { return g.doors[at].Limits }
 
 // tighten fills the zero fields of asked from most, and lowers the larger ones to it.
 func tighten(asked, most porterhouse.Limits) porterhouse.Limits {

@@ -51,11 +51,12 @@ func newHouse(t *testing.T, change func(*Config)) *house {
 	check(t, err)
 	t.Cleanup(func() { check(t, h.record.Close()) })
 	c := Config{
-		Clusters: map[string]Cluster{"main": {Client: client, Directory: people}},
+		Clusters: map[string]Cluster{"main": {Client: client, Directory: people, Doors: map[string]Door{"mcp": {
+			Limits: porterhouse.Limits{Rows: 100, Bytes: 1 << 20, Time: 10 * time.Second, Memory: 1 << 30},
+			Queue:  Queue{Running: 2, Waiting: 1, Wait: time.Minute},
+		}}}},
 		Audit:    h.record,
 		People:   &h.people,
-		Limits:   porterhouse.Limits{Rows: 100, Bytes: 1 << 20, Time: 10 * time.Second, Memory: 1 << 30},
-		Queue:    Queue{Running: 2, Waiting: 1, Wait: time.Minute},
 	}
 	if change != nil {
 		change(&c)
@@ -63,6 +64,15 @@ func newHouse(t *testing.T, change func(*Config)) *house {
 	h.Gate, err = New(c)
 	check(t, err)
 	return h
+}
+
+// inside changes the door of the house.
+func inside(change func(d *Door)) func(*Config) {
+	return func(c *Config) {
+		d := c.Clusters["main"].Doors["mcp"]
+		change(&d)
+		c.Clusters["main"].Doors["mcp"] = d
+	}
 }
 
 func check(t *testing.T, err error) {
@@ -97,7 +107,7 @@ func (h *house) asked(t *testing.T, mark string) bool {
 
 // The steps of a question: what fails one of them never reaches ClickHouse.
 func TestWhatNeverReachesClickHouse(t *testing.T) {
-	h := newHouse(t, func(c *Config) { c.Allow = Allow{Settings: []string{"MAX_threads"}} })
+	h := newHouse(t, inside(func(d *Door) { d.Allow = Allow{Settings: []string{"MAX_threads"}} }))
 	nobody := alice
 	nobody.User = "eve@evil.com"
 	elsewhere := question("SELECT 'mark_cluster'")
@@ -177,7 +187,7 @@ func TestLimitsAreTightened(t *testing.T) {
 // A person's place is taken until the statement is dead, not only until its caller
 // has gone: whoever abandons statements may not pile them up.
 func TestPlaceIsTakenUntilTheStatementIsDead(t *testing.T) {
-	h := newHouse(t, func(c *Config) { c.Queue = Queue{Running: 1, Waiting: 0, Wait: time.Minute} })
+	h := newHouse(t, inside(func(d *Door) { d.Queue = Queue{Running: 1, Waiting: 0, Wait: time.Minute} }))
 	answer, err := h.Query(t.Context(), alice, question("SELECT number FROM numbers(10000000000)"))
 	check(t, err)
 	check(t, h.db.Pause()) // so that nothing can be killed

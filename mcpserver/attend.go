@@ -176,7 +176,7 @@ func agentOf(call *mcp.CallToolRequest) string {
 // logRequest writes the one line of a request that no handler had.
 func (d *door) logRequest(r *http.Request, id string, status int, v *visit, no *refusal, took time.Duration) {
 	attrs := []slog.Attr{
-		slog.String("request", id), slog.String("door", httpDoor), slog.String("remote", remote(r)),
+		slog.String("request", id), slog.String("door", Door), slog.String("remote", remote(r)),
 		slog.String("method", echo(r.Method)), slog.Int("status", status), slog.Duration("duration", took),
 	}
 	if v != nil {

@@ -41,6 +41,11 @@ func (c *call) entry() porterhouse.Entry {
 	return porterhouse.Entry{Cluster: c.server.config.Cluster, Door: c.door}
 }
 
+// mostRows is the most rows that any answer of this door can have.
+func (c Config) mostRows() int64 {
+	return c.Gate.Limits(porterhouse.Entry{Cluster: c.Cluster, Door: Door}).Rows
+}
+
 // printf adds to the answer.
 func (c *call) printf(format string, args ...any) {
 	*c.text = fmt.Appendf(*c.text, format, args...)

@@ -81,7 +81,7 @@ func TestEachCallHasItsQuestions(t *testing.T) {
 		calls := make(map[string]int)
 		for _, q := range h.questions(t)[before:] {
 			calls[q.Call]++
-			if q.Tool != c.tool || q.Request == "" || q.Door != httpDoor || q.Cluster != "main" || q.User != "alice@example.com" {
+			if q.Tool != c.tool || q.Request == "" || q.Door != Door || q.Cluster != "main" || q.User != "alice@example.com" {
 				t.Errorf("%s: %+v", c.tool, q)
 			}
 		}

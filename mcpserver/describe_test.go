@@ -102,7 +102,7 @@ func TestSlowSample(t *testing.T) {
 // TestSlowLookup: a question of a tool's own ends long before a person's may.
 func TestSlowLookup(t *testing.T) {
 	h := newHouse(t, func(c *Config) { c.LookupTime = time.Second })
-	v := &visit{door: httpDoor, request: "the-id", gone: t.Context()}
+	v := &visit{door: Door, request: "the-id", gone: t.Context()}
 	v.who, _ = verify(t.Context(), tokenOf("alice"))
 	c := h.newCall(v, "search_schema")
 	defer c.end()

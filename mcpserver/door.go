@@ -116,11 +116,11 @@ func (d *door) enter(w http.ResponseWriter, r *http.Request, id string) (*visit,
 	who, no := d.admit(r)
 	if no != nil {
 		if no.unproved() {
-			d.unproved(httpDoor, remote(r), no.recorded())
+			d.unproved(Door, remote(r), no.recorded())
 		}
 		return nil, no
 	}
-	return &visit{who: who, door: httpDoor, remote: remote(r), request: id, gone: r.Context()}, nil
+	return &visit{who: who, door: Door, remote: remote(r), request: id, gone: r.Context()}, nil
 }
 
 // serve hands the request to the SDK's handler of its era.

@@ -151,10 +151,10 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 		Store:       store,
 	})
 	check(t, err)
+	inside := gate.Door{Limits: houseLimits, Queue: gate.Queue{Running: 64, Waiting: 64, Wait: 30 * time.Second}}
 	g, err := gate.New(gate.Config{
-		Clusters: map[string]gate.Cluster{"main": {Client: client, Directory: people}},
-		Audit:    h.record, People: &gate.People{}, Limits: houseLimits,
-		Queue: gate.Queue{Running: 64, Waiting: 64, Wait: 30 * time.Second},
+		Clusters: map[string]gate.Cluster{"main": {Client: client, Directory: people, Doors: map[string]gate.Door{Door: inside, StdioDoor: inside}}},
+		Audit:    h.record, People: &gate.People{},
 	})
 	check(t, err)
 	c := Config{

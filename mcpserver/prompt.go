@@ -12,7 +12,7 @@ func (s *Server) instructions() string {
 	return fmt.Sprintf("ClickHouse, read-only, as the signed-in person: what that person may not read is refused or not there. "+
 		"To answer a question about data: search_schema by words, describe_tables, then query. Compute in SQL and return few rows; "+
 		"an answer is cut at %d rows and about %d tokens, and its first line says when it is not all.",
-		min(s.config.Rows, s.config.Gate.Limits().Rows), s.config.Tokens)
+		min(s.config.Rows, s.config.mostRows()), s.config.Tokens)
 }
 
 // addPrompts offers a beginning for people who do not know the data yet.

@@ -208,7 +208,7 @@ func TestInternalErrorsStayInside(t *testing.T) {
 	if !failed || !strings.HasPrefix(text, "Error unavailable: the audit record cannot be written, so nothing was asked") {
 		t.Errorf("failed %t: %s", failed, text)
 	}
-	c := h.newCall(&visit{request: "the-id", door: httpDoor}, "query")
+	c := h.newCall(&visit{request: "the-id", door: Door}, "query")
 	defer c.end()
 	res := c.failed(t.Context(), fmt.Errorf("dial tcp 10.0.0.1:8123: password hunter2"))
 	said := res.Content[0].(*mcp.TextContent).Text
@@ -220,7 +220,7 @@ func TestInternalErrorsStayInside(t *testing.T) {
 // TestUnnamedException: where ClickHouse named no error, its kind stands for it.
 func TestUnnamedException(t *testing.T) {
 	h := newHouse(t)
-	c := h.newCall(&visit{request: "the-id", door: httpDoor}, "query")
+	c := h.newCall(&visit{request: "the-id", door: Door}, "query")
 	defer c.end()
 	x := &porterhouse.Exception{Code: 81, Message: "Database x does not exist"}
 	said := c.failed(t.Context(), &porterhouse.Error{Kind: porterhouse.Failed, Public: x.Error(), Err: x}).Content[0].(*mcp.TextContent).Text

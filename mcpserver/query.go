@@ -56,7 +56,7 @@ func runQuery(ctx context.Context, c *call, arguments json.RawMessage) error {
 // settle checks the arguments and fills in what was left out.
 func settle(config Config, in queryInput) (bounds, shape, error) {
 	limit := bounds{
-		rows: in.MaxRows, mostRows: config.Gate.Limits().Rows,
+		rows: in.MaxRows, mostRows: config.mostRows(),
 		bytes: in.MaxBytes, mostBytes: config.MaxBytes,
 	}
 	switch {

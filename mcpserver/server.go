@@ -173,11 +173,11 @@ func (s *Server) Run(ctx context.Context, verify func(context.Context) (porterho
 		who, err := prove(message)
 		if err != nil {
 			if no := refuse(err); no.unproved() {
-				s.config.Gate.Unauthenticated(stdioDoor, "", no.recorded())
+				s.config.Gate.Unauthenticated(StdioDoor, "", no.recorded())
 			}
 			return nil, err
 		}
-		v := &visit{who: who, door: stdioDoor, request: newID(), gone: ctx}
+		v := &visit{who: who, door: StdioDoor, request: newID(), gone: ctx}
 		v.bring(req)
 		return v, nil
 	}

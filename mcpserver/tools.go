@@ -30,7 +30,7 @@ type tool struct {
 // tools are the tools of the door. Their definitions are in the context of every
 // model that works with us, so each word has to earn its place.
 func (s *Server) tools() []tool {
-	most := s.config.Gate.Limits().Rows
+	most := s.config.mostRows()
 	return []tool{
 		{
 			name:  "query",

@@ -15,7 +15,7 @@ import (
 // the SDK's TokenInfo, and is the only place where a handler learns who asks.
 type visit struct {
 	who     porterhouse.Principal
-	door    string          // the name of the way in: httpDoor or stdioDoor
+	door    string          // the name of the way in: Door or StdioDoor
 	remote  string          // the caller's address; "" on stdio
 	request string          // id of the request, as logs and errors name it
 	gone    context.Context // ends when nobody waits for the answer any more
@@ -24,10 +24,10 @@ type visit struct {
 	attended atomic.Bool // a handler has it, and logs it
 }
 
-// The names of the ways in, for the audit record.
+// The names of the ways in, in a porterhouse.Entry and in audit records.
 const (
-	httpDoor  = "mcp"
-	stdioDoor = "stdio"
+	Door      = "mcp"
+	StdioDoor = "stdio"
 )
 
 // usher finds the visit of a message, or refuses it. Over HTTP the message has

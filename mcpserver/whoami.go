@@ -39,7 +39,7 @@ func runWhoami(ctx context.Context, c *call, arguments json.RawMessage) error {
 		c.printf(" with the roles %s", plain(row[1]))
 	}
 	c.printf("; it lets you read what that user may read.\nDatabases you may see: %s.\n", plain(row[4]))
-	most := c.server.config.Gate.Limits()
+	most := c.server.config.Gate.Limits(c.entry())
 	c.printf("Limits of one answer: %d rows (%d unless asked), %d bytes of text (about %d tokens unless asked), %s, %s of memory. Only statements that read.\n",
 		most.Rows, min(most.Rows, c.server.config.Rows), c.server.config.MaxBytes, c.server.config.Tokens, most.Time, size(uint64(most.Memory)))
 	return nil

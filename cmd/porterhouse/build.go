@@ -112,15 +112,19 @@ func buildDirectories(c Config, p *process) (map[string]*directory.Directory, er
 func buildGate(c Config, p *process, people map[string]*directory.Directory) (*gate.Gate, error) {
 	clusters := make(map[string]gate.Cluster, len(c.Clusters))
 	for name := range c.Clusters {
-		clusters[name] = gate.Cluster{Client: p.clients[name], Directory: people[name]}
+		inside := gate.Door{
+			Limits: c.Limits.gate(), Queue: c.Limits.queue(),
+			Allow: gate.Allow{Settings: c.Allow.Settings, Functions: c.Allow.Functions, TableFunctions: c.Allow.TableFunctions},
+		}
+		clusters[name] = gate.Cluster{
+			Client: p.clients[name], Directory: people[name],
+			Doors: map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside},
+		}
 	}
 	return gate.New(gate.Config{
 		Clusters: clusters,
 		Audit:    p.audit,
 		People:   p.people,
-		Limits:   c.Limits.gate(),
-		Queue:    c.Limits.queue(),
-		Allow:    gate.Allow{Settings: c.Allow.Settings, Functions: c.Allow.Functions, TableFunctions: c.Allow.TableFunctions},
 	})
 }
 

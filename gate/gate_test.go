@@ -51,12 +51,12 @@ func newHouse(t *testing.T, change func(*Config)) *house {
 	check(t, err)
 	t.Cleanup(func() { check(t, h.record.Close()) })
 	c := Config{
-		Clusters: map[string]Cluster{"main": {Client: client, Directory: people, Doors: map[string]Door{"mcp": {
+		Clusters: map[string]Cluster{"main": {Client: client, Directory: people, Doors: map[string]Door{"test": {
 			Limits: porterhouse.Limits{Rows: 100, Bytes: 1 << 20, Time: 10 * time.Second, Memory: 1 << 30},
 			Queue:  Queue{Running: 2, Waiting: 1, Wait: time.Minute},
 		}}}},
-		Audit:    h.record,
-		People:   &h.people,
+		Audit:  h.record,
+		People: &h.people,
 	}
 	if change != nil {
 		change(&c)
@@ -69,9 +69,9 @@ func newHouse(t *testing.T, change func(*Config)) *house {
 // inside changes the door of the house.
 func inside(change func(d *Door)) func(*Config) {
 	return func(c *Config) {
-		d := c.Clusters["main"].Doors["mcp"]
+		d := c.Clusters["main"].Doors["test"]
 		change(&d)
-		c.Clusters["main"].Doors["mcp"] = d
+		c.Clusters["main"].Doors["test"] = d
 	}
 }
 

@@ -36,7 +36,8 @@ type Setting struct{ Name, Value string }
 
 // Session is a session of ClickHouse's that the client wants to begin or go on with.
 type Session struct {
-	ID      string        // the client's own name for it; it belongs to the person
+	ID      string        // the client's own name for it
+	Owner   string        // whose it is, as the gate tells people apart: two people with one ID have two sessions
 	Timeout time.Duration // how long it may be idle; 0: the server's default
 	Check   bool          // it must be there already
 	Close   bool          // it ends with this statement

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says what sort of failure an Error is. A door maps each Kind to its own
@@ -31,6 +32,9 @@ type Error struct {
 	Public string // what went wrong, where, and what to do; never a host, a password or a token
 	At     int    // 1-based byte position in the caller's SQL; 0: no position
 	Err    error  // the private cause; may be nil
+
+	Code       int           // the number that ClickHouse itself has for it, for a door that speaks as ClickHouse does; 0: what fits the Kind
+	RetryAfter time.Duration // of Limited: when it can go on; 0: nobody can tell
 }
 
 // Error implements error with both halves: it is for logs, not for callers.

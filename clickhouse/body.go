@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,16 +27,16 @@ type body struct {
 	summary porterhouse.Summary
 }
 
-func newBody(k *call, response *http.Response) *body {
+func newBody(k *call, response *response) *body {
 	pooled := k.client.buffers.Get().(*[]byte)
 	b := &body{
 		call:   k,
-		source: response.Body,
-		stream: newStream(response.Body, response.Header.Get(headerExceptionTag), *pooled),
+		source: response.body,
+		stream: newStream(response.body, response.field(headerExceptionTag), *pooled),
 		pooled: pooled,
 	}
-	b.summary.ReadRows = readNumber(response.Header.Get(headerSummary), "read_rows")
-	b.summary.ReadBytes = readNumber(response.Header.Get(headerSummary), "read_bytes")
+	b.summary.ReadRows = readNumber(response.field(headerSummary), "read_rows")
+	b.summary.ReadBytes = readNumber(response.field(headerSummary), "read_bytes")
 	return b
 }
 

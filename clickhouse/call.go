@@ -37,7 +37,7 @@ func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, err
 	c.count.queries.Add(1)
 	c.count.running.Add(1)
 
-	response, err := c.questions.ask(k.ctx, c.target.head(k.parameters(), k.SQL), k.SQL, &k.sent)
+	response, err := c.questions.ask(k.ctx, outgoing{head: c.target.head(k.parameters()), body: k.SQL}, &k.sent)
 	if err != nil {
 		return nil, k.fail(err)
 	}
@@ -45,7 +45,7 @@ func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, err
 	k.unwatch = context.AfterFunc(k.ctx, k.abandon)
 	answer, err := k.open(response)
 	if err != nil {
-		response.Body.Close()
+		response.body.Close()
 		return nil, k.fail(err)
 	}
 	return answer, nil
@@ -124,28 +124,28 @@ func (k *call) reason(err error) error {
 	return e
 }
 
-// Headers of ClickHouse's responses, in net/http's spelling.
+// Headers of ClickHouse's responses.
 const (
-	headerQueryID       = "X-Clickhouse-Query-Id"
-	headerFormat        = "X-Clickhouse-Format"
-	headerSummary       = "X-Clickhouse-Summary"
-	headerExceptionCode = "X-Clickhouse-Exception-Code"
-	headerExceptionTag  = "X-Clickhouse-Exception-Tag"
+	headerQueryID       = "X-ClickHouse-Query-Id"
+	headerFormat        = "X-ClickHouse-Format"
+	headerSummary       = "X-ClickHouse-Summary"
+	headerExceptionCode = "X-ClickHouse-Exception-Code"
+	headerExceptionTag  = "X-ClickHouse-Exception-Tag"
 )
 
 // open makes an Answer of a response. Its error is for fail.
-func (k *call) open(response *http.Response) (*porterhouse.Answer, error) {
-	if id := response.Header.Get(headerQueryID); id != k.ID && (id != "" || response.StatusCode == http.StatusOK) {
+func (k *call) open(response *response) (*porterhouse.Answer, error) {
+	if id := response.field(headerQueryID); id != k.ID && (id != "" || response.status == http.StatusOK) {
 		return nil, notOurs(response, id)
 	}
-	if response.StatusCode != http.StatusOK || response.Header.Get(headerExceptionCode) != "" {
+	if response.status != http.StatusOK || response.field(headerExceptionCode) != "" {
 		return nil, refused(response)
 	}
-	if response.ContentLength < 0 && len(response.TransferEncoding) == 0 {
-		return nil, endless(response)
+	if response.endless {
+		return nil, endless()
 	}
 	b := newBody(k, response)
-	columns, err := b.begin(response.Header.Get(headerFormat))
+	columns, err := b.begin(response.field(headerFormat))
 	if err != nil {
 		b.release()
 		return nil, err

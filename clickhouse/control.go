@@ -36,16 +36,16 @@ func (c *Client) Check(ctx context.Context, comment string) (Server, error) {
 func (c *Client) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	response, err := c.control.ask(ctx, c.target.ping(), "", new(atomic.Bool))
+	response, err := c.control.ask(ctx, outgoing{head: c.target.ping()}, new(atomic.Bool))
 	if err != nil {
 		return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: unreachable, Err: err}
 	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 64))
+	defer response.body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.body, 64))
 	if err != nil {
 		return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: lost, Err: err}
 	}
-	if response.StatusCode != http.StatusOK || string(answer) != "Ok.\n" {
+	if response.status != http.StatusOK || string(answer) != "Ok.\n" {
 		return notClickHouse(response)
 	}
 	return nil
@@ -59,11 +59,11 @@ func (c *Client) ask(ctx context.Context, sql, comment string, atMost time.Durat
 	s := statement{Query: porterhouse.Query{
 		SQL: sql, Comment: comment, Format: "TabSeparated", Limits: porterhouse.Limits{Time: atMost},
 	}}
-	response, err := c.control.ask(ctx, c.target.head(s.parameters(), sql), sql, new(atomic.Bool))
+	response, err := c.control.ask(ctx, outgoing{head: c.target.head(s.parameters()), body: sql}, new(atomic.Bool))
 	if err != nil {
 		return "", &porterhouse.Error{Kind: porterhouse.Unavailable, Public: unreachable, Err: err}
 	}
-	defer response.Body.Close()
+	defer response.body.Close()
 	answer, err := readAnswer(response)
 	if text, ok := errors.AsType[exceptionText](err); ok {
 		return "", c.explain(text, &s)
@@ -77,11 +77,11 @@ const maxControlAnswer = 16 << 20
 
 // readAnswer reads the response of a control statement. It returns an
 // exceptionText as it is.
-func readAnswer(response *http.Response) (string, error) {
-	if response.StatusCode != http.StatusOK {
+func readAnswer(response *response) (string, error) {
+	if response.status != http.StatusOK {
 		return "", refused(response)
 	}
-	s := newStream(response.Body, response.Header.Get(headerExceptionTag), make([]byte, 1<<10))
+	s := newStream(response.body, response.field(headerExceptionTag), make([]byte, 1<<10))
 	for s.err == nil && len(s.data()) <= maxControlAnswer {
 		s.fill()
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -51,16 +50,16 @@ func isErrorName(text string) bool {
 
 // refused reads the exception of a response whose status already says that
 // there is one. The error is for call.fail.
-func refused(response *http.Response) error {
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxException))
+func refused(response *response) error {
+	text, err := io.ReadAll(io.LimitReader(response.body, maxException))
 	if err != nil {
 		return err
 	}
-	response.Body.Close()
+	response.body.Close()
 	if _, ok := parseException(string(text)); ok {
 		return exceptionText(text)
 	}
-	if response.Header.Get(headerExceptionCode) == "" {
+	if response.field(headerExceptionCode) == "" {
 		return notClickHouse(response)
 	}
 	return &porterhouse.Error{
@@ -161,27 +160,27 @@ func lineAndColumn(before string) (line, column int) {
 }
 
 // notClickHouse says that something else than ClickHouse answered.
-func notClickHouse(response *http.Response) error {
+func notClickHouse(response *response) error {
 	return &porterhouse.Error{
 		Kind:   porterhouse.Unavailable,
 		Public: "something answered that is not ClickHouse; tell the operator",
 		Err: fmt.Errorf("HTTP status %d and content type %q, and no exception of ClickHouse",
-			response.StatusCode, response.Header.Get("Content-Type")),
+			response.status, response.field("Content-Type")),
 	}
 }
 
 // endless says that a response does not tell where it ends, so that nobody could
 // tell a complete one from a broken one.
-func endless(response *http.Response) error {
+func endless() error {
 	return &porterhouse.Error{
 		Kind:   porterhouse.Unavailable,
 		Public: "the answer would not have told whether it is complete; tell the operator",
-		Err:    fmt.Errorf("a %s response with neither a length nor chunks: is there a proxy that speaks HTTP/1.0?", response.Proto),
+		Err:    errors.New("a response with neither a length nor chunks: is there a proxy that speaks HTTP/1.0?"),
 	}
 }
 
 // notOurs says that a response belongs to another question, whose id is got.
-func notOurs(response *http.Response, got string) error {
+func notOurs(response *response, got string) error {
 	if got == "" {
 		return notClickHouse(response)
 	}

@@ -24,21 +24,21 @@ func TestNobodyReadsWhatIsLeftOver(t *testing.T) {
 			length := max(0, size-len(fmt.Sprintf(head, 0)))
 			first := fmt.Sprintf(head, length) + strings.Repeat("x", length)
 			p := hijacked(t, secure, first+left)
-			response, err := p.ask(t.Context(), []byte("GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"), "", new(atomic.Bool))
+			response, err := p.ask(t.Context(), outgoing{head: []byte("GET /1 HTTP/1.1\r\nHost: x\r\n")}, new(atomic.Bool))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if text, err := io.ReadAll(response.Body); err != nil || len(text) != length {
+			if text, err := io.ReadAll(response.body); err != nil || len(text) != length {
 				t.Fatalf("%d bytes, %v", len(text), err)
 			}
-			response, err = p.ask(t.Context(), []byte("GET /2 HTTP/1.1\r\nHost: x\r\n\r\n"), "", new(atomic.Bool))
+			response, err = p.ask(t.Context(), outgoing{head: []byte("GET /2 HTTP/1.1\r\nHost: x\r\n")}, new(atomic.Bool))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if response.StatusCode != http.StatusOK {
-				t.Errorf("TLS %v, %d bytes: the next request is answered by what was left over, %s", secure, size, response.Status)
+			if response.status != http.StatusOK {
+				t.Errorf("TLS %v, %d bytes: the next request is answered by what was left over, %d", secure, size, response.status)
 			}
-			response.Body.Close()
+			response.body.Close()
 		}
 	}
 }
@@ -49,18 +49,18 @@ func TestInformationIsNoAnswer(t *testing.T) {
 	const answer = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
 	for _, before := range []string{"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"} {
 		p := hijacked(t, false, before+answer)
-		response, err := p.ask(t.Context(), []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "", new(atomic.Bool))
+		response, err := p.ask(t.Context(), outgoing{head: []byte("GET / HTTP/1.1\r\nHost: x\r\n")}, new(atomic.Bool))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text, err := io.ReadAll(response.Body); err != nil || string(text) != "yes" {
-			t.Errorf("behind %q: %s %q, %v", before, response.Status, text, err)
+		if text, err := io.ReadAll(response.body); err != nil || string(text) != "yes" {
+			t.Errorf("behind %q: %d %q, %v", before, response.status, text, err)
 		}
 	}
 	for _, text := range []string{strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", maxHeader), "HTTP/1.1 101 Switching Protocols\r\n\r\n" + answer} {
 		p := hijacked(t, false, text)
-		if response, err := p.ask(t.Context(), []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "", new(atomic.Bool)); err == nil {
-			t.Errorf("%.30q… is taken for an answer, %s", text, response.Status)
+		if response, err := p.ask(t.Context(), outgoing{head: []byte("GET / HTTP/1.1\r\nHost: x\r\n")}, new(atomic.Bool)); err == nil {
+			t.Errorf("%.30q… is taken for an answer, %d", text, response.status)
 		}
 	}
 }
@@ -78,11 +78,11 @@ func TestSecureConnectionsAreKept(t *testing.T) {
 	})
 	defer p.close()
 	for range 5 {
-		response, err := p.ask(t.Context(), []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "", new(atomic.Bool))
+		response, err := p.ask(t.Context(), outgoing{head: []byte("GET / HTTP/1.1\r\nHost: x\r\n")}, new(atomic.Bool))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text, err := io.ReadAll(response.Body); err != nil || len(text) != 100_000 {
+		if text, err := io.ReadAll(response.body); err != nil || len(text) != 100_000 {
 			t.Fatalf("%d bytes, %v", len(text), err)
 		}
 	}

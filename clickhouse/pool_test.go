@@ -42,13 +42,13 @@ func TestDroppedIsNotEnded(t *testing.T) {
 		{"on the same connection", "/", func(body io.ReadCloser, _ func()) { io.ReadAll(body) }, io.EOF, 3},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
-		response, err := p.ask(ctx, []byte("GET "+test.path+" HTTP/1.1\r\nHost: x\r\n\r\n"), "", new(atomic.Bool))
+		response, err := p.ask(ctx, outgoing{head: []byte("GET " + test.path + " HTTP/1.1\r\nHost: x\r\n")}, new(atomic.Bool))
 		if err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}
-		test.leave(response.Body, cancel)
+		test.leave(response.body, cancel)
 		for range 2 {
-			if _, err := response.Body.Read(make([]byte, 10)); err != test.read {
+			if _, err := response.body.Read(make([]byte, 10)); err != test.read {
 				t.Errorf("%s: Read says %v, want %v", test.name, err, test.read)
 			}
 		}

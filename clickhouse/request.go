@@ -109,21 +109,18 @@ func appendSeconds(p []byte, d time.Duration) []byte {
 	return strconv.AppendFloat(p, float64(milliseconds)/1000, 'f', -1, 64)
 }
 
-// head returns what precedes sql in the request that asks ClickHouse to run it.
-func (t *target) head(parameters, sql string) []byte {
+// head begins the request that asks ClickHouse to run a statement.
+func (t *target) head(parameters string) []byte {
 	b := make([]byte, 0, 512+len(parameters))
 	b = append(b, "POST /?"...)
 	b = append(b, parameters...)
 	b = t.appendHead(b)
-	b = append(b, t.login...)
-	b = append(b, "Content-Length: "...)
-	b = strconv.AppendInt(b, int64(len(sql)), 10)
-	return append(b, "\r\n\r\n"...)
+	return append(b, t.login...)
 }
 
 // ping returns the request that asks whether the server is there.
 func (t *target) ping() []byte {
-	return append(t.appendHead([]byte("GET /ping")), "\r\n"...)
+	return t.appendHead([]byte("GET /ping"))
 }
 
 // appendHead ends the first line of a request and begins its header.

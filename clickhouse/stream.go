@@ -44,13 +44,15 @@ const (
 const exceptionMark = "\r\n__exception__\r\n"
 
 func newStream(source io.Reader, tag string, buffer []byte) *stream {
-	s := &stream{source: source, tag: tag, buffer: buffer}
+	return &stream{source: source, tag: tag, mark: markOf(tag), buffer: buffer}
+}
+
+// markOf returns what stands between data and exception.
+func markOf(tag string) []byte {
 	if tag == "" {
-		s.mark = []byte(exceptionMark)
-	} else {
-		s.mark = []byte(exceptionMark + tag + "\r\n")
+		return []byte(exceptionMark)
 	}
-	return s
+	return []byte(exceptionMark + tag + "\r\n")
 }
 
 // data returns what is known to be data and was not taken yet.
@@ -129,16 +131,42 @@ func (s *stream) exception(begun []byte, err error) error {
 		more, err = io.ReadAll(io.LimitReader(s.source, maxException))
 		text = append(text, more...)
 	}
-	if s.tag != "" {
-		// Behind the exception stand its length, the tag and the mark once more.
-		if at := bytes.LastIndex(text, []byte(" "+s.tag+"\r\n")); at >= 0 {
-			text = text[:bytes.LastIndexByte(text[:at], '\n')+1]
-		}
-	}
+	text = withoutTag(text, s.tag)
 	if _, ok := parseException(string(text)); !ok {
 		return errors.Join(errors.New("the body ends in a mark of an exception without one"), err)
 	}
 	return exceptionText(text)
+}
+
+// withoutTag removes what stands behind an exception when there is a tag: its length,
+// the tag and the mark once more.
+func withoutTag(text []byte, tag string) []byte {
+	if tag == "" {
+		return text
+	}
+	if at := bytes.LastIndex(text, []byte(" "+tag+"\r\n")); at >= 0 {
+		text = text[:bytes.LastIndexByte(text[:at], '\n')+1]
+	}
+	return text
+}
+
+// trailingException finds the exception in the last bytes of a body, by the same rule;
+// "" when there is none.
+func trailingException(last []byte, tag string) exceptionText {
+	mark := markOf(tag)
+	at := bytes.LastIndex(last, mark)
+	switch {
+	case at >= 0:
+		last = withoutTag(last[at+len(mark):], tag)
+	case tag == "" && exceptionAtEnd(last) >= 0:
+		last = last[exceptionAtEnd(last):]
+	default:
+		return ""
+	}
+	if _, ok := parseException(string(last)); !ok {
+		return ""
+	}
+	return exceptionText(last)
 }
 
 // exceptionAtEnd finds an exception that reaches to the end of data, in the form

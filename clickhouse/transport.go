@@ -20,7 +20,7 @@ type target struct {
 	host    string // as requests name it
 	address string // as it is dialled: with a port
 	name    string // without
-	login   string // the header fields of a request that logs in
+	login   string // the header field of a request that logs in
 }
 
 func newTarget(c Config) (target, error) {
@@ -51,8 +51,7 @@ func newTarget(c Config) (target, error) {
 	// Basic carries any password; a header of its own would trim spaces and refuse
 	// some bytes, and is not known to be a secret to whatever logs headers.
 	login := base64.StdEncoding.EncodeToString([]byte(c.User + ":" + c.Password.Reveal()))
-	t.login = "Authorization: Basic " + login + "\r\n" +
-		"Content-Type: text/plain; charset=utf-8\r\n" // multipart/form-data would be taken for tables
+	t.login = "Authorization: Basic " + login + "\r\n"
 	return t, nil
 }
 

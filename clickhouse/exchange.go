@@ -36,11 +36,11 @@ func newExchange(p *pool, c *connection, o *outgoing) *exchange {
 	return e
 }
 
-// run writes the request and reads the header of the response. written says
-// whether the server may have anything of the request.
-func (e *exchange) run(o *outgoing, sent *atomic.Bool) (r *response, written bool, err error) {
+// run writes the request, with the fields that log in, and reads the header of the
+// response. written says whether the server may have anything of the request.
+func (e *exchange) run(o *outgoing, login string, sent *atomic.Bool) (r *response, written bool, err error) {
 	c := e.connection
-	begin, boundary := o.framed()
+	begin, boundary := o.framed(login)
 	sent.Store(true)
 	written, writeErr := c.send(begin, o.body)
 	if !written {

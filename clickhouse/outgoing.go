@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -16,7 +17,10 @@ type outgoing struct {
 	// head is the first line and the header fields, each with its line break, without
 	// those that describe the body: Content-Type, Content-Length, Transfer-Encoding.
 	head []byte
-	body string // what the body begins with, or is
+	// login makes the fields that log in, each with its line break, when the connection
+	// is there: a ticket does not live long enough to wait for one. Nil: head has them.
+	login func(context.Context) (string, error)
+	body  string // what the body begins with, or is
 
 	data io.Reader // what follows; nil: nothing
 	size int64     // bytes of data, -1: nobody knows
@@ -36,9 +40,10 @@ type outgoing struct {
 const boundaryLength = 26
 
 // framed returns what is sent before data or tables: the whole head and the body.
-// boundary is what stands between the tables.
-func (o *outgoing) framed() (begin []byte, boundary string) {
-	begin = append(make([]byte, 0, len(o.head)+min(len(o.body), sendPiece)+256), o.head...)
+// login is what login made; boundary is what stands between the tables.
+func (o *outgoing) framed(login string) (begin []byte, boundary string) {
+	begin = append(make([]byte, 0, len(o.head)+len(login)+min(len(o.body), sendPiece)+256), o.head...)
+	begin = append(begin, login...)
 	if o.tables != nil {
 		boundary = rand.Text()
 		begin = append(begin, "Content-Type: multipart/form-data; boundary="...)

@@ -66,14 +66,14 @@ func (p *pool) ask(ctx context.Context, o outgoing, sent *atomic.Bool) (*respons
 		return nil, ctx.Err()
 	}
 	for {
-		c, used, err := p.take(ctx)
+		c, used, login, err := p.begin(ctx, &o)
 		if err != nil {
 			<-p.places
 			return nil, err
 		}
 		e := newExchange(p, c, &o)
 		e.unwatch = context.AfterFunc(ctx, e.cut)
-		r, written, err := e.run(&o, sent)
+		r, written, err := e.run(&o, login, sent)
 		if err == nil {
 			return r, nil
 		}
@@ -84,6 +84,17 @@ func (p *pool) ask(ctx context.Context, o outgoing, sent *atomic.Bool) (*respons
 			return nil, err
 		}
 	}
+}
+
+// begin returns a connection, whether it was used before, and the fields that log in.
+func (p *pool) begin(ctx context.Context, o *outgoing) (c *connection, used bool, login string, err error) {
+	if c, used, err = p.take(ctx); err != nil || o.login == nil {
+		return c, used, "", err
+	}
+	if login, err = o.login(ctx); err != nil {
+		c.Close()
+	}
+	return c, used, login, err
 }
 
 // take returns a connection, and whether it was used before.

@@ -15,6 +15,9 @@ type Passage struct {
 	// and Data is data. It is read once; nil: nothing follows.
 	Data io.Reader
 	Size int64 // bytes of Data, -1: nobody knows
+	// Stop ends a Read of Data, or of a table, that waits for the client: nobody needs
+	// more of it. It may be called at any time. Nil: no Read waits for long.
+	Stop func()
 	// Tables are external tables, in the order in which they come. Each is read
 	// before the next is asked for, and after Data. Nil: there are none.
 	Tables iter.Seq2[Table, error]

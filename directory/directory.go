@@ -165,6 +165,12 @@ func (d *Directory) Account(ctx context.Context, who porterhouse.Principal, at p
 	return d.find(ctx, mine, m)
 }
 
+// Denies reports whether user is one of those that nobody acts as here, whatever
+// proves them: default, the gateway, the provisioner, and those of the configuration.
+func (d *Directory) Denies(user porterhouse.UserName) bool {
+	return d.rules[0].denied.has(user.String()) // all rules have the same
+}
+
 // find waits for those who look for the same account, and looks itself if they did
 // not find an answer to this question.
 func (d *Directory) find(ctx context.Context, mine *flight, m placed) (porterhouse.Account, error) {

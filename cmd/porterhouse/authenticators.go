@@ -64,6 +64,14 @@ func (c Config) desk(cluster string, store kv.Store, now func() time.Time) (*tic
 	return ticket.New(ticket.Config{Store: store, Key: porterhouse.NewSecret(string(mac.Sum(nil)))})
 }
 
+// mint makes the one-time tickets of a cluster, each for one user and one query. The
+// desk is opened after the client that needs it.
+func (p *process) mint(cluster, authenticator string) func(context.Context, porterhouse.UserName, string) (porterhouse.Secret, error) {
+	return func(ctx context.Context, user porterhouse.UserName, queryID string) (porterhouse.Secret, error) {
+		return p.desks[cluster].Mint(ctx, ticket.Claim{User: user, QueryID: queryID, Authenticator: authenticator})
+	}
+}
+
 // path is the secret with the slash that a path begins with.
 func (a *AuthenticatorConfig) path() porterhouse.Secret {
 	return porterhouse.NewSecret("/" + strings.TrimPrefix(a.Path.Reveal(), "/"))
@@ -99,7 +107,7 @@ func (s *server) openAuthenticators(c Config) error {
 		current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.process.generation.Load().authenticators[name].ServeHTTP(w, r)
 		})
-		errs = append(errs, s.open(c, a.Listen, current, a.TLS))
+		errs = append(errs, s.open(a.Listen, c.HTTP.server(current, s.process.log), a.TLS))
 	}
 	return errors.Join(errs...)
 }

@@ -12,6 +12,7 @@ import (
 	"porterhouse/gate"
 	"porterhouse/identity"
 	"porterhouse/mcpserver"
+	"porterhouse/proxy"
 	"porterhouse/signin"
 )
 
@@ -22,6 +23,11 @@ type generation struct {
 	verifier *identity.Verifier
 	mcp      *mcpserver.Server
 	handler  http.Handler
+	people   map[string]*directory.Directory // by cluster
+
+	http         *proxy.Server // nil: the door of ClickHouse's clients is shut
+	httpVerifier *identity.Verifier
+	httpHandler  http.Handler
 
 	signIn         *signin.SignIn                          // nil: nobody can
 	tokens         *authserver.Server                      // there is one where people can sign in
@@ -35,14 +41,13 @@ func build(c Config, p *process) (*generation, error) {
 	if g.verifier, err = buildVerifier(c, p, c.mcpResource()); err != nil {
 		return nil, err
 	}
-	people, err := buildDirectories(c, p)
-	if err != nil {
+	if g.people, err = buildDirectories(c, p); err != nil {
 		return nil, err
 	}
-	if g.gate, err = buildGate(c, p, people); err != nil {
+	if g.gate, err = buildGate(c, p, g.people); err != nil {
 		return nil, err
 	}
-	if g.authenticators, err = buildAuthenticators(c, p, people); err != nil {
+	if g.authenticators, err = buildAuthenticators(c, p, g.people); err != nil {
 		return nil, err
 	}
 	if g.signIn, g.tokens, err = (entrance{c, p}).build(); err != nil {
@@ -65,7 +70,7 @@ func build(c Config, p *process) (*generation, error) {
 		return nil, err
 	}
 	g.handler = routes(c, p, g)
-	return g, nil
+	return g, buildHTTPDoor(c, p, g)
 }
 
 // buildVerifier makes the verifier of one resource. API tokens are for every
@@ -112,13 +117,10 @@ func buildDirectories(c Config, p *process) (map[string]*directory.Directory, er
 func buildGate(c Config, p *process, people map[string]*directory.Directory) (*gate.Gate, error) {
 	clusters := make(map[string]gate.Cluster, len(c.Clusters))
 	for name := range c.Clusters {
-		inside := gate.Door{
-			Limits: c.Limits.gate(), Queue: c.Limits.queue(),
-			Allow: gate.Allow{Settings: c.Allow.Settings, Functions: c.Allow.Functions, TableFunctions: c.Allow.TableFunctions},
-		}
+		inside := c.agentDoor()
 		clusters[name] = gate.Cluster{
 			Client: p.clients[name], Directory: people[name],
-			Doors: map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside},
+			Doors: map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: c.httpDoor(name)},
 		}
 	}
 	return gate.New(gate.Config{
@@ -126,6 +128,11 @@ func buildGate(c Config, p *process, people map[string]*directory.Directory) (*g
 		Audit:    p.audit,
 		People:   p.people,
 	})
+}
+
+// agentDoor is what passes at the MCP door, and over stdio: reads, in every access mode.
+func (c Config) agentDoor() gate.Door {
+	return gate.Door{Limits: c.Limits.gate(), Queue: c.Limits.queue(), Rules: c.Limits.rules(), Allow: c.Allow.gate()}
 }
 
 // The paths of the house.
@@ -144,7 +151,7 @@ const (
 //	/metrics                                      for Prometheus; from this machine only, or on metrics.listen, which a proxy in front needs
 func routes(c Config, p *process, g *generation) http.Handler {
 	m := p.metrics
-	metadata := resourceMetadata(c)
+	metadata := resourceMetadata(c, c.publicURL()+mcpPath)
 	mux := http.NewServeMux()
 	mux.Handle(mcpPath, m.door("mcp", g.mcp))
 	mux.Handle(metadataPath, metadata)

@@ -27,6 +27,7 @@ type Config struct {
 	Origins        []string                 `yaml:"origins"`          // further web pages that may call us: https://host[:port]
 	Log            LogConfig                `yaml:"log"`
 	HTTP           HTTPConfig               `yaml:"http"`
+	ClickHouseHTTP HTTPDoorConfig           `yaml:"clickhouse_http"`
 	Metrics        MetricsConfig            `yaml:"metrics"`
 	Clusters       map[string]ClusterConfig `yaml:"clusters"` // by name; exactly one in this version
 	Users          UsersConfig              `yaml:"users"`
@@ -85,6 +86,7 @@ type ClusterConfig struct {
 	TLS            ClusterTLS         `yaml:"tls"`              // for https
 	AllowPlainHTTP bool               `yaml:"allow_plain_http"` // beyond loopback, where everybody on the way reads along
 	MaxConnections int                `yaml:"max_connections"`  // at once
+	Access         AccessConfig       `yaml:"access"`
 
 	Provision     *ProvisionConfig     `yaml:"provision"`     // nil: users are made by hand
 	Authenticator *AuthenticatorConfig `yaml:"authenticator"` // nil: ClickHouse itself is not asked with tokens
@@ -104,16 +106,17 @@ type TokensConfig struct {
 	File string `yaml:"file" kind:"path"`
 }
 
-// LimitsConfig is the widest that one answer can be, and how many questions one
-// person may ask at once.
+// LimitsConfig is the widest that one answer of the MCP door can be, how many questions
+// one person may ask at once, and further limits for all doors.
 type LimitsConfig struct {
-	Rows                int64         `yaml:"rows"`
-	Bytes               size          `yaml:"bytes"`
-	Time                time.Duration `yaml:"time"`
-	Memory              size          `yaml:"memory"` // at ClickHouse
-	ConcurrentPerPerson int           `yaml:"concurrent_per_person"`
-	Queue               int           `yaml:"queue"`      // of one person, beyond the concurrent ones
-	QueueWait           time.Duration `yaml:"queue_wait"` // in the queue, then refused
+	Rows                int64            `yaml:"rows"`
+	Bytes               size             `yaml:"bytes"`
+	Time                time.Duration    `yaml:"time"`
+	Memory              size             `yaml:"memory"` // at ClickHouse
+	ConcurrentPerPerson int              `yaml:"concurrent_per_person"`
+	Queue               int              `yaml:"queue"`      // of one person, beyond the concurrent ones
+	QueueWait           time.Duration    `yaml:"queue_wait"` // in the queue, then refused
+	Rules               list[RuleConfig] `yaml:"rules"`      // further ones, each for a part of all questions
 }
 
 // AllowConfig names what may pass although the statement check would refuse it.
@@ -148,6 +151,7 @@ func defaultConfig() Config {
 			WriteTimeout:  time.Minute,
 			IdleTimeout:   2 * time.Minute,
 		},
+		ClickHouseHTTP:  HTTPDoorConfig{Passwords: refusePasswords, MaxHeader: 1 << 20, Limits: HTTPDoorLimits{Time: time.Hour}},
 		EnableTokenAuth: true,
 		Users:           UsersConfig{Name: "{user}"},
 		SignIn: SignInConfig{

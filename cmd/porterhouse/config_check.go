@@ -26,6 +26,9 @@ func (c check) all() {
 	c.needed()
 	c.clusters()
 	identities{c}.all()
+	if len(c.Clusters) > 0 { // the door leads to one
+		httpDoors{c}.all()
+	}
 }
 
 // refuse notes a problem with the key at path. Where the file does not have it,
@@ -220,7 +223,7 @@ func (c check) clusterURL(path string, cluster ClusterConfig) {
 	case problem != "":
 		c.refuse(path+".url", "%s", problem)
 	case u.Scheme == "https":
-	case cluster.TLS != (ClusterTLS{}):
+	case cluster.TLS != (ClusterTLS{}) && !cluster.Access.NativeTLS:
 		c.refuse(path+".tls", "the URL begins with http, so no certificate would be used")
 	case !isLoopback(u.Hostname()) && !cluster.AllowPlainHTTP:
 		c.refuse(path+".url", "the gateway's password and everybody's rows would travel unencrypted: use https (port 8443, mostly), or say allow_plain_http: true")

@@ -204,7 +204,7 @@ func (c identities) provision(name string, cluster ClusterConfig) {
 	if o.Password.IsZero() {
 		c.refuse(path+".password", "the provisioner's password is missing: env:NAME or file:PATH")
 	}
-	if o.Mode == string(directory.HTTP) && cluster.Authenticator == nil && o.HTTPServer == "" {
+	if cluster.provisionMode() == directory.HTTP && cluster.Authenticator == nil && o.HTTPServer == "" {
 		c.refuse(path+".mode", "with http ClickHouse asks an authenticator: say clusters.%s.authenticator, or the http_server of another", name)
 	}
 	if o.DisableAfter > 0 && o.DisableAfter < oneDay {

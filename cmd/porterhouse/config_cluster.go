@@ -18,10 +18,10 @@ type ProvisionConfig struct {
 	Prefix   string             `yaml:"prefix"` // of every account that it makes
 	Marker   string             `yaml:"marker"` // role that all of them have
 
-	Mode         string   `yaml:"mode" oneof:"execute_as http interserver"`
-	HTTPServer   string   `yaml:"http_server"`   // for http: the name of our authenticator in ClickHouse's configuration
-	GatewayHosts []string `yaml:"gateway_hosts"` // for interserver
-	OnCluster    string   `yaml:"on_cluster"`    // ClickHouse's own name of the cluster; "": one server, or replicated users
+	Mode         string   `yaml:"mode" oneof:"execute_as http interserver"` // "": see ClusterConfig.provisionMode
+	HTTPServer   string   `yaml:"http_server"`                              // for http: the name of our authenticator in ClickHouse's configuration
+	GatewayHosts []string `yaml:"gateway_hosts"`                            // for interserver
+	OnCluster    string   `yaml:"on_cluster"`                               // ClickHouse's own name of the cluster; "": one server, or replicated users
 
 	Settings values              `yaml:"settings"` // of every account, CONST
 	ReadOnly bool                `yaml:"readonly"` // every account: readonly = 2 CONST
@@ -92,7 +92,7 @@ func (c ClusterConfig) provisioner(cluster string, admin *clickhouse.Admin, p *p
 	return directory.ProvisionerConfig{
 		Admin: admin, Audit: p.audit, Store: p.store, Cluster: cluster, Log: p.log, Now: p.now,
 		Gateway: c.User, Prefix: o.Prefix, AllowUnbounded: o.AllowUnboundedProvisioner, Marker: o.Marker,
-		Mode: directory.AccessMode(o.Mode), GatewayHosts: o.GatewayHosts, HTTPServer: cmp.Or(o.HTTPServer, c.Authenticator.name()),
+		Mode: c.provisionMode(), GatewayHosts: o.GatewayHosts, HTTPServer: cmp.Or(o.HTTPServer, c.Authenticator.name()),
 		Settings: o.Settings, Constraints: directory.Constraints{ReadOnly: o.ReadOnly, Limits: o.Limits.limits()},
 		OnCluster: o.OnCluster, Lifetime: o.Lifetime,
 	}

@@ -23,14 +23,21 @@ func (c ClusterConfig) client(log *slog.Logger) (clickhouse.Config, error) {
 		User:           c.User,
 		Password:       c.Password,
 		AllowPlainHTTP: c.AllowPlainHTTP,
+		Access:         clickhouse.Access{Mode: c.mode(), Native: c.Access.Native},
 		MaxConnections: c.MaxConnections,
 		Log:            log,
 	}
-	if !strings.HasPrefix(c.URL, "https:") {
+	isTLS := strings.HasPrefix(c.URL, "https:")
+	if !isTLS && !c.Access.NativeTLS {
 		return config, nil
 	}
-	var err error
-	config.TLS, err = clickhouse.TLSFiles{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key, ServerName: c.TLS.ServerName, Log: log}.Config()
+	secure, err := clickhouse.TLSFiles{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key, ServerName: c.TLS.ServerName, Log: log}.Config()
+	if isTLS {
+		config.TLS = secure
+	}
+	if c.Access.NativeTLS {
+		config.Access.NativeTLS = secure
+	}
 	return config, err
 }
 
@@ -40,6 +47,10 @@ func (t TokensConfig) identity(log *slog.Logger, now func() time.Time) identity.
 
 func (l LimitsConfig) gate() porterhouse.Limits {
 	return porterhouse.Limits{Rows: l.Rows, Bytes: int64(l.Bytes), Time: l.Time, Memory: int64(l.Memory)}
+}
+
+func (a AllowConfig) gate() gate.Allow {
+	return gate.Allow{Settings: a.Settings, Functions: a.Functions, TableFunctions: a.TableFunctions}
 }
 
 func (l LimitsConfig) queue() gate.Queue {
@@ -76,7 +87,9 @@ func (c Config) weakenings() []string {
 		add(cluster.AllowPlainHTTP, "clusters.%s.allow_plain_http", name)
 		add(cluster.Provision != nil && cluster.Provision.AllowUnboundedProvisioner, "clusters.%s.provision.allow_unbounded_provisioner", name)
 		add(cluster.Authenticator != nil && cluster.Authenticator.AllowPlainHTTP, "clusters.%s.authenticator.allow_plain_http", name)
+		add(cluster.mode() == clickhouse.Static, "clusters.%s.access.mode: static: to ClickHouse everybody is %q, with all that this user may", name, cluster.User)
 	}
+	found = append(found, c.httpDoorWeakenings()...)
 	for _, name := range slices.Sorted(maps.Keys(c.TokenProcessors)) {
 		p := c.TokenProcessors[name]
 		add(bool(p.AllowAnyAudience), "token_processors.%s.allow_any_audience", name)

@@ -12,17 +12,17 @@ import (
 )
 
 // resourceMetadata answers with the protected resource metadata of RFC 9728,
-// section 2: which resource the MCP door is, who gives out tokens for it, and how
+// section 2: which resource a door is, who gives out tokens for it, and how
 // one is brought. API tokens are handed out by the operator, so nobody is named
 // for them.
-func resourceMetadata(c Config) http.Handler {
+func resourceMetadata(c Config, resource string) http.Handler {
 	body, err := json.Marshal(struct {
 		Resource string   `json:"resource"`
 		Servers  []string `json:"authorization_servers,omitempty"`
 		Methods  []string `json:"bearer_methods_supported"`
 		Scopes   []string `json:"scopes_supported,omitempty"`
 		Name     string   `json:"resource_name"`
-	}{c.publicURL() + mcpPath, issuers(c), []string{"header"}, scopes(c), "Porterhouse: ClickHouse as yourself"})
+	}{resource, issuers(c), []string{"header"}, scopes(c), "Porterhouse: ClickHouse as yourself"})
 	if err != nil {
 		panic(err) // strings only
 	}

@@ -36,6 +36,7 @@ type process struct {
 	ownKey    func(ctx context.Context, id string) (*ecdsa.PublicKey, error) // that verifies our own tokens; nil: there are none
 	desks     map[string]*ticket.Desk                                        // of the clusters whose ClickHouse asks us, by cluster
 	signing   *signing                                                       // nil: nobody can sign in here
+	passwords *passwords                                                     // of ClickHouse's own users
 
 	clients      map[string]*clickhouse.Client     // by cluster
 	provisioners map[string]*directory.Provisioner // by cluster; none where accounts are made by hand
@@ -50,7 +51,7 @@ type process struct {
 func openProcess(c Config, log *slog.Logger, now func() time.Time) (*process, error) {
 	p := &process{
 		log: log, now: now, people: &gate.People{}, accounts: directory.NewState(0), forgetful: c.KV.Memory,
-		desks:   make(map[string]*ticket.Desk),
+		desks: make(map[string]*ticket.Desk), passwords: newPasswords(now),
 		clients: make(map[string]*clickhouse.Client), provisioners: make(map[string]*directory.Provisioner),
 	}
 	var err error
@@ -58,6 +59,9 @@ func openProcess(c Config, log *slog.Logger, now func() time.Time) (*process, er
 		config, err := cluster.client(log)
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)
+		}
+		if config.Access.Mode == clickhouse.Verify {
+			config.Access.Mint = p.mint(name, cluster.Authenticator.name())
 		}
 		if p.clients[name], err = clickhouse.New(config); err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)

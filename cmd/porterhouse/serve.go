@@ -71,14 +71,17 @@ func (s *server) prepare(c Config) error {
 	current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.generation.Load().handler.ServeHTTP(w, r)
 	})
-	if err := s.open(c, c.Listen, current, c.TLS); err != nil {
+	if err := s.open(c.Listen, c.HTTP.server(current, p.log), c.TLS); err != nil {
 		return err
 	}
 	c.Listen = s.address() // port 0 has become a real one
 	if c.Metrics.Listen != "" {
-		if err := s.open(c, c.Metrics.Listen, metricsOnly(p.metrics), nil); err != nil {
+		if err := s.open(c.Metrics.Listen, c.HTTP.server(metricsOnly(p.metrics), p.log), nil); err != nil {
 			return err
 		}
+	}
+	if err := s.openHTTPDoor(&c); err != nil {
+		return err
 	}
 	if err := s.openAuthenticators(c); err != nil {
 		return err
@@ -102,12 +105,12 @@ func metricsOnly(m *metrics) http.Handler {
 }
 
 // open adds one address, with TLS when pair names a certificate.
-func (s *server) open(c Config, address string, h http.Handler, pair *TLSPair) error {
+func (s *server) open(address string, by *http.Server, pair *TLSPair) error {
 	plain, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	l := listener{plain, c.HTTP.server(h, s.process.log)}
+	l := listener{plain, by}
 	l.http.BaseContext = func(net.Listener) context.Context { return s.streams }
 	l.http.RegisterOnShutdown(func() {
 		if g := s.process.generation.Load(); g != nil {
@@ -136,6 +139,9 @@ func (l listener) serve() error {
 // address is where the doors are, as the operating system chose it.
 func (s *server) address() string { return s.listeners[0].Addr().String() }
 
+// lastAddress is that of the listener that was opened last.
+func (s *server) lastAddress() string { return s.listeners[len(s.listeners)-1].Addr().String() }
+
 // run serves until ctx ends or a listener fails, and then stops in order: no new
 // requests, the running ones end or are ended, the record is closed last.
 func (s *server) run(ctx context.Context) error {
@@ -159,6 +165,9 @@ func (s *server) run(ctx context.Context) error {
 		s.process.log.Warn("the configuration allows what is refused without it", "key", weakening)
 	}
 	s.process.log.Info("serving", "address", s.address(), "mcp", s.config.publicURL()+mcpPath, "version", version)
+	if s.config.ClickHouseHTTP.isOpen() {
+		s.process.log.Info("serving ClickHouse's clients", "url", s.config.httpDoorURL(), "cluster", s.config.clusterNames()[0])
+	}
 
 	var err error
 	select {

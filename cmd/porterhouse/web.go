@@ -22,6 +22,7 @@ type outerOptions struct {
 	AnyHost        []string       // paths that are answered whatever host is asked for: health checks come by address
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	MaxBody        int64          // bytes of a request's body; a door that reads beyond gets an *http.MaxBytesError
+	BodyTimeout    time.Duration  // between two pieces of a body; for outerStreams
 	WriteTimeout   time.Duration  // for a client to take what is written
 	Log            *slog.Logger
 }
@@ -42,7 +43,7 @@ func outer(h http.Handler, o outerOptions) http.Handler {
 	hosts := newHosts(o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		since := time.Now()
-		id := uuid.Must(uuid.NewV7()).String() // fails only without random bytes, and those never fail
+		id := newRequestID()
 		r.Header.Set(requestIDHeader, id)
 		r.RemoteAddr = caller(r, o.TrustedProxies)
 		setHeaders(w.Header(), id)
@@ -64,6 +65,9 @@ func outer(h http.Handler, o outerOptions) http.Handler {
 }
 
 const requestIDHeader = "X-Request-Id"
+
+// newRequestID fails only without random bytes, and those never fail.
+func newRequestID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // setHeaders says what is true of every answer; a door may say otherwise. There
 // is no Strict-Transport-Security: it would bind all ports of the host, and is
@@ -92,16 +96,18 @@ func (o outerOptions) finish(a *answer, r *http.Request, id string, since time.T
 	if thrown != nil || a.statusOrDefault() >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	o.Log.LogAttrs(r.Context(), level, "request",
-		slog.String("request", id),
-		slog.String("method", shorten(r.Method)),
-		slog.String("path", shorten(r.URL.Path)),
-		slog.Int("status", a.statusOrDefault()),
-		slog.Int64("bytes", a.bytes),
-		slog.Duration("duration", time.Since(since)),
-		slog.String("remote", r.RemoteAddr),
-		slog.Bool("broken", thrown != nil),
-	)
+	if o.Log.Enabled(r.Context(), level) {
+		o.Log.LogAttrs(r.Context(), level, "request",
+			slog.String("request", id),
+			slog.String("method", shorten(r.Method)),
+			slog.String("path", shorten(r.URL.Path)),
+			slog.Int("status", a.statusOrDefault()),
+			slog.Int64("bytes", a.bytes),
+			slog.Duration("duration", time.Since(since)),
+			slog.String("remote", r.RemoteAddr),
+			slog.Bool("broken", thrown != nil),
+		)
+	}
 	a.last()
 	if thrown != nil {
 		// Half an answer must not look like a whole one: this breaks the connection.

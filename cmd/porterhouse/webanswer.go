@@ -87,6 +87,14 @@ func (c HTTPConfig) server(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
+// streaming makes s one for a door through which streams go both ways: nothing bounds a
+// body as a whole (patientBody bounds its pauses), and a URL may be long, because
+// statements stand there.
+func streaming(s *http.Server, maxHeader size) *http.Server {
+	s.ReadTimeout, s.MaxHeaderBytes = 0, int(maxHeader)
+	return s
+}
+
 // serverErrors is where an http.Server tells its own troubles.
 type serverErrors struct{ log *slog.Logger }
 
@@ -108,6 +116,7 @@ func (c Config) outer(log *slog.Logger) outerOptions {
 		AnyHost:        []string{"/healthz", "/readyz"},
 		TrustedProxies: c.TrustedProxies,
 		MaxBody:        int64(c.HTTP.MaxBody),
+		BodyTimeout:    c.HTTP.BodyTimeout,
 		WriteTimeout:   c.HTTP.WriteTimeout,
 		Log:            log,
 	}

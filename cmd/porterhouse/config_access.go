@@ -1,0 +1,38 @@
+package main
+
+import (
+	"cmp"
+
+	"porterhouse/clickhouse"
+	"porterhouse/directory"
+)
+
+// AccessConfig says how a statement becomes an account's; see clickhouse.Access. One
+// mode holds for all doors to a cluster.
+type AccessConfig struct {
+	Mode      string `yaml:"mode" oneof:"execute_as verify forward static"` // "": see ClusterConfig.mode
+	Native    string `yaml:"native"`                                        // host:port of the native protocol; for execute_as
+	NativeTLS bool   `yaml:"native_tls"`                                    // with the certificates of the cluster's tls
+}
+
+// mode is the access mode of a cluster: without a word about it that by which accounts
+// can be got into as they are made, and without a word about that, execute_as.
+func (c ClusterConfig) mode() clickhouse.Mode {
+	if c.Access.Mode == "" && c.Authenticator != nil && c.Provision != nil && c.Provision.Mode == string(directory.HTTP) {
+		return clickhouse.Verify
+	}
+	return clickhouse.Mode(cmp.Or(c.Access.Mode, string(clickhouse.ExecuteAs)))
+}
+
+// provisionMode is how people get into accounts that are made: without a word about it
+// the way that the access mode needs.
+func (c ClusterConfig) provisionMode() directory.AccessMode {
+	if c.Provision.Mode == "" && c.mode() == clickhouse.Verify {
+		return directory.HTTP
+	}
+	return directory.AccessMode(cmp.Or(c.Provision.Mode, string(directory.ExecuteAs)))
+}
+
+// isOwnLogin reports whether the session is the person's own, so that ClickHouse
+// itself bounds what the person may do in it.
+func isOwnLogin(m clickhouse.Mode) bool { return m == clickhouse.Verify || m == clickhouse.Forward }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"net/http"
+
+	"porterhouse/proxy"
+)
+
+// buildHTTPDoor adds the door of ClickHouse's clients to g, and what is answered at its
+// addresses, where it is open.
+func buildHTTPDoor(c Config, p *process, g *generation) error {
+	h := c.ClickHouseHTTP
+	if !h.isOpen() {
+		return nil
+	}
+	var err error
+	if g.httpVerifier, err = buildVerifier(c, p, c.httpDoorResource()); err != nil {
+		return err
+	}
+	config := proxy.Config{
+		Gate: g.gate, Cluster: c.clusterNames()[0], Verify: g.httpVerifier.Verify, ReadOnly: h.ReadOnly,
+		AllowURLCredentials: h.AllowURLCredentials, AllowIDTokens: h.AllowIDTokens, Origins: c.Origins,
+		ResourceMetadata: c.httpDoorURL() + metadataPath, Log: p.log,
+	}
+	if g.http, err = proxy.New(config); err != nil {
+		return err
+	}
+	g.httpHandler = httpDoorRoutes(c, p, g)
+	return nil
+}
+
+// httpDoorRoutes is the whole of what is answered at the door's addresses:
+//
+//	/.well-known/oauth-protected-resource   what a client may know before it has a token (RFC 9728)
+//	everything else                         as ClickHouse answers it
+func httpDoorRoutes(c Config, p *process, g *generation) http.Handler {
+	door := p.metrics.door("http", g.http)
+	metadata := resourceMetadata(c, c.httpDoorURL())
+	return outerStreams(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == metadataPath {
+			metadata.ServeHTTP(w, r)
+			return
+		}
+		door.ServeHTTP(w, r)
+	}), c.outer(p.log))
+}
+
+// openHTTPDoor adds the door's addresses, and puts those into c that a free port gave.
+func (s *server) openHTTPDoor(c *Config) error {
+	h := &c.ClickHouseHTTP
+	current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.process.generation.Load().httpHandler.ServeHTTP(w, r)
+	})
+	open := func(address string, pair *TLSPair) (string, error) {
+		err := s.open(address, streaming(c.HTTP.server(current, s.process.log), h.MaxHeader), pair)
+		if err != nil {
+			return "", err
+		}
+		return s.lastAddress(), nil
+	}
+	var err error
+	if h.Listen != "" {
+		if h.Listen, err = open(h.Listen, nil); err != nil {
+			return err
+		}
+	}
+	if h.TLS == nil {
+		return nil
+	}
+	with := *h.TLS // the configuration as it was read stays as it is
+	with.Listen, err = open(with.Listen, c.httpDoorPair())
+	h.TLS = &with
+	return err
+}

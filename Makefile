@@ -11,7 +11,7 @@ TOKENS   := '^Benchmark(OwnToken|Token|TokenHTTP)$$'
 NPM_CI   := npm ci --no-audit --no-fund --loglevel=error
 SOURCES  := $(shell find . -type f \( -name '*.go' -o -name '*.sql' -o -name '*.xml' -o -name '*.sh' \) -not -path '*/node_modules/*' -not -path './build/*' -not -name '*_test.go') go.mod go.sum
 
-.PHONY: help demo test compiler build deps deps-engine deps-clients deps-providers deps-redis deps-browser lint bench soak conformance fuzz clean
+.PHONY: help demo test compiler build deps deps-engine deps-clients deps-driver deps-providers deps-redis deps-browser lint bench soak conformance fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,7 +39,7 @@ porterhouse-engine: $(SOURCES)
 	@echo "building ./porterhouse-engine"
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/porterhouse-engine
 
-deps: deps-engine deps-clients deps-providers deps-redis deps-browser ## install what demo and tests need and this machine lacks
+deps: deps-engine deps-clients deps-driver deps-providers deps-redis deps-browser ## install what demo and tests need and this machine lacks
 
 deps-engine: sandbox/npm/node_modules/.installed
 sandbox/npm/node_modules/.installed: sandbox/npm/package-lock.json
@@ -52,9 +52,19 @@ sandbox/npm/node_modules/.installed: sandbox/npm/package-lock.json
 
 deps-clients: e2e/npm/node_modules/.installed
 e2e/npm/node_modules/.installed: e2e/npm/package-lock.json
-	@echo "installing the MCP clients, the conformance suite and Node 22 (npm)"
+	@echo "installing the MCP clients, ClickHouse's own client, the conformance suite and Node 22 (npm)"
 	@cd e2e/npm && $(NPM_CI)
 	@e2e/npm/node_modules/.bin/node --version >/dev/null || { echo "npm could not fetch Node 22 for this machine: try again"; exit 1; }
+	@touch $@
+
+deps-driver: build/clickhouse-go.test
+# The driver's own tests need modules that Porterhouse does not: they are built as of
+# the driver's module, where it lies.
+DRIVER := github.com/ClickHouse/clickhouse-go/v2
+build/clickhouse-go.test: go.mod
+	@echo "building the tests of clickhouse-go, to run them through our door (a minute, once)"
+	@mkdir -p build && $(GO) mod download $(DRIVER)
+	@cd "$$($(GO) list -m -f '{{.Dir}}' $(DRIVER))" && $(GO) test -c -o "$(CURDIR)/build/clickhouse-go-std.test" ./tests/std && $(GO) test -c -o "$(CURDIR)/$@" ./tests
 	@touch $@
 
 deps-providers: sandbox/idp/npm/node_modules/.installed build/dex

@@ -1,22 +1,32 @@
 // Package proxy is the door for clients of ClickHouse's own HTTP interface: Grafana,
 // JDBC, drivers, curl. To them it is a ClickHouse; they only bring a token.
 //
-//	request ─▶ credentials ─▶ Verify ─▶ Query, rebuilt from what is known ─▶ gate
-//	                                                                          │
-//	client ◀── body, as ClickHouse sent it ◀── head, as far as it may see ◀── Answer
+//	request ─▶ path ─▶ origin ─▶ credential ─▶ Verify ─▶ Query, rebuilt from what is known ─▶ gate
+//	                                                                                           │
+//	client ◀── body, as ClickHouse sent it ◀── head, as far as the client may see it ◀── Answer
 //
 // The rules:
 //   - Nothing of a request goes on because it was there: what has no place in a
 //     porterhouse.Query is refused, or means nothing here and is left out.
 //   - One credential, one person. A user name beside it is that person's account, or
 //     the request is refused.
+//   - What two readers could read differently is refused: two values for what has one,
+//     names that differ in case from those of the interface.
 //   - An answer that is not complete looks broken to the client.
+//   - Neither a token nor the URL's query string is ever logged.
+//
+// What a request is made of is in parameters.go, as a table; what is answered at which
+// path in paths.go; ClickHouse's words for what went wrong in problem.go.
 package proxy
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
-	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"porterhouse"
 	"porterhouse/gate"
@@ -34,6 +44,9 @@ type Config struct {
 	// Login proves that somebody knows the password of a ClickHouse user. remote is
 	// whoever tries. Nil: passwords are refused.
 	Login func(ctx context.Context, user porterhouse.UserName, password porterhouse.Secret, remote string) (porterhouse.Principal, error)
+	// Ping tells whether ClickHouse answers, for /ping and /replicas_status, which ask
+	// for nobody. It must be cheap, because anybody may ask. Nil: it always does.
+	Ping func(ctx context.Context) error
 	// ReadOnly refuses every statement that is not known to only read.
 	ReadOnly bool
 	// AllowURLCredentials accepts a token in the URL (?user=&password=), which logs keep.
@@ -43,17 +56,53 @@ type Config struct {
 	Origins       []string // web pages that may call: https://host[:port]
 	// ResourceMetadata is told to whoever brings no good token (RFC 9728); "": there is none.
 	ResourceMetadata string
-	Log              *slog.Logger // nil: discarded
+	Now              func() time.Time // nil: time.Now
+	Log              *slog.Logger     // nil: discarded
 }
 
 // Server is the door. It is safe for concurrent use.
-type Server struct{ config Config }
+type Server struct {
+	config    Config
+	entry     porterhouse.Entry
+	challenge string // WWW-Authenticate
+	web       web
+	strangers strangers
+	buffers   sync.Pool // of *[]byte, bufferSize each
+
+	count struct{ requests, refused, broken atomic.Uint64 }
+}
+
+// bufferSize is how much of an answer is on its way through the door at one time.
+const bufferSize = 64 << 10
 
 // New checks c and makes the door.
-func New(c Config) (*Server, error) { panic("not yet") }
-
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { panic("not yet") }
+func New(c Config) (*Server, error) {
+	switch {
+	case c.Gate == nil || c.Verify == nil:
+		return nil, errors.New("proxy: a gate and a way to verify tokens are needed")
+	case c.Cluster == "":
+		return nil, errors.New("proxy: no cluster to be the door of")
+	}
+	web, err := newWeb(c.Origins)
+	if err != nil {
+		return nil, err
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.AllowURLCredentials {
+		c.Log.Warn("AllowURLCredentials: tokens come in URLs, which proxies and clients keep in their logs", "door", Door)
+	}
+	s := &Server{config: c, entry: porterhouse.Entry{Cluster: c.Cluster, Door: Door}, web: web, challenge: "Bearer", strangers: newStrangers()}
+	if c.ResourceMetadata != "" {
+		s.challenge = fmt.Sprintf("Bearer resource_metadata=%q", c.ResourceMetadata)
+	}
+	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
+	return s, nil
+}
 
 // Stats counts since New.
 type Stats struct {
@@ -61,4 +110,6 @@ type Stats struct {
 }
 
 // Stats returns the counts so far.
-func (s *Server) Stats() Stats { panic("not yet") }
+func (s *Server) Stats() Stats {
+	return Stats{s.count.requests.Load(), s.count.refused.Load(), s.count.broken.Load()}
+}

@@ -1,0 +1,140 @@
+package clickhouse
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"porterhouse"
+)
+
+// nativeTarget is where ClickHouse speaks its native protocol, and whom the gateway
+// is to it.
+type nativeTarget struct {
+	address  string
+	secure   *tls.Config // nil: plain
+	user     string
+	password porterhouse.Secret
+	timeout  time.Duration // to be connected, once more for TLS, and once more to log in
+	opened   *atomic.Uint64
+}
+
+// newNativeTarget reads c.Access.
+func newNativeTarget(c Config, opened *atomic.Uint64) (*nativeTarget, error) {
+	host, port, err := net.SplitHostPort(c.Access.Native)
+	if err != nil || host == "" || port == "" {
+		return nil, fmt.Errorf("clickhouse: the native address is %q, want something like clickhouse.example.com:9440", c.Access.Native)
+	}
+	t := &nativeTarget{
+		address:  c.Access.Native,
+		user:     c.User,
+		password: c.Password,
+		timeout:  orDefault(c.DialTimeout, defaultDialTimeout),
+		opened:   opened,
+	}
+	if c.Access.NativeTLS != nil {
+		t.secure = clientTLS(c.Access.NativeTLS, host)
+		t.secure.NextProtos = nil // this protocol has no name
+		return t, nil
+	}
+	if plain := (&target{scheme: "http", name: host}); plain.plainBeyondLoopback() && !c.AllowPlainHTTP {
+		return nil, fmt.Errorf("clickhouse: the native connection to %q would carry the gateway's password unencrypted; give it TLS, or set AllowPlainHTTP", host)
+	}
+	return t, nil
+}
+
+// dial connects and logs in as the gateway, in a database, if one is named. Its
+// error may be a *nativeException.
+func (t *nativeTarget) dial(ctx context.Context, database, quotaKey string) (*nativeConn, error) {
+	plain, err := (&net.Dialer{Timeout: t.timeout}).DialContext(ctx, "tcp", t.address)
+	if err != nil {
+		return nil, err
+	}
+	t.opened.Add(1)
+	c := newNativeConn(plain)
+	unwatch := context.AfterFunc(ctx, c.cut)
+	defer unwatch()
+	if err := c.begin(ctx, t, database, quotaKey); err != nil {
+		c.cut()
+		return nil, err
+	}
+	return c, nil
+}
+
+// begin shakes hands, within the time for it.
+func (c *nativeConn) begin(ctx context.Context, t *nativeTarget, database, quotaKey string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*t.timeout)
+	defer cancel()
+	if t.secure != nil {
+		secure := tls.Client(c.plain, t.secure)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return fmt.Errorf("the TLS handshake failed: %w", err)
+		}
+		c.over(secure)
+	}
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if err := c.hello(t, database, quotaKey); err != nil {
+		return err
+	}
+	return c.SetDeadline(time.Time{})
+}
+
+// serverName is what a server tells about itself.
+type serverName struct {
+	version  string // as far as it tells, such as 26.7.2
+	timezone string
+	display  string
+}
+
+// hello logs in and learns who answers.
+func (c *nativeConn) hello(t *nativeTarget, database, quotaKey string) error {
+	b := binary.AppendUvarint(nil, clientHello)
+	b = appendClient(b)
+	b = appendText(b, database)
+	b = appendText(b, t.user)
+	b = appendText(b, t.password.Reveal())
+	if _, err := c.Write(b); err != nil {
+		return err
+	}
+	r := &c.in
+	switch kind := r.number("the kind of a packet", maxNumber); {
+	case r.err != nil:
+		return r.err
+	case kind == serverException:
+		if exception := r.exception(); r.err == nil {
+			return exception
+		}
+		return r.err
+	case kind != serverHello:
+		return fmt.Errorf("a packet of the kind %d instead of a greeting; is this ClickHouse's native port?", kind)
+	}
+	r.text("the name of the server", maxNativeText)
+	major, minor := r.number("a version", maxNumber), r.number("a version", maxNumber)
+	theirs := r.number("a revision", maxNumber)
+	if r.err == nil && theirs < oldestRevision {
+		return fmt.Errorf("the server speaks the revision %d of the native protocol, and %d is the oldest that has what is needed", theirs, oldestRevision)
+	}
+	c.server.timezone = r.text("the server's timezone", maxNativeText)
+	c.server.display = r.text("the server's display name", maxNativeText)
+	c.server.version = fmt.Sprintf("%d.%d.%d", major, minor, r.number("a version", maxNumber))
+	if r.err != nil {
+		return r.err
+	}
+	_, err := c.Write(appendText(nil, quotaKey))
+	return err
+}
+
+// appendClient appends who we are.
+func appendClient(b []byte) []byte {
+	b = appendText(b, "porterhouse")
+	b = binary.AppendUvarint(b, 1) // our version, major and minor: ClickHouse only logs it
+	b = binary.AppendUvarint(b, 0)
+	return binary.AppendUvarint(b, revision)
+}

@@ -1,0 +1,202 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"porterhouse"
+)
+
+// nativeCall is one statement on the session lane.
+type nativeCall struct {
+	porterhouse.Query
+	sessions *sessions
+	user     porterhouse.UserName
+	prefix   string // EXECUTE AS and the name
+
+	caller context.Context // whose statement it is
+	ctx    context.Context // ends with caller, and when the time is up
+	begun  time.Time
+
+	pin    *pin        // nil: the statement has a connection of its own
+	conn   *nativeConn // nil until there is one
+	sent   bool        // ClickHouse may have the statement, or a part of it
+	data   int64       // bytes of data that were sent
+	amount progress    // of the work, so far
+	noted  time.Time   // when the client was told of it
+}
+
+// run runs the statement, and returns when it has ended or nobody waits any more.
+func (n *nativeCall) run() (answer *porterhouse.Answer, err error) {
+	n.pin, err = n.sessions.take(n.user, n.Query)
+	if err != nil {
+		return nil, err
+	}
+	if n.pin != nil {
+		first := n.pin.conn == nil
+		defer func() {
+			n.sessions.put(n.pin, n.Passage.Session, first, err == nil && answer.Head.Status == http.StatusOK)
+		}()
+	}
+	if n.Passage.Stop != nil {
+		defer context.AfterFunc(n.ctx, n.Passage.Stop)()
+	}
+	err = n.ask()
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return nil, n.explain(refused)
+	}
+	exception, heard := errors.AsType[*nativeException](err)
+	if err != nil && !heard || n.conn != nil && n.conn.wasStopped() {
+		return nil, n.fail(err)
+	}
+	return n.answer(exception), nil
+}
+
+// ask sees to a connection and asks.
+func (n *nativeCall) ask() error {
+	if n.pin != nil && n.Class.Read {
+		return onlyInVerify("the rows of a session in which something was set")
+	}
+	data, err := n.inline()
+	if err != nil {
+		return err
+	}
+	defer data.close()
+	if n.pin != nil {
+		return n.inSession(data)
+	}
+	select {
+	case n.sessions.places <- struct{}{}:
+		defer func() { <-n.sessions.places }()
+	case <-n.ctx.Done():
+		return n.ctx.Err()
+	}
+	if err := n.connect(); err != nil {
+		return err
+	}
+	defer n.conn.cut()
+	return n.send(data)
+}
+
+// inSession asks over the session's own connection.
+func (n *nativeCall) inSession(data *inlineData) error {
+	p := n.pin
+	if p.conn == nil {
+		if err := n.connect(); err != nil {
+			return err
+		}
+		p.conn, p.roled = n.conn, len(n.Passage.Roles) > 0
+		return n.send(data)
+	}
+	n.conn = p.conn
+	if err := n.again(); err != nil {
+		return err
+	}
+	if n.Database == "" || n.Class.Verb == "USE" {
+		return n.send(data)
+	}
+	return n.elsewhere(data)
+}
+
+// connect makes a connection that is the account's, in the database that is asked for.
+func (n *nativeCall) connect() error {
+	conn, err := n.sessions.target.dial(n.ctx, n.Database, n.Passage.QuotaKey)
+	if exception, ok := errors.AsType[*nativeException](err); ok && exception.code != unknownDatabase {
+		return &refusal{exception}
+	}
+	if err != nil {
+		return err
+	}
+	n.conn = conn
+	err = conn.become(n.ctx, n.user, n.prefix)
+	if err == nil && len(n.Passage.Roles) > 0 {
+		err = conn.act(n.ctx, n.Passage.Roles)
+	}
+	if err != nil {
+		conn.cut()
+	}
+	return err
+}
+
+// again prepares a connection that a session already has. A session goes on as it
+// began, with roles named by each statement or by none.
+func (n *nativeCall) again() error {
+	named := len(n.Passage.Roles) > 0
+	switch {
+	case named != n.pin.roled:
+		return porterhouse.Errorf(porterhouse.Refused, "either all statements of a session name the roles to act with (role=), or none does; use SET ROLE to change them")
+	case !named:
+		return nil
+	}
+	return n.conn.act(n.ctx, n.Passage.Roles)
+}
+
+// elsewhere asks in the database that the client names for this one statement, and
+// goes back to that of the session.
+func (n *nativeCall) elsewhere(data *inlineData) error {
+	now, err := n.conn.texts(n.ctx, "SELECT currentDatabase()")
+	switch {
+	case err != nil:
+		return err
+	case len(now) != 1:
+		n.conn.sound = false
+		return fmt.Errorf("the session is in %d databases", len(now))
+	case now[0] == n.Database:
+		return n.send(data)
+	}
+	if err := n.conn.use(n.ctx, n.Database); err != nil {
+		return err
+	}
+	err = n.send(data)
+	if n.conn.sound {
+		// If there is no way back, the session is not what its client believes.
+		n.conn.sound = n.conn.use(n.ctx, now[0]) == nil
+	}
+	return err
+}
+
+// send sends the statement, and returns when it has ended.
+func (n *nativeCall) send(data *inlineData) error {
+	q := &nativeQuery{
+		id:       n.ID,
+		sql:      n.SQL,
+		insert:   n.Class.Verb == "INSERT",
+		data:     data.reader,
+		size:     data.size,
+		settings: n.settings(),
+		params:   n.Params,
+		quotaKey: n.Passage.QuotaKey,
+		progress: n.note,
+	}
+	n.sent = true
+	err := n.conn.ask(n.ctx, q)
+	n.data = q.sent
+	return err
+}
+
+// settings returns what the statement runs with: ours first, for of two ClickHouse
+// takes the last, and what a person may set the gate has seen to.
+func (n *nativeCall) settings() []porterhouse.Setting {
+	ours := []porterhouse.Setting{{Name: "max_execution_time", Value: string(appendSeconds(nil, n.Limits.Time))}}
+	if n.Comment != "" {
+		ours = append(ours, porterhouse.Setting{Name: "log_comment", Value: n.Comment})
+	}
+	if n.Limits.Memory > 0 {
+		ours = append(ours, porterhouse.Setting{Name: "max_memory_usage", Value: fmt.Sprint(n.Limits.Memory)})
+	}
+	if n.Passage.ReadOnly {
+		ours = append(ours, porterhouse.Setting{Name: "readonly", Value: "2"}) // as ClickHouse has it for GET
+	}
+	if withinServer[n.Class.Verb] {
+		return append(ours, n.Passage.Settings...)
+	}
+	// ON CLUSTER answers with rows, unless it is told not to.
+	ours = append(ours, porterhouse.Setting{Name: "distributed_ddl_output_mode", Value: "none"})
+	return append(ours, n.Passage.Settings...)
+}
+
+// withinServer are the verbs that never go to other servers ON CLUSTER.
+var withinServer = map[string]bool{"INSERT": true, "SET": true, "USE": true}

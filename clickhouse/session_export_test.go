@@ -1,0 +1,37 @@
+package clickhouse
+
+import (
+	"context"
+
+	"porterhouse"
+)
+
+// Lane is the session lane of a client of its own, for tests that look at nothing else.
+type Lane struct{ *sessions }
+
+// NewLane makes a Lane.
+func NewLane(c Config) (Lane, error) {
+	client, err := New(c)
+	if err != nil {
+		return Lane{}, err
+	}
+	s, err := newSessions(client, c)
+	return Lane{s}, err
+}
+
+// Run is run.
+func (l Lane) Run(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*porterhouse.Answer, error) {
+	return l.run(ctx, as, q)
+}
+
+// Pinned is pinned.
+func (l Lane) Pinned(owner, id string) bool { return l.pinned(owner, id) }
+
+// Close is close.
+func (l Lane) Close(ctx context.Context) error { return l.close(ctx) }
+
+// ErrorNames are the names of ClickHouse's errors, and StatusOf what status they have.
+var ErrorNames = errorNames
+
+// StatusOf is statusOf.
+func StatusOf(code int32) int { return statusOf(code) }

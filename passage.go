@@ -12,7 +12,8 @@ import (
 type Passage struct {
 	// Data is what follows Query.SQL: the rest of the statement, or the data of an
 	// INSERT, decoded. The gate moves the border, until SQL is the whole statement
-	// and Data is data. It is read once; nil: nothing follows.
+	// and Data is data: then one line break belongs between them (statement.Head). It
+	// is read once; nil: nothing follows.
 	Data io.Reader
 	Size int64 // bytes of Data, -1: nobody knows
 	// Stop ends a Read of Data, or of a table, that waits for the client: nobody needs
@@ -29,7 +30,7 @@ type Passage struct {
 	Owner    string    // who asks, as the gate tells people apart: the key of such quotas where all are one account
 	Session  *Session  // nil: none
 	Comment  string    // the client's own log_comment
-	ReadOnly bool      // the client asks for a read and nothing else (GET)
+	ReadOnly bool      // the client asks for a read and nothing else (GET); behind the gate: nothing else may pass
 
 	Accept   string            // the codings that the answer may have, as HTTP's Accept-Encoding; "": none
 	Progress func(line string) // is told of progress, in ClickHouse's JSON, before the first byte of the answer; nil: the client asks for none

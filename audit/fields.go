@@ -68,6 +68,13 @@ func (f *fields) count(name string, n int64) {
 	*f = strconv.AppendInt(*f, n, 10)
 }
 
+// some adds a whole number; zero is left out.
+func (f *fields) some(name string, n int64) {
+	if n != 0 {
+		f.count(name, n)
+	}
+}
+
 // moment adds a time.
 func (f *fields) moment(name string, t time.Time) {
 	f.name(name)

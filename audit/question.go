@@ -14,21 +14,28 @@ import (
 
 // Question is what the opening line of a record says.
 type Question struct {
-	ID       string // the query_id as well: 1 to 64 letters, digits, hyphens, underscores, dots and colons
+	ID       string // of the record: 1 to 64 letters, digits, hyphens, underscores, dots and colons
+	QueryID  string // ClickHouse's query_id, where the client chose one; "": it is ID
 	Who      porterhouse.Principal
 	Via      porterhouse.Via
-	SQL      string            // recorded up to 64 KiB, else both its ends; its secrets masked
-	Database string            // where unqualified tables are looked up; "": the account's default
-	Params   map[string]string // values of {name:Type} in SQL, by name
-	Account  string            // the ClickHouse account; "" when none was found
+	SQL      string                // recorded up to 64 KiB, else both its ends; its secrets masked. The data of an INSERT is not part of it
+	Database string                // where unqualified tables are looked up; "": the account's default
+	Params   map[string]string     // values of {name:Type} in SQL, by name
+	Account  string                // the ClickHouse account; "" when none was found
+	Roles    []string              // that the client chose of those that the account has
+	Settings []porterhouse.Setting // of ClickHouse that came beside SQL, in the order given
+	Session  string                // the client's name of its session; "": none
+	Format   string                // of the answer, unless SQL names another; "": nobody chose
 }
 
-// maxParams is how many parameters a line holds; of more, only the number is kept.
+// maxParams is how many parameters, and how many settings, a line holds; of more, only
+// the number is kept.
 const maxParams = 50
 
 // write adds the question to a line.
 func (q *Question) write(body *fields) {
 	body.text("id", q.ID)
+	body.text("query_id", q.QueryID)
 	body.text("call", q.Via.Call)
 	body.text("request", q.Via.Request)
 	writePerson(body, q.Who)
@@ -37,10 +44,16 @@ func (q *Question) write(body *fields) {
 	body.text("cluster", q.Via.Cluster)
 	body.text("tool", q.Via.Tool)
 	body.text("account", q.Account)
+	body.list("roles", q.Roles)
+	body.text("session", q.Session)
 	body.text("database", q.Database)
+	body.text("format", q.Format)
 	body.sql(q.SQL)
 	if len(q.Params) > 0 {
 		q.writeParams(body)
+	}
+	if len(q.Settings) > 0 {
+		q.writeSettings(body)
 	}
 }
 
@@ -66,6 +79,26 @@ func (q *Question) writeParams(body *fields) {
 	*body = append(*body, '}')
 	if len(names) > maxParams {
 		body.count("params_count", int64(len(names)))
+	}
+}
+
+// writeSettings adds the settings as pairs, because a client may give one twice.
+func (q *Question) writeSettings(body *fields) {
+	body.name("settings")
+	*body = append(*body, '[')
+	for i, s := range q.Settings[:min(len(q.Settings), maxParams)] {
+		if i > 0 {
+			*body = append(*body, ',')
+		}
+		*body = append(*body, '[')
+		*body = appendQuoted(*body, shortened(s.Name, maxParam))
+		*body = append(*body, ',')
+		*body = appendQuoted(*body, shortened(maskParam(s.Name, s.Value), maxParam))
+		*body = append(*body, ']')
+	}
+	*body = append(*body, ']')
+	if len(q.Settings) > maxParams {
+		body.count("settings_count", int64(len(q.Settings)))
 	}
 }
 
@@ -142,10 +175,12 @@ func (q *Question) open(l *Log, body fields) (seq uint64, err error) {
 
 // Outcome is what the closing line of a record says.
 type Outcome struct {
-	Rows, Bytes int64
-	Cut         porterhouse.Cut
+	Rows, Bytes int64           // of the answer
+	Sent        int64           // bytes that were sent beside the statement: the data of an INSERT, external tables
+	Written     int64           // rows that ClickHouse wrote, as far as it told
+	Cut         porterhouse.Cut // why the answer is not all there is; "" when it is
 	Duration    time.Duration
-	Err         error // nil: answered
+	Err         error // nil: answered. ClickHouse's code and its name come from a *porterhouse.Exception in it
 }
 
 // How a question ended, as its closing line says.
@@ -172,6 +207,8 @@ func (e *Entry) End(o Outcome) error {
 	}
 	body.count("rows", o.Rows)
 	body.count("bytes", o.Bytes)
+	body.some("sent", o.Sent)
+	body.some("written", o.Written)
 	body.text("cut", string(o.Cut))
 	body.count("duration_us", o.Duration.Microseconds())
 	return e.close(*body)

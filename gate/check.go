@@ -54,11 +54,11 @@ func (g *Gate) checkCluster(ctx context.Context, name string) (clickhouse.Server
 	}
 	q := porterhouse.Query{ID: id.String(), SQL: clickhouse.CheckSQL}
 	q.Via.Entry = porterhouse.Entry{Cluster: name, Door: "check"}
-	record, err := g.open(audit.Question{ID: q.ID, Who: gatewayItself, Via: q.Via, SQL: q.SQL}, func() {}, g.clusters[name].Client)
+	record, err := g.open(audit.Question{ID: q.ID, Who: gatewayItself, Via: q.Via, SQL: q.SQL}, func() {}, g.clusters[name].Client, q.ID)
 	if err != nil {
 		return clickhouse.Server{}, err
 	}
-	server, err := g.clusters[name].Client.Check(ctx, comment(gatewayItself, q))
+	server, err := g.clusters[name].Client.Check(ctx, comment(q.ID, &gatewayItself, &q))
 	record.close(audit.Outcome{Duration: time.Since(record.since), Err: err})
 	return server, err
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"porterhouse"
-	"porterhouse/statement"
 )
 
 // Door is what one door lets pass to one cluster, and how much of it.
@@ -16,24 +15,42 @@ type Door struct {
 	Pass   Pass               // what passes at this door without being named
 }
 
-// Pass is what a door lets pass because somebody else decides on it. The zero Pass is
-// for reads whose answer has a row format.
-type Pass struct {
-	Writes   bool           // statements that do more than read: ClickHouse's grants decide. Who gave no more than reading (Principal.ReadOnly) reads
-	Sources  bool           // functions and tables that reach outside the cluster: its grants decide
-	Format   bool           // FORMAT: the client reads the answer
-	Settings statement.Risk // up to which risk settings may be set
-}
-
 // door is a Door, ready to be asked.
 type door struct {
 	Door
-	rules rules
+	judge judge
+	rules []rule
 }
 
-func (d Door) check() error {
-	if l := d.Limits; l.Time <= 0 || !d.Pass.Format && (l.Rows <= 0 || l.Bytes <= 0 || l.Memory <= 0) {
-		return fmt.Errorf("every limit must be positive, have %+v", l)
+// newDoor checks d.
+func newDoor(d Door) (door, error) {
+	if l := d.Limits; l.Time <= 0 || !d.Pass.Format && (l.Rows <= 0 || l.Bytes <= 0 || l.Memory <= 0) || min(l.Rows, l.Bytes, l.Memory) < 0 {
+		return door{}, fmt.Errorf("every limit must be positive, have %+v", l)
 	}
-	return d.Queue.check()
+	if err := d.Queue.check(); err != nil {
+		return door{}, err
+	}
+	rules, err := newRules(d.Rules)
+	return door{d, newJudge(d.Pass, d.Allow), rules}, err
+}
+
+// counts reports whether a rule of the door counts within windows.
+func (d *door) counts() bool {
+	for i := range d.rules {
+		if d.rules[i].counts() {
+			return true
+		}
+	}
+	return false
+}
+
+// sameRules reports a rule that is not the same at two doors although it has one name.
+func sameRules(known map[string]Rule, d Door) error {
+	for _, r := range d.Rules {
+		if other, is := known[r.Name]; is && fmt.Sprintf("%#v", other) != fmt.Sprintf("%#v", r) {
+			return fmt.Errorf("the rule %q says something else at another door: give it another name", r.Name)
+		}
+		known[r.Name] = r
+	}
+	return nil
 }

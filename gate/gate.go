@@ -1,12 +1,15 @@
 // Package gate is the one way in: every door hands its questions to
 // [Gate.Query], and nothing reaches ClickHouse around it.
 //
-//	Query ─▶ statement check ─▶ account ─▶ a place in the person's queue
+//	Query ─▶ settings ─▶ where the statement ends ─▶ statement check ─▶ account
+//	      ─▶ windows ─▶ a place in the person's queue, and in those of the rules
 //	      ─▶ audit record opened ─▶ ClickHouse ─▶ the open answer, back to the door
-//	                                               └ its end closes the record
+//	                                  ▲                └ its end closes the record
+//	                                  └ the data of an INSERT, as it comes
 //
 // A step that fails ends the question: what was not recorded is not asked, and
-// what is refused is recorded as refused. In this version only reads pass.
+// what is refused is recorded as refused. What a door lets pass, and how much of it,
+// is one Door; nothing that stands in a question can make that more.
 package gate
 
 import (
@@ -23,12 +26,13 @@ import (
 	"porterhouse/directory"
 )
 
-// Config is what a Gate is made of. Audit, People and the clients live as long
-// as the process; the Gate itself is made anew when its rules change.
+// Config is what a Gate is made of. Audit, People, Windows and the clients live as
+// long as the process; the Gate itself is made anew when its rules change.
 type Config struct {
 	Clusters map[string]Cluster // by name; at least one
 	Audit    *audit.Log
 	People   *People
+	Windows  *Windows // needed by rules with a Window
 }
 
 // Cluster is one ClickHouse cluster, the rules that map people to its accounts, and
@@ -37,14 +41,26 @@ type Cluster struct {
 	Client    *clickhouse.Client
 	Directory *directory.Directory
 	Doors     map[string]Door // by porterhouse.Entry.Door; a door that is not here is closed
+
+	// Passwords lets people in who showed the password of a ClickHouse user (Password).
+	// Deny are users who never come in so, beside default: the gateway's own and the
+	// provisioner's; needed by Passwords.
+	Passwords bool
+	Deny      []string
+	// Forward are the Proofs whose tokens ClickHouse may see, where the client's access
+	// mode forwards them.
+	Forward []string
 }
 
 // Gate is the one way in. It is safe for concurrent use.
 type Gate struct {
-	clusters map[string]Cluster
-	doors    map[porterhouse.Entry]door
+	clusters map[string]*Cluster
+	doors    map[porterhouse.Entry]*door
 	audit    *audit.Log
 	people   *People
+	windows  *Windows
+	heads    heads
+	pulses   map[string]*pulse // by cluster
 }
 
 // New checks c and returns its Gate.
@@ -57,74 +73,84 @@ func New(c Config) (*Gate, error) {
 	case c.People == nil:
 		return nil, errors.New("gate: no People to count questions in")
 	}
-	g := &Gate{clusters: c.Clusters, doors: map[porterhouse.Entry]door{}, audit: c.Audit, people: c.People}
+	g := &Gate{
+		clusters: map[string]*Cluster{}, doors: map[porterhouse.Entry]*door{}, pulses: map[string]*pulse{},
+		audit: c.Audit, people: c.People, windows: c.Windows,
+	}
+	known := map[string]Rule{}
 	for name, cluster := range c.Clusters {
-		if name == "" || cluster.Client == nil || cluster.Directory == nil {
+		switch {
+		case name == "" || cluster.Client == nil || cluster.Directory == nil:
 			return nil, fmt.Errorf("gate: cluster %q needs a name, a client and a directory", name)
+		case cluster.Passwords && len(cluster.Deny) == 0:
+			return nil, fmt.Errorf("gate: cluster %q lets people in by password: name the accounts that are for nobody, the gateway's first", name)
 		}
+		g.clusters[name], g.pulses[name] = &cluster, newPulse(cluster.Client)
 		for at, d := range cluster.Doors {
-			if err := d.check(); err != nil {
+			if err := g.addDoor(porterhouse.Entry{Cluster: name, Door: at}, d, known); err != nil {
 				return nil, fmt.Errorf("gate: cluster %q, door %q: %w", name, at, err)
 			}
-			g.doors[porterhouse.Entry{Cluster: name, Door: at}] = door{d, newRules(d.Allow)}
 		}
 	}
 	return g, nil
+}
+
+func (g *Gate) addDoor(at porterhouse.Entry, d Door, known map[string]Rule) error {
+	ready, err := newDoor(d)
+	if err != nil {
+		return err
+	}
+	if ready.counts() && g.windows == nil {
+		return errors.New("there are rules with windows, and no Windows to count in")
+	}
+	g.doors[at] = &ready
+	return sameRules(known, d)
 }
 
 // Query checks q, finds the account of who, records the question and runs it.
 // Close the answer's Body in every case: that ends the record and, before the
 // answer's end, stops the statement.
 //
-// An error is a *porterhouse.Error: Invalid or Refused by the statement check,
-// Denied or Refused by the directory, Limited by the person's queue, Unavailable
-// when the record cannot be written, or what ClickHouse answered.
+// An error is a *porterhouse.Error: Invalid or Refused by the statement check or
+// because of a setting, Denied or Refused by the directory, Limited by a queue or a
+// window, Canceled when a Passage's Data broke off, Unavailable when the record cannot
+// be written, or what ClickHouse answered.
 func (g *Gate) Query(ctx context.Context, who porterhouse.Principal, q porterhouse.Query) (*porterhouse.Answer, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, &porterhouse.Error{Kind: porterhouse.Internal, Public: "no query id could be made", Err: err}
 	}
-	q.ID = id.String()
-	question := audit.Question{ID: q.ID, Who: who, Via: q.Via, SQL: q.SQL, Database: q.Database, Params: q.Params}
-
-	door, open := g.doors[q.Via.Entry]
-	if !open {
-		return nil, g.refuse(question, porterhouse.Errorf(porterhouse.Invalid, "there is no cluster named %q at this door", q.Via.Cluster))
+	a := &asking{gate: g, id: id.String(), who: who, q: q}
+	if err := a.admit(ctx); err != nil {
+		return nil, g.refuse(a.question(), err)
 	}
-	q.Limits = tighten(q.Limits, door.Limits)
-	cluster, account, err := g.admit(ctx, door, who, q)
+	leave, err := g.people.enter(ctx, a.bounds.places...)
 	if err != nil {
-		return nil, g.refuse(question, err)
+		return nil, g.refuse(a.question(), err)
 	}
-	question.Account = account.User.String()
-	q.Comment = comment(who, q)
-
-	leave, err := g.people.enter(ctx, who.Key(), door.Queue)
-	if err != nil {
-		return nil, g.refuse(question, err)
+	if err := a.bounds.tab.begin(a.uploadSize()); err != nil {
+		leave()
+		return nil, g.refuse(a.question(), err)
 	}
-	record, err := g.open(question, leave, cluster.Client)
+	record, err := g.open(a.question(), leave, a.cluster.Client, a.q.ID)
 	if err != nil {
 		leave()
 		return nil, err
 	}
-	answer, err := cluster.Client.Query(ctx, account, q)
-	if err != nil {
-		record.close(audit.Outcome{Duration: time.Since(record.since), Err: err})
-		return nil, err
-	}
-	answer.Body = &recordedBody{ReadCloser: answer.Body, record: record, summary: answer.Summary}
-	return answer, nil
+	return a.run(ctx, record)
 }
 
-// admit is everything that is decided before the question is recorded as asked.
-func (g *Gate) admit(ctx context.Context, door door, who porterhouse.Principal, q porterhouse.Query) (Cluster, porterhouse.Account, error) {
-	cluster := g.clusters[q.Via.Cluster]
-	if err := door.rules.check(q); err != nil {
-		return Cluster{}, porterhouse.Account{}, err
+// run asks ClickHouse.
+func (a *asking) run(ctx context.Context, record *record) (*porterhouse.Answer, error) {
+	answer, err := a.cluster.Client.Query(ctx, a.account, a.q)
+	if err != nil {
+		took := time.Since(record.since)
+		err = a.reason(err, took)
+		record.close(audit.Outcome{Duration: took, Sent: a.uploads.sent.Load(), Err: err})
+		return nil, err
 	}
-	account, err := cluster.Directory.Account(ctx, who, q.Via.Entry)
-	return cluster, account, err
+	answer.Body = &recordedBody{ReadCloser: answer.Body, record: record, asking: a, summary: answer.Summary}
+	return answer, nil
 }
 
 // Account tells which ClickHouse account who acts as at the entry.
@@ -133,25 +159,13 @@ func (g *Gate) Account(ctx context.Context, who porterhouse.Principal, at porter
 	if !ok {
 		return porterhouse.Account{}, porterhouse.Errorf(porterhouse.Invalid, "there is no cluster named %q", at.Cluster)
 	}
-	return cluster.Directory.Account(ctx, who, at)
+	return cluster.account(ctx, &who, at)
 }
 
 // Limits are the widest that an answer can have at the entry.
-func (g *Gate) Limits(at porterhouse.Entry) porterhouse.Limits { return g.doors[at].Limits }
-
-// tighten fills the zero fields of asked from most, and lowers the larger ones to it.
-func tighten(asked, most porterhouse.Limits) porterhouse.Limits {
-	return porterhouse.Limits{
-		Rows:   lower(asked.Rows, most.Rows),
-		Bytes:  lower(asked.Bytes, most.Bytes),
-		Time:   lower(asked.Time, most.Time),
-		Memory: lower(asked.Memory, most.Memory),
+func (g *Gate) Limits(at porterhouse.Entry) porterhouse.Limits {
+	if d, open := g.doors[at]; open {
+		return d.Limits
 	}
-}
-
-func lower[T int64 | time.Duration](asked, most T) T {
-	if asked <= 0 {
-		return most
-	}
-	return min(asked, most)
+	return porterhouse.Limits{}
 }

@@ -2,137 +2,141 @@ package gate
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"sync"
 	"time"
 
 	"porterhouse"
 )
 
-// Queue bounds how many questions one person has at ClickHouse at once.
-type Queue struct {
-	Running int           // questions of one person that run at once
-	Waiting int           // further ones that wait for a place; beyond them: refused
-	Wait    time.Duration // how long one waits before it is refused
-}
-
-func (q Queue) check() error {
-	if q.Running < 1 || q.Waiting < 0 || q.Wait <= 0 {
-		return errors.New("gate: a person's queue needs at least one running question, none or more waiting, and a time to wait")
-	}
-	return nil
-}
-
-// People counts the questions that each person has under way. It lives as long
-// as the process, so that new rules do not forget who is running what. The zero
-// People is ready for use.
+// People counts the questions that are under way, for each person and for each limit
+// that people share. It lives as long as the process, so that new rules do not forget
+// who is running what. The zero People is ready for use.
+//
+// A question takes its places one after the other, its person's first and that of the
+// rule that most people share last; all questions in the same order, so that no two
+// wait for each other. Who waits holds the narrower places meanwhile.
 type People struct {
-	mu     sync.Mutex
-	places map[string]*places // only of people with something under way
+	mu    sync.Mutex
+	lines map[lineKey]*line // only those with something under way
 
 	refused uint64
 }
 
-// places are those of one person: taken ones, and a first-come queue for more.
-type places struct {
-	running int
-	waiting []chan struct{} // closed when its owner has got the place
+// lineKey names a line: a person's own, or that of a rule and whoever shares it.
+type lineKey struct{ rule, subject string }
+
+// place is what a question wants in one line.
+type place struct {
+	key    lineKey
+	queue  Queue
+	person string
+	shared string // who shares the line, in words with a space before them; "": nobody
 }
 
-// enter takes a place for the person, waiting in the queue where it must. The
-// caller gives the place back by calling leave, once.
-func (p *People) enter(ctx context.Context, person string, q Queue) (leave func(), err error) {
-	turn, err := p.line(person, q)
-	if err != nil {
-		return nil, err
+// personal is the place in a person's own queue.
+func personal(person string, q Queue) place {
+	return place{key: lineKey{subject: person}, queue: q, person: person}
+}
+
+// enter takes all the places, waiting where it must. The caller gives them back by
+// calling leave, once. After an error none is taken.
+func (p *People) enter(ctx context.Context, places ...place) (leave func(), err error) {
+	for i, wanted := range places {
+		if err := p.stand(ctx, wanted); err != nil {
+			p.leave(places[:i])
+			return nil, err
+		}
 	}
-	leave = func() { p.leave(person) }
-	if turn == nil {
-		return leave, nil
+	return func() { p.leave(places) }, nil
+}
+
+// stand takes one place.
+func (p *People) stand(ctx context.Context, wanted place) error {
+	t, err := p.queue(wanted)
+	if t == nil {
+		return err
 	}
-	timer := time.NewTimer(q.Wait)
+	timer := time.NewTimer(wanted.queue.Wait)
 	defer timer.Stop()
 	late := false
 	select {
-	case <-turn:
-		return leave, nil
+	case <-t.called:
+		return p.called(wanted, t)
 	case <-ctx.Done():
 		err = &porterhouse.Error{Kind: porterhouse.Canceled, Public: "the question was taken back while it waited for a place", Err: context.Cause(ctx)}
 	case <-timer.C:
-		late, err = true, tooMany(q, "none of them ended within "+q.Wait.String())
+		late, err = true, wanted.tooMany("none of them ended within "+wanted.queue.Wait.String())
 	}
-	if !p.giveUp(person, turn, late) {
-		leave() // the place came in the same moment: pass it on
-	}
-	return nil, err
+	p.giveUp(wanted, t, late)
+	return err
 }
 
-// line takes a place at once (a nil turn) or a place in the queue.
-func (p *People) line(person string, q Queue) (turn chan struct{}, err error) {
+// queue takes a place at once (neither ticket nor error), or a ticket.
+func (p *People) queue(wanted place) (*ticket, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.places == nil {
-		p.places = make(map[string]*places)
+	if p.lines == nil {
+		p.lines = make(map[lineKey]*line)
 	}
-	own := p.places[person]
-	if own == nil {
-		own = &places{}
-		p.places[person] = own
+	l := p.lines[wanted.key]
+	if l == nil {
+		l = &line{}
+		p.lines[wanted.key] = l
 	}
-	switch {
-	case own.running < q.Running:
-		own.running++
-		return nil, nil
-	case len(own.waiting) >= q.Waiting:
+	t, ok := l.enter(wanted.person, wanted.queue)
+	if !ok {
 		p.refused++
-		return nil, tooMany(q, "and as many as may are waiting")
+		return nil, wanted.tooMany("and as many as may are waiting")
 	}
-	turn = make(chan struct{})
-	own.waiting = append(own.waiting, turn)
-	return turn, nil
+	return t, nil
 }
 
-// leave gives the place to whoever waits longest, or frees it.
-func (p *People) leave(person string) {
+// called tells a place from being pushed out.
+func (p *People) called(wanted place, t *ticket) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	own := p.places[person]
-	if len(own.waiting) > 0 {
-		close(own.waiting[0])
-		own.waiting = own.waiting[1:]
-		return
+	if !t.pushed {
+		return nil
 	}
-	if own.running--; own.running == 0 {
-		delete(p.places, person)
-	}
+	p.refused++
+	return wanted.tooMany("and so many wait that the last of yours gave way to somebody who has fewer")
 }
 
-// giveUp leaves the queue: refused when it took too long. It reports false when
-// the place had just been given.
-func (p *People) giveUp(person string, turn chan struct{}, late bool) bool {
+// giveUp leaves a line: refused when it took too long. A place that came in the same
+// moment is passed on.
+func (p *People) giveUp(wanted place, t *ticket, late bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if late {
 		p.refused++
 	}
-	own := p.places[person]
-	i := slices.Index(own.waiting, turn)
-	if i < 0 {
-		return false
+	l := p.lines[wanted.key]
+	if l != nil && !l.remove(t) && !t.pushed {
+		l.leave()
 	}
-	own.waiting = slices.Delete(own.waiting, i, i+1)
-	return true
+	p.forget(wanted.key)
 }
 
-func tooMany(q Queue, detail string) error {
-	return porterhouse.Errorf(porterhouse.Limited,
-		"you have %d questions running, the most one person may have at once, %s; wait for one to end and ask again", q.Running, detail)
+// leave gives places back, the widest first.
+func (p *People) leave(places []place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := len(places) - 1; i >= 0; i-- {
+		p.lines[places[i].key].leave()
+		p.forget(places[i].key)
+	}
+}
+
+// forget lets go of a line where nothing is under way.
+func (p *People) forget(key lineKey) {
+	if l := p.lines[key]; l != nil && l.running == 0 && l.waiting == 0 {
+		delete(p.lines, key)
+	}
 }
 
 // PeopleStats counts questions under way, over all people.
 type PeopleStats struct {
-	People, Running, Waiting int
+	People, Running, Waiting int    // Waiting: in a queue, a person's or a rule's
 	Refused                  uint64 // questions that found no place in time
 }
 
@@ -140,10 +144,15 @@ type PeopleStats struct {
 func (p *People) Stats() PeopleStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := PeopleStats{People: len(p.places), Refused: p.refused}
-	for _, own := range p.places {
-		s.Running += own.running
-		s.Waiting += len(own.waiting)
+	s := PeopleStats{Refused: p.refused}
+	for key, l := range p.lines {
+		s.Waiting += l.waiting
+		if key.rule == "" {
+			s.People++
+			s.Running += l.running
+		} else {
+			s.Running -= l.waiting // who waits here has a place in their own queue
+		}
 	}
 	return s
 }

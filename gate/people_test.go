@@ -23,7 +23,7 @@ func TestQueueIsFirstComeFirstServed(t *testing.T) {
 		order := make(chan int, 2)
 		for i := range 2 {
 			go func() {
-				leave, err := people.enter(context.Background(), "alice", narrow)
+				leave, err := people.enter(context.Background(), personal("alice", narrow))
 				if err != nil {
 					t.Error(err)
 					return
@@ -33,7 +33,7 @@ func TestQueueIsFirstComeFirstServed(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		_, err := people.enter(context.Background(), "alice", narrow)
+		_, err := people.enter(context.Background(), personal("alice", narrow))
 		if kind, _ := porterhouse.Explain(err); kind != porterhouse.Limited {
 			t.Errorf("beyond the queue: %v", err)
 		}
@@ -56,12 +56,12 @@ func TestQueueLetsGo(t *testing.T) {
 		var people People
 		a, b := mustEnter(t, &people, "alice"), mustEnter(t, &people, "alice")
 		since := time.Now()
-		if _, err := people.enter(context.Background(), "alice", narrow); err == nil || time.Since(since) != narrow.Wait {
+		if _, err := people.enter(context.Background(), personal("alice", narrow)); err == nil || time.Since(since) != narrow.Wait {
 			t.Errorf("after %v: %v", time.Since(since), err)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(time.Second, cancel)
-		if _, err := people.enter(ctx, "alice", narrow); !errors.Is(err, context.Canceled) {
+		if _, err := people.enter(ctx, personal("alice", narrow)); !errors.Is(err, context.Canceled) {
 			t.Errorf("given up: %v", err)
 		}
 		a()
@@ -82,7 +82,7 @@ func TestQueueLosesNoPlace(t *testing.T) {
 	for range 16 {
 		work.Go(func() {
 			for range 500 {
-				leave, err := people.enter(context.Background(), "alice", hasty)
+				leave, err := people.enter(context.Background(), personal("alice", hasty))
 				if err != nil {
 					continue
 				}
@@ -108,7 +108,7 @@ func TestQueueLosesNoPlace(t *testing.T) {
 
 func mustEnter(t *testing.T, p *People, person string) (leave func()) {
 	t.Helper()
-	leave, err := p.enter(context.Background(), person, narrow)
+	leave, err := p.enter(context.Background(), personal(person, narrow))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"encoding/json"
 	"io"
 	"sync"
 	"time"
@@ -11,8 +10,8 @@ import (
 	"porterhouse/clickhouse"
 )
 
-// record is the open record of one question and the person's place in the
-// queue: both end together, once.
+// record is the open record of one question and its places in the queues: both end
+// together, once.
 type record struct {
 	entry *audit.Entry
 	leave func()
@@ -21,13 +20,14 @@ type record struct {
 	once  sync.Once
 }
 
-// open writes the opening line. Without it nothing is asked.
-func (g *Gate) open(q audit.Question, leave func(), client *clickhouse.Client) (*record, error) {
+// open writes the opening line. Without it nothing is asked. queryID is what ClickHouse
+// knows the statement by.
+func (g *Gate) open(q audit.Question, leave func(), client *clickhouse.Client, queryID string) (*record, error) {
 	entry, err := g.audit.Begin(q)
 	if err != nil {
 		return nil, err
 	}
-	gone := func() <-chan struct{} { return client.Gone(q.ID) }
+	gone := func() <-chan struct{} { return client.Gone(queryID) }
 	return &record{entry: entry, leave: leave, gone: gone, since: time.Now()}, nil
 }
 
@@ -59,55 +59,80 @@ func (g *Gate) Unauthenticated(door, remote string, err error) {
 	g.audit.Unauthenticated(audit.Attempt{Door: door, Remote: remote, Err: err})
 }
 
-// recordedBody closes the record with the answer.
+// recordedBody charges what passes, and closes the record with the answer.
 type recordedBody struct {
 	io.ReadCloser
 	record  *record
+	asking  *asking
 	summary func() porterhouse.Summary
-	failed  error
+
+	mu     sync.Mutex // Close may come while somebody reads
+	failed error      // what ended the answer early, as Read told it
+	cut    bool       // by a window that is used up
 }
 
-// Read remembers an error of ClickHouse in the middle of the answer.
+// Read implements io.Reader. It remembers an error in the middle of the answer.
 func (b *recordedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
-		b.failed = err
+	if used := b.asking.bounds.tab.charge(n); used != nil {
+		return 0, b.fail(used, true)
 	}
-	return n, err
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	return n, b.fail(b.reason(err), false)
+}
+
+// reason says whose limit ended the answer, if one did.
+func (b *recordedBody) reason(err error) error {
+	if b.summary().Cut == porterhouse.CutBytes {
+		return b.asking.bounds.explainCut(err)
+	}
+	return b.asking.reason(err, time.Since(b.record.since))
+}
+
+// fail keeps the first reason, and returns it.
+func (b *recordedBody) fail(err error, cut bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed == nil {
+		b.failed, b.cut = err, cut
+	}
+	return b.failed
 }
 
 // Close implements io.Closer.
 func (b *recordedBody) Close() error {
 	err := b.ReadCloser.Close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	s := b.summary()
-	b.record.close(audit.Outcome{Rows: s.Rows, Bytes: s.Bytes, Cut: s.Cut, Duration: s.Duration, Err: b.failed})
+	o := audit.Outcome{
+		Rows: s.Rows, Bytes: s.Bytes, Written: s.Written, Sent: b.asking.uploads.sent.Load(),
+		Cut: s.Cut, Duration: s.Duration, Err: b.failed,
+	}
+	switch {
+	case b.cut:
+		o.Cut = porterhouse.CutBytes
+	case s.Exception != nil:
+		o.Err = reported(s.Exception)
+	}
+	b.record.close(o)
 	return err
 }
 
-// maxComment is the longest log_comment we send, in bytes; ClickHouse keeps it
-// with every line of its query log.
-const maxComment = 1 << 10
-
-// comment is the log_comment that joins ClickHouse's query log to the audit
-// record: JSON with the record's id and who asked, through what.
-func comment(who porterhouse.Principal, q porterhouse.Query) string {
-	c := struct {
-		Record  string `json:"rid"`
-		Subject string `json:"sub,omitempty"`
-		User    string `json:"user,omitempty"`
-		Client  string `json:"client,omitempty"`
-		Door    string `json:"door,omitempty"`
-		Tool    string `json:"tool,omitempty"`
-		Call    string `json:"call,omitempty"`
-	}{q.ID, who.Subject, who.User, who.Client, q.Via.Door, q.Via.Tool, q.Via.Call}
-	// Long names give way, the record's id never does.
-	for _, give := range []*string{nil, &c.Client, &c.Subject, &c.User, &c.Tool, &c.Call} {
-		if give != nil {
-			*give = ""
-		}
-		if text, err := json.Marshal(c); err == nil && len(text) <= maxComment {
-			return string(text)
-		}
+// reported is what ClickHouse itself reported in an answer that passes as it is.
+func reported(e *porterhouse.Exception) error {
+	kind := porterhouse.Failed
+	switch e.Code {
+	case codeAccessDenied, codeReadOnly, codeUnknownUser, codeAuthentication:
+		kind = porterhouse.Denied
+	case codeTimeout:
+		kind = porterhouse.Timeout
+	case codeQuotaExceeded, codeTooManyQueries, codeTooManyBytes:
+		kind = porterhouse.Limited
+	case codeCanceled:
+		kind = porterhouse.Canceled
 	}
-	return `{"rid":"` + q.ID + `"}`
+	return &porterhouse.Error{Kind: kind, Public: e.Error(), Err: e}
 }

@@ -1,0 +1,117 @@
+package gate
+
+import (
+	"strings"
+
+	"porterhouse"
+	"porterhouse/statement"
+)
+
+// Pass is what a door lets pass because somebody else decides on it. The zero Pass is
+// for reads whose answer has a row format.
+type Pass struct {
+	Writes   bool           // statements that do more than read: ClickHouse's grants decide. Who gave no more than reading (Principal.ReadOnly) reads
+	Sources  bool           // functions and tables that reach outside the cluster: its grants decide
+	Format   bool           // FORMAT: the client reads the answer
+	Settings statement.Risk // up to which risk settings may be set
+}
+
+// Allow names what the operator lets pass although the statement check would
+// refuse it. Names are compared without regard to case.
+type Allow struct {
+	Settings       []string
+	Functions      []string
+	TableFunctions []string
+}
+
+// judge decides on statements and settings at one door: one judgement for what stands
+// in the text and what stands beside it.
+type judge struct {
+	pass    Pass
+	allowed map[statement.Kind]map[string]bool
+}
+
+func newJudge(p Pass, a Allow) judge {
+	set := func(names []string) map[string]bool {
+		s := make(map[string]bool, len(names))
+		for _, name := range names {
+			s[strings.ToLower(name)] = true
+		}
+		return s
+	}
+	return judge{p, map[statement.Kind]map[string]bool{
+		statement.Setting:       set(a.Settings),
+		statement.Function:      set(a.Functions),
+		statement.TableFunction: set(a.TableFunctions),
+	}}
+}
+
+// text refuses a statement that may not pass. The first hazard in it is the one that is
+// told. Where nothing but reading passes, readOnly says why.
+func (j judge) text(report statement.Report, reads bool, readOnly string) error {
+	for _, h := range report.Hazards {
+		switch {
+		case j.passes(h, !reads):
+		case h.Kind == statement.Write:
+			return &porterhouse.Error{Kind: porterhouse.Refused, Public: h.Reason + readOnly, At: h.At, Code: codeReadOnly}
+		default:
+			return &porterhouse.Error{Kind: kindOf(h.Kind), Public: h.Reason, At: h.At, Code: codeOf(h.Kind)}
+		}
+	}
+	if !report.Read && reads {
+		// Every statement that is not a read has a hazard that says so; this is the
+		// second lock on the same door.
+		return &porterhouse.Error{Kind: porterhouse.Refused, Code: codeReadOnly,
+			Public: "this statement (" + report.Verb + ") is not known to only read" + readOnly}
+	}
+	return nil
+}
+
+// passes reports whether a hazard is somebody else's to judge, or the operator lets it
+// pass by name.
+func (j judge) passes(h statement.Hazard, writes bool) bool {
+	switch h.Kind {
+	case statement.Write:
+		return writes
+	case statement.FormatClause:
+		return j.pass.Format
+	case statement.Setting:
+		return j.isAllowed(h.Kind, h.Name) || j.pass.Settings > statement.Harmless && statement.RiskOf(h.Name) <= j.pass.Settings // a harmless one is no hazard
+	case statement.Function, statement.TableFunction:
+		return j.pass.Sources || j.isAllowed(h.Kind, h.Name)
+	}
+	return false
+}
+
+// setting reports whether a setting may be set.
+func (j judge) setting(name string) bool {
+	return j.isAllowed(statement.Setting, name) || statement.RiskOf(name) <= j.pass.Settings
+}
+
+// isAllowed reports whether the operator lets something pass by name.
+func (j judge) isAllowed(k statement.Kind, name string) bool {
+	return j.allowed[k][strings.ToLower(name)]
+}
+
+// settings refuses settings beside the statement that may not be set there.
+func (j judge) settings(all []porterhouse.Setting) error {
+	for _, s := range all {
+		switch {
+		case !isSettingName(s.Name):
+			return &porterhouse.Error{Kind: porterhouse.Invalid, Code: codeUnknownSetting, Public: quoted(s.Name) + " is not the name of a setting"}
+		case !j.setting(s.Name):
+			return &porterhouse.Error{Kind: porterhouse.Refused, Code: codeSettingConstraint,
+				Public: "the setting " + s.Name + " may not be set here: leave it out of the request, or ask the operator to allow it"}
+		}
+	}
+	return nil
+}
+
+// kindOf tells a text that cannot be understood from one that is not allowed.
+func kindOf(k statement.Kind) porterhouse.Kind {
+	switch k {
+	case statement.Unsure, statement.Empty, statement.FormatClause:
+		return porterhouse.Invalid
+	}
+	return porterhouse.Refused
+}

@@ -6,17 +6,17 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"porterhouse"
 	"porterhouse/encoding"
 )
 
-// addBody adds to q what the body of r holds, decoded, and returns the body.
-func addBody(q *porterhouse.Query, r *http.Request, p *parameters) (*arrival, error) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
-		return nil, nil
-	}
-	from := &arrival{source: r.Body}
+// addBody adds to q what the body of r holds, decoded, and returns the body. control is
+// the connection it comes on.
+func addBody(q *porterhouse.Query, r *http.Request, p *parameters, control *http.ResponseController) (*arrival, error) {
+	from := &arrival{source: r.Body, control: control}
+	q.Passage.Stop = from.stop
 	coding := r.Header.Get("Content-Encoding")
 	if !encoding.Known(coding) {
 		return from, refuse(codeNotImplemented, "Unknown compression method '%.100s'. Only 'auto', 'none', 'gzip', 'deflate', 'br', 'zstd', 'lz4' are supported as compression methods", coding)
@@ -44,27 +44,59 @@ func addBody(q *porterhouse.Query, r *http.Request, p *parameters) (*arrival, er
 	return from, nil
 }
 
-// arrival is a request's body as it arrives. One reads it, others may ask how far it is.
+// arrival is a request's body as it arrives. One reads it; others may ask how far it is,
+// and stop it.
 type arrival struct {
-	source io.Reader
-	ended  atomic.Bool // all of it has come
-	err    error       // why not
+	source  io.Reader
+	control *http.ResponseController
+	reading atomic.Bool
+	stopped atomic.Bool
+	ended   atomic.Bool // all of it has come
+	err     error       // why not; for the reader
 }
+
+// errStopped is why a body that nobody needs ends early.
+var errStopped = errors.New("nobody needs more of the request's body")
 
 // Read implements io.Reader.
 func (a *arrival) Read(p []byte) (int, error) {
+	a.reading.Store(true)
+	defer a.reading.Store(false)
+	if a.stopped.Load() {
+		a.err = errStopped
+		return 0, a.err
+	}
 	n, err := a.source.Read(p)
 	switch {
 	case err == io.EOF:
 		a.ended.Store(true)
+		return n, err
+	case err == nil:
+		return n, nil
+	case a.stopped.Load():
+		err = errStopped
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = &porterhouse.Error{Kind: porterhouse.Timeout, Public: "nothing more of the request's body came for too long", Err: err}
-		a.err = err
-	case err != nil:
-		a.err = err
 	}
+	a.err = err
 	return n, err
 }
+
+// stop ends a Read that waits for the client, and all that follow. Whoever serves the
+// connection may give each Read a new deadline, and just do so; so it is taken away
+// until the Read has seen it.
+func (a *arrival) stop() {
+	a.stopped.Store(true)
+	for a.reading.Load() {
+		if a.control.SetReadDeadline(longAgo) != nil {
+			return // the connection is gone, and the Read with it
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
 
 // whole reports whether nothing more of the body comes; a request without one has none.
 func (a *arrival) whole() bool { return a == nil || a.ended.Load() }

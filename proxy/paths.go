@@ -29,8 +29,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		switch {
-		case path == "/" && !hasQuery, path == "/ping" && !hasQuery, strings.HasPrefix(path, "/replicas_status"):
-			s.serveHealth(w, r, path)
+		case path == "/" && !hasQuery:
+			writeText(w, http.StatusOK, htmlText, okText)
+		case path == "/ping" && !hasQuery:
+			s.serveHealth(w, r, &s.ping)
+		case strings.HasPrefix(path, "/replicas_status"):
+			s.serveHealth(w, r, &s.replicas)
 		case atRoot:
 			s.serveQuery(w, r)
 		default:
@@ -50,28 +54,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveHealth answers whoever wants to know whether we, and ClickHouse, are there.
-func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, path string) {
-	if path != "/" && s.config.Ping != nil {
-		if err := s.config.Ping(r.Context()); err != nil {
-			s.config.Log.WarnContext(r.Context(), "ClickHouse does not answer", "request", requestID(r), "cause", err)
-			setField(w.Header(), "Content-Type", plainText)
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = io.WriteString(w, "ClickHouse does not answer.\n") // or nobody reads it
-			return
-		}
-	}
-	setField(w.Header(), "Content-Type", "text/html; charset=UTF-8")
-	_, _ = io.WriteString(w, okText) // or nobody reads it
-}
-
 // serveNowhere answers as ClickHouse does, but leaves out the URL's query string: there
 // may be a token in it.
 func (s *Server) serveNowhere(w http.ResponseWriter, path string) {
 	s.count.refused.Add(1)
-	setField(w.Header(), "Content-Type", plainText)
-	w.WriteHeader(http.StatusNotFound)
-	_, _ = io.WriteString(w, strings.Replace(nowhere, "%s", path, 1)) // or nobody reads it
+	writeText(w, http.StatusNotFound, plainText, strings.Replace(nowhere, "%s", path, 1))
 }
 
 // serveOptions answers a browser's question whether a page may call, and otherwise as
@@ -85,7 +72,17 @@ func (s *Server) serveOptions(w http.ResponseWriter, r *http.Request, atRoot boo
 	w.WriteHeader(http.StatusNoContent)
 }
 
-const plainText = "text/plain; charset=UTF-8"
+// The types of texts: ClickHouse calls its "Ok." a page.
+const (
+	plainText = "text/plain; charset=UTF-8"
+	htmlText  = "text/html; charset=UTF-8"
+)
+
+func writeText(w http.ResponseWriter, status int, contentType, text string) {
+	setField(w.Header(), "Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text) // or nobody reads it
+}
 
 // setField sets a field in exactly this spelling: ClickHouse's own, and not Go's.
 func setField(h http.Header, name, value string) { h[name] = []string{value} }

@@ -44,9 +44,11 @@ type Config struct {
 	// Login proves that somebody knows the password of a ClickHouse user. remote is
 	// whoever tries. Nil: passwords are refused.
 	Login func(ctx context.Context, user porterhouse.UserName, password porterhouse.Secret, remote string) (porterhouse.Principal, error)
-	// Ping tells whether ClickHouse answers, for /ping and /replicas_status, which ask
-	// for nobody. It must be cheap, because anybody may ask. Nil: it always does.
-	Ping func(ctx context.Context) error
+	// Ping tells whether ClickHouse answers, and ReplicasStatus what it says at
+	// /replicas_status: anybody may ask that, and so ClickHouse is asked once a second at
+	// most. Nil: it is never asked, and well.
+	Ping           func(ctx context.Context) error
+	ReplicasStatus func(ctx context.Context) (status int, text string, err error)
 	// ReadOnly refuses every statement that is not known to only read.
 	ReadOnly bool
 	// AllowURLCredentials accepts a token in the URL (?user=&password=), which logs keep.
@@ -67,6 +69,8 @@ type Server struct {
 	challenge string // WWW-Authenticate
 	web       web
 	strangers strangers
+	ping      health
+	replicas  health
 	buffers   sync.Pool // of *[]byte, bufferSize each
 
 	count struct{ requests, refused, broken atomic.Uint64 }
@@ -100,6 +104,7 @@ func New(c Config) (*Server, error) {
 	if c.ResourceMetadata != "" {
 		s.challenge = fmt.Sprintf("Bearer resource_metadata=%q", c.ResourceMetadata)
 	}
+	s.ping.ask, s.replicas.ask = pingOf(c), c.ReplicasStatus
 	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
 	return s, nil
 }

@@ -69,13 +69,7 @@ func (x *exchange) ask(ctx context.Context, cancel context.CancelFunc) (*porterh
 	if x.query, err = x.newQuery(x.r, p); err != nil {
 		return nil, err
 	}
-	if x.r.ContentLength != 0 && x.r.ProtoMajor == 1 {
-		// ClickHouse may answer before it has read everything, and so may we.
-		if err := http.NewResponseController(x.w).EnableFullDuplex(); err != nil {
-			return nil, err
-		}
-	}
-	if x.body, err = addBody(&x.query, x.r, p); err != nil {
+	if err := x.addBody(p); err != nil {
 		return nil, err
 	}
 	if p.set("send_progress_in_http_headers") {
@@ -83,6 +77,22 @@ func (x *exchange) ask(ctx context.Context, cancel context.CancelFunc) (*porterh
 		x.query.Passage.Progress = x.progress.tell
 	}
 	return x.config.Gate.Query(ctx, x.who, x.query)
+}
+
+// addBody adds the request's body to the query.
+func (x *exchange) addBody(p *parameters) (err error) {
+	if x.r.Body == nil || x.r.Body == http.NoBody || x.r.ContentLength == 0 {
+		return nil
+	}
+	control := http.NewResponseController(x.w)
+	if x.r.ProtoMajor == 1 {
+		// ClickHouse may answer before it has read everything, and so may we.
+		if err := control.EnableFullDuplex(); err != nil {
+			return err
+		}
+	}
+	x.body, err = addBody(&x.query, x.r, p, control)
+	return err
 }
 
 // answer writes the answer, as it comes.

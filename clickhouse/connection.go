@@ -27,7 +27,7 @@ func newConnection(conn net.Conn) *connection {
 // sendPiece is how much of a body is sent at once, in bytes.
 const sendPiece = 64 << 10
 
-// send writes a request, in one piece if it is short: a header that comes alone
+// send writes the beginning of a request, in one piece if it is short: a header that comes alone
 // wakes the server for nothing. written says whether a byte of it may have left.
 func (c *connection) send(head []byte, body string) (written bool, err error) {
 	for piece := head; ; piece = piece[:0] {

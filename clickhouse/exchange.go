@@ -42,7 +42,7 @@ func (e *exchange) run(o *outgoing, login string, sent *atomic.Bool) (r *respons
 	c := e.connection
 	begin, boundary := o.framed(login)
 	sent.Store(true)
-	written, writeErr := c.send(begin, o.body)
+	written, writeErr := c.send(begin, o.text())
 	if !written {
 		sent.Store(false)
 		return nil, false, writeErr

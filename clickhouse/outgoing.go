@@ -35,17 +35,13 @@ type outgoing struct {
 	progress func(line string)
 }
 
-// boundaryLength is that of the boundary between tables: 128 bits and more, which no
-// data holds by chance and nobody can guess.
-const boundaryLength = 26
-
-// framed returns what is sent before data or tables: the whole head and the body.
-// login is what login made; boundary is what stands between the tables.
+// framed returns the whole head, which is sent before the body. login is what login
+// made; boundary is what stands between the tables.
 func (o *outgoing) framed(login string) (begin []byte, boundary string) {
 	begin = append(make([]byte, 0, len(o.head)+len(login)+min(len(o.body), sendPiece)+256), o.head...)
 	begin = append(begin, login...)
 	if o.tables != nil {
-		boundary = rand.Text()
+		boundary = rand.Text() // which no data holds by chance, and nobody can guess
 		begin = append(begin, "Content-Type: multipart/form-data; boundary="...)
 		begin = append(begin, boundary...)
 	} else {
@@ -57,6 +53,14 @@ func (o *outgoing) framed(login string) (begin []byte, boundary string) {
 	begin = append(begin, "\r\nContent-Length: "...)
 	begin = strconv.AppendInt(begin, int64(len(o.body))+max(0, o.size), 10)
 	return append(begin, "\r\n\r\n"...), boundary
+}
+
+// text returns body as it travels.
+func (o *outgoing) text() string {
+	if o.body == "" || !o.chunked() {
+		return o.body
+	}
+	return strconv.FormatInt(int64(len(o.body)), 16) + "\r\n" + o.body + "\r\n"
 }
 
 // chunked reports whether the body travels in chunks, because nobody knows how long it is.

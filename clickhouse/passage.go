@@ -193,31 +193,29 @@ func (b *rawBody) exception() exceptionText {
 	case b.refuses() && !b.tail.whole():
 		return ""
 	case b.refuses():
-		text = decoded(coding, text)
-		if _, ok := parseException(string(text)); ok {
-			return exceptionText(text)
-		}
-		return ""
+		return decodedException(coding, text)
 	case coding != "":
 		return ""
 	}
 	return trailingException(text, b.response.field(headerExceptionTag))
 }
 
-// decoded returns what text is when it is decoded, as far as it can be.
-func decoded(coding string, text []byte) []byte {
-	if coding == "" {
-		return bytes.Clone(text)
-	}
-	r, err := encoding.Decode(coding, bytes.NewReader(text))
+// decodedException returns the exception that body is when it is decoded: from coding,
+// and then maybe from ClickHouse's own blocks, which no field announces.
+func decodedException(coding string, body []byte) exceptionText {
+	plain, err := encoding.Decode(coding, bytes.NewReader(body))
 	if err != nil {
-		return nil
+		return ""
 	}
-	plain, err := io.ReadAll(io.LimitReader(r, maxException))
-	if err != nil {
-		return nil
+	text, err := io.ReadAll(io.LimitReader(plain, maxException))
+	if _, ok := parseException(string(text)); ok && err == nil {
+		return exceptionText(text)
 	}
-	return plain
+	text, err = io.ReadAll(io.LimitReader(encoding.Blocks(bytes.NewReader(text)), maxException))
+	if _, ok := parseException(string(text)); ok && err == nil {
+		return exceptionText(text)
+	}
+	return ""
 }
 
 // tail keeps the last bytes of a body.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,9 +23,9 @@ type upload struct {
 	what       *outgoing
 	piece      *piece // nil while nothing is read
 
-	begun  bool
+	begun  atomic.Bool                       // there is a goroutine
 	ending atomic.Bool                       // the end is sent, or is just about to be
-	halted sync.Once                         // nobody needs more
+	halted atomic.Bool                       // nobody needs more
 	sent   atomic.Int64                      // bytes of data
 	broken atomic.Pointer[porterhouse.Error] // what was wrong with the data
 	whole  bool                              // everything was written; valid once done
@@ -63,7 +62,7 @@ func (p *piece) chunk(n int) []byte {
 
 // begin starts the upload. boundary is what stands between tables.
 func (u *upload) begin(boundary string) {
-	u.begun = true
+	u.begun.Store(true)
 	go u.run(boundary)
 }
 
@@ -73,7 +72,7 @@ func (u *upload) run(boundary string) {
 	defer func() { u.pool.pieces.Put(u.piece); u.piece = nil }()
 	err := u.send(boundary)
 	u.whole = err == nil
-	if broken, ok := errors.AsType[*dataError](err); ok {
+	if broken, ok := errors.AsType[*dataError](err); ok && !u.halted.Load() {
 		u.broken.Store(broken.explain())
 		u.connection.cut() // before its end, so that the server sees a broken request
 	}
@@ -163,6 +162,9 @@ type dataError struct{ err error }
 // Error implements error.
 func (e *dataError) Error() string { return "the data of the statement: " + e.err.Error() }
 
+// Unwrap returns what the reader said.
+func (e *dataError) Unwrap() error { return e.err }
+
 // explain makes the caller's error of it: that of the reader, when it has one for the
 // caller.
 func (e *dataError) explain() *porterhouse.Error {
@@ -210,14 +212,14 @@ func (u *upload) settle() bool {
 
 // halt says that nobody needs more of the data.
 func (u *upload) halt() {
-	if u != nil && u.what.stop != nil {
-		u.halted.Do(u.what.stop)
+	if u != nil && u.begun.Load() && !u.halted.Swap(true) && u.what.stop != nil {
+		u.what.stop()
 	}
 }
 
 // wait returns when nothing is read any more.
 func (u *upload) wait() {
-	if u != nil && u.begun {
+	if u != nil && u.begun.Load() {
 		<-u.done
 	}
 }

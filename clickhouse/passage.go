@@ -190,9 +190,7 @@ func (b *rawBody) exception() exceptionText {
 	text := b.tail.bytes()
 	coding := b.response.field("Content-Encoding")
 	switch {
-	case b.refuses() && !b.tail.whole():
-		return ""
-	case b.refuses():
+	case b.refuses() && b.tail.whole():
 		return decodedException(coding, text)
 	case coding != "":
 		return ""

@@ -46,7 +46,7 @@ const (
 // its end first.
 func (n *nativeCall) inline() (*inlineData, error) {
 	p := n.Passage
-	room := maxStatement - int64(len(n.SQL))
+	room := maxStatement - int64(len(n.SQL)+len("\n"))
 	switch {
 	case p.Data == nil:
 		return &inlineData{}, nil

@@ -192,11 +192,15 @@ const (
 // Whose time was up or who went away decides, for then a connection only says that it
 // is closed.
 func (n *nativeCall) fail(err error) error {
-	if told, ok := errors.AsType[*porterhouse.Error](err); ok && n.ctx.Err() == nil {
+	broken, noData := errors.AsType[*dataError](err)
+	cause := err
+	if noData {
+		cause = broken.err
+	}
+	if told, ok := errors.AsType[*porterhouse.Error](cause); ok && n.ctx.Err() == nil {
 		return told
 	}
 	e := &porterhouse.Error{Kind: porterhouse.Unavailable, Err: err}
-	_, noData := errors.AsType[*dataError](err)
 	late := errors.Is(n.ctx.Err(), context.DeadlineExceeded)
 	switch {
 	case n.caller.Err() != nil:

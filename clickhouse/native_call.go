@@ -147,12 +147,16 @@ func (n *nativeCall) elsewhere(data *inlineData) error {
 	case now[0] == n.Database:
 		return n.send(data)
 	}
+	// Where a session begins it need not have the right to go to.
+	if err := n.conn.use(n.ctx, now[0]); n.conn.sound && err != nil {
+		return porterhouse.Errorf(porterhouse.Refused, "the session is in the database %s and could not come back to it from another: %v; name the database when the session begins, or in the statement", now[0], err)
+	}
 	if err := n.conn.use(n.ctx, n.Database); err != nil {
 		return err
 	}
 	err = n.send(data)
 	if n.conn.sound {
-		// If there is no way back, the session is not what its client believes.
+		// If there is no way back all the same, the session is not what its client believes.
 		n.conn.sound = n.conn.use(n.ctx, now[0]) == nil
 	}
 	return err
@@ -170,6 +174,9 @@ func (n *nativeCall) send(data *inlineData) error {
 		params:   n.Params,
 		quotaKey: n.Passage.QuotaKey,
 		progress: n.note,
+	}
+	if q.data != nil {
+		q.sql += "\n" // between the two, and no part of either
 	}
 	n.sent = true
 	err := n.conn.ask(n.ctx, q)
@@ -190,12 +197,16 @@ func (n *nativeCall) settings() []porterhouse.Setting {
 	if n.Passage.ReadOnly {
 		ours = append(ours, porterhouse.Setting{Name: "readonly", Value: "2"}) // as ClickHouse has it for GET
 	}
-	if withinServer[n.Class.Verb] {
-		return append(ours, n.Passage.Settings...)
+	if !withinServer[n.Class.Verb] {
+		// ON CLUSTER answers with rows, unless it is told not to.
+		ours = append(ours, porterhouse.Setting{Name: "distributed_ddl_output_mode", Value: "none"})
 	}
-	// ON CLUSTER answers with rows, unless it is told not to.
-	ours = append(ours, porterhouse.Setting{Name: "distributed_ddl_output_mode", Value: "none"})
-	return append(ours, n.Passage.Settings...)
+	ours = append(ours, n.Passage.Settings...)
+	if n.Class.Data {
+		// Where the data begins must be where the gate has found it to: statement.ReadHead.
+		ours = append(ours, porterhouse.Setting{Name: "allow_settings_after_format_in_insert", Value: "0"})
+	}
+	return ours
 }
 
 // withinServer are the verbs that never go to other servers ON CLUSTER.

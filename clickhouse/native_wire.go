@@ -15,15 +15,19 @@ type wireReader struct {
 	err error
 }
 
-// fail keeps err, if it is the first one. A packet that ends too early is broken.
+// fail keeps err, if it is the first one.
 func (r *wireReader) fail(err error) {
-	if r.err != nil {
-		return
+	if r.err == nil {
+		r.err = err
 	}
+}
+
+// broken says that what could not be read to its end.
+func (r *wireReader) broken(what string, err error) {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	r.err = err
+	r.fail(fmt.Errorf("%s: %w", what, err))
 }
 
 // number reads a number of variable length, seven bits in a byte, at most atMost.
@@ -34,7 +38,7 @@ func (r *wireReader) number(what string, atMost uint64) uint64 {
 	n, err := binary.ReadUvarint(r.in)
 	switch {
 	case err != nil:
-		r.fail(fmt.Errorf("%s: %w", what, err))
+		r.broken(what, err)
 	case n > atMost:
 		r.fail(fmt.Errorf("%s is %d, more than the %d that there may be", what, n, atMost))
 	default:
@@ -51,7 +55,7 @@ func (r *wireReader) text(what string, atMost uint64) string {
 	}
 	b := make([]byte, size)
 	if _, err := io.ReadFull(r.in, b); err != nil {
-		r.fail(fmt.Errorf("%s: %w", what, err))
+		r.broken(what, err)
 		return ""
 	}
 	return string(b)
@@ -64,7 +68,7 @@ func (r *wireReader) byte() byte {
 	}
 	b, err := r.in.ReadByte()
 	if err != nil {
-		r.fail(err)
+		r.broken("a byte", err)
 	}
 	return b
 }
@@ -76,7 +80,7 @@ func (r *wireReader) int32() int32 {
 		return 0
 	}
 	if _, err := io.ReadFull(r.in, b[:]); err != nil {
-		r.fail(err)
+		r.broken("a number of four bytes", err)
 		return 0
 	}
 	return int32(binary.LittleEndian.Uint32(b[:]))
@@ -87,7 +91,7 @@ func (r *wireReader) skip(n uint64) {
 	for r.err == nil && n > 0 {
 		step := min(n, maxNativeText)
 		if _, err := r.in.Discard(int(step)); err != nil {
-			r.fail(err)
+			r.broken("values", err)
 		}
 		n -= step
 	}

@@ -1,6 +1,8 @@
 package clickhouse
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 
 	"porterhouse"
@@ -35,3 +37,15 @@ var ErrorNames = errorNames
 
 // StatusOf is statusOf.
 func StatusOf(code int32) int { return statusOf(code) }
+
+// Spooled is how many bytes are in files.
+func (l Lane) Spooled() int64 { return l.spool.used.Load() }
+
+// ReadPackets reads all that a server sent, as the answer to a statement.
+func ReadPackets(sent []byte) error {
+	r := wireReader{in: bufio.NewReader(bytes.NewReader(sent))}
+	for r.err == nil {
+		r.packet(nil)
+	}
+	return r.err
+}

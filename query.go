@@ -42,10 +42,11 @@ type Limits struct {
 
 // Class is what a statement does, as far as it decides the way to run it.
 type Class struct {
-	Verb  string // in upper case: INSERT for WITH … INSERT
-	Read  bool   // it only reads, whatever the account may do
-	State bool   // it changes the session: SET, USE, a temporary table, SET ROLE
-	Data  bool   // an INSERT whose data follows it
+	Verb   string // in upper case: INSERT for WITH … INSERT
+	Read   bool   // it only reads, whatever the account may do
+	State  bool   // it changes the session: SET, USE, a temporary table, SET ROLE
+	Data   bool   // an INSERT whose data follows it
+	Silent bool   // it does more than read, and answers without rows: no format is needed
 }
 
 // Format names a ClickHouse output format.

@@ -4,7 +4,7 @@ import "strings"
 
 // call checks the function that word i names, before the bracket of its arguments.
 func (c *checker) call(i int) {
-	if c.at(i-1).kind == Dot { // no function has a dot in its name: this is a parameterized view, or an error
+	if c.at(i-1).kind == Dot || c.declares(i) { // no function has a dot in its name: this is a parameterized view, or an error
 		return
 	}
 	name, ok := c.plain(i)
@@ -14,6 +14,7 @@ func (c *checker) call(i int) {
 	}
 	place, table := tableFunctions.find(name), c.tablePosition(i)
 	switch {
+	case table && name == "input" && c.verb.kind == Write && c.verb.verbIs("insert"): // reads the data that is sent along
 	case table && place == inside:
 	case !table && (place != outside || outward(name) != ""):
 		c.function(i)

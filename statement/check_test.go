@@ -70,7 +70,7 @@ func TestCheck(t *testing.T) {
 		{"EXPLAIN INSERT INTO t SELECT 1", "INSERT", false, "write"},
 		{"SELECT * FROM (EXPLAIN AST DROP TABLE t)", "SELECT", false, "write"},
 		{"FROM t INSERT INTO t SELECT *", "SELECT", false, "write"},
-		{"SET readonly = 0", "SET", false, "write"},
+		{"SET readonly = 0", "SET", false, "write setting:readonly"},
 		{"CHECK TABLE t", "CHECK", false, "write"},
 		{"1 + 1", "", false, "unsure"},
 

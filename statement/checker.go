@@ -3,6 +3,7 @@ package statement
 // checker goes once through the words of one statement.
 type checker struct {
 	position
+	verb  verb // of the statement
 	found *findings
 }
 
@@ -38,14 +39,17 @@ func checkStatement(sql string, words []word, found *findings) {
 		found.note(Multiple, words[0], "", "a second statement begins here: send one statement at a time")
 	}
 	var frames [16]frame // more are rarely needed
-	c := checker{position{sentence{sql, words}, brackets{frames: frames[:]}}, found}
-	v := c.verb(0)
+	c := checker{position: position{sentence{sql, words}, brackets{frames: frames[:]}}, found: found}
+	v := c.findVerb(0)
+	c.verb = v
 	if found.Read { // of several statements the first that is not a read decides
 		found.Verb = v.name
 	}
 	c.scan()
 	if !v.read {
 		c.refuse(v.kind, v.at, v.reason)
+		c.classify(v)
+		c.written(v)
 	}
 }
 
@@ -54,7 +58,10 @@ func (c *checker) refuse(kind Kind, i int, reason string) { c.found.refuse(kind,
 
 // scan looks for hazards in every word of the statement, at every depth.
 func (c *checker) scan() {
-	c.push(frame{opened: -1, query: true})
+	c.push(frame{opened: -1, query: true, settings: c.sets()})
+	if c.top().settings {
+		c.setting(1)
+	}
 	for i := range c.words {
 		w := &c.words[i]
 		if w.kind == BareWord { // most are

@@ -47,7 +47,7 @@ func (c *checker) keyword(i int) {
 			c.explain(i)
 		}
 	case kSettings:
-		if c.settingsClause(i) {
+		if c.settingsClause(i) && !c.namesProfile(i) {
 			f.settings = true
 			c.setting(i + 1)
 		}

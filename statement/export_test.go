@@ -13,3 +13,17 @@ func PlacedTableFunction(lower string) (placed, in bool) {
 
 // HarmlessSettings are the settings that a statement may set.
 func HarmlessSettings() map[string]bool { return harmlessSettings }
+
+// RiskySettings are the settings that have a risk by name.
+func RiskySettings() map[string]Risk { return riskySettings }
+
+// SettingFamilies are the beginnings of the names of settings that are of one risk.
+func SettingFamilies() (prefixes []string) {
+	for _, f := range settingFamilies {
+		prefixes = append(prefixes, f.prefix)
+	}
+	return prefixes
+}
+
+// EngineInside reports whether a table engine is known to stay inside.
+func EngineInside(name string) bool { return engineInside(name) }

@@ -1,7 +1,5 @@
 package statement
 
-import "strings"
-
 // harmlessSettings may be set in a statement: they change what a query means, or
 // choose among ways to the same answer, but neither how much it may use, nor
 // what it may reach, nor what is written down about it. Names are case-sensitive,
@@ -93,6 +91,6 @@ func (c *checker) setting(i int) {
 	if harmlessSettings[name] && c.at(i+1).kind != Dot {
 		return
 	}
-	c.found.note(Setting, c.words[i], strings.ToLower(name),
+	c.found.note(Setting, c.words[i], name,
 		"the setting "+short(name)+" may not be set in a statement: leave it out of SETTINGS, or ask the operator to allow it")
 }

@@ -5,6 +5,8 @@ type Report struct {
 	Statements int      // how many, separated by ';'; 0: nothing but space and comments, or Unsure of its very tokens
 	Verb       string   // the word that decides, in upper case: INSERT for WITH … INSERT; "" when there is none
 	Read       bool     // every statement only reads: nothing to be granted but reading
+	State      bool     // it changes the session: SET, USE, SET ROLE, a temporary table, a transaction
+	Silent     bool     // it does more than read, and answers without rows
 	Hazards    []Hazard // what may not pass unasked, in order of position
 }
 
@@ -22,7 +24,9 @@ const (
 	IntoOutfile   Kind = "into_outfile"   // INTO OUTFILE
 	FormatClause  Kind = "format"         // FORMAT x
 	Setting       Kind = "setting"        // a guarded name in SETTINGS, at any depth
+	FromInfile    Kind = "from_infile"    // INSERT … FROM INFILE
 	TableFunction Kind = "table_function" // a table function that is not known to stay inside
+	Source        Kind = "source"         // an engine, a dictionary's source, a disk or a backup that is not known to stay inside
 	Function      Kind = "function"       // a scalar function that reaches outside
 )
 
@@ -30,7 +34,7 @@ const (
 type Hazard struct {
 	Kind   Kind
 	At     int    // where it begins
-	Name   string // of the setting or function, in lower case as ClickHouse resolves it; "" otherwise
+	Name   string // of a setting or a source, as it is written; of a function, in lower case; "" otherwise
 	Reason string // a sentence for the person: what it is and what to do instead
 }
 

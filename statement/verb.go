@@ -18,9 +18,9 @@ type verb struct {
 // CHECK is not among them: CHECK TABLE may queue the repair of a replica.
 var reads = map[keyword]string{kShow: "SHOW", kDescribe: "DESCRIBE", kDesc: "DESCRIBE", kExists: "EXISTS"}
 
-// verb finds the verb of the statement that begins with word first. What is not
+// findVerb finds the verb of the statement that begins with word first. What is not
 // known to be a read is refused.
-func (s *sentence) verb(first int) verb {
+func (s *sentence) findVerb(first int) verb {
 	i := first
 	for s.at(i).kind == OpeningRoundBracket { // only a SELECT may stand in brackets
 		i++
@@ -117,7 +117,7 @@ func (s *sentence) explained(i int) verb {
 	if s.at(i).kind == 0 {
 		return verb{name: "EXPLAIN", kind: Unsure, at: explain, reason: "EXPLAIN is not followed by a SELECT"}
 	}
-	explained := s.verb(i)
+	explained := s.findVerb(i)
 	switch {
 	case explained.read:
 		explained.name = "EXPLAIN"

@@ -1,0 +1,151 @@
+package statement
+
+import "strings"
+
+// What a statement that writes may do beside what a read may: name engines and other
+// places that data comes from or goes to. Who may use them is for ClickHouse's grants
+// to say where the person logs in as themselves, and for the operator elsewhere.
+
+// insideEngines are the engines of tables and databases that keep their data in
+// ClickHouse, or have none; those of the MergeTree family are known by the end of
+// their names. All others reach outside, or are not known.
+var insideEngines = newLexicon(map[string]bool{
+	"memory": true, "log": true, "tinylog": true, "stripelog": true, "null": true, "set": true, "join": true, "merge": true,
+	"buffer": true, "generaterandom": true, "view": true, "materializedview": true,
+	"atomic": true, "ordinary": true, "replicated": true, "lazy": true, "shared": true,
+})
+
+// engineInside reports whether the engine is known to stay inside.
+func engineInside(name string) bool {
+	const family = "mergetree"
+	return insideEngines.find(name) || len(name) >= len(family) && sameWord(name[len(name)-len(family):], family)
+}
+
+// written looks for what only a statement that writes can do.
+func (c *checker) written(v verb) {
+	switch {
+	case v.verbIs("backup", "restore"):
+		c.reaches(v.at, v.name, v.name+" moves data out of ClickHouse, or into it")
+	case v.verbIs("insert"):
+		c.fromInfile()
+	case v.verbIs("create", "attach", "replace"):
+		c.definition()
+	case v.verbIs("alter"):
+		c.fetch()
+	}
+	for i := range c.words {
+		if c.isWord(i, "disk") && c.at(i+1).kind == OpeningRoundBracket {
+			c.reaches(i, "disk", "disk(…) puts data where it says")
+		}
+	}
+}
+
+// reaches notes something that reaches outside.
+func (c *checker) reaches(i int, name, what string) {
+	c.found.note(Source, c.at(i), name, what+": leave it out, or ask the operator to allow it")
+}
+
+// definition looks at where a table, a dictionary or a database that is made has its
+// data.
+func (c *checker) definition() {
+	depth := 0
+	for i, w := range c.words {
+		switch w.kind {
+		case OpeningRoundBracket:
+			depth++
+		case ClosingRoundBracket:
+			depth--
+		case BareWord:
+			switch {
+			case depth > 0:
+			case c.isWord(i, "engine"):
+				c.engine(i)
+			case c.isWord(i, "source") && c.at(i+1).kind == OpeningRoundBracket && !c.isWord(i+2, "null"):
+				c.reaches(i, "source", "the source of a dictionary may be elsewhere, or be read as somebody else")
+			case w.key == kAs && c.at(i+1).isName() && c.at(i+2).kind == OpeningRoundBracket && !c.at(i+1).key.is(structural):
+				c.tableFunction(i + 1)
+			}
+		}
+	}
+}
+
+// engine looks at the engine that ENGINE at word i names.
+func (c *checker) engine(i int) {
+	next := i + 1
+	if c.at(next).kind == Equals {
+		next++
+	} else if c.at(next).key.is(follower) || !c.at(next).isName() { // a column of that name
+		return
+	}
+	name, ok := c.plain(next)
+	switch {
+	case !ok && c.at(next).kind == StringLiteral: // a comparison
+	case !ok:
+		c.refuse(Unsure, i, "the name of the engine is expected here, plainly written")
+	case !engineInside(name):
+		c.reaches(next, name, "the engine "+short(name)+" is not known to keep its data inside ClickHouse")
+	}
+}
+
+// tableFunction looks at the table function at word i of CREATE TABLE … AS f(…).
+func (c *checker) tableFunction(i int) {
+	name, ok := c.plain(i)
+	if !ok {
+		c.refuse(Unsure, i, escaped)
+		return
+	}
+	if place := tableFunctions.find(name); place != inside {
+		c.found.note(TableFunction, c.words[i], strings.ToLower(name), tableFunctionReason(short(name), place))
+	}
+}
+
+// fromInfile looks for FROM INFILE, which reads a file of the server where it is not
+// refused.
+func (c *checker) fromInfile() {
+	for i := range c.words {
+		if c.words[i].key == kFrom && c.isWord(i+1, "infile") {
+			c.refuse(FromInfile, i, "FROM INFILE reads a file on ClickHouse's side: send the data with the statement")
+		}
+	}
+}
+
+// fetch looks for FETCH PARTITION, which takes data from where it says.
+func (c *checker) fetch() {
+	for i := range c.words {
+		if c.isWord(i, "fetch") && (c.isWord(i+1, "partition") || c.isWord(i+1, "part")) {
+			c.reaches(i, "fetch", "FETCH PARTITION takes data from another table's replicas, wherever they are")
+		}
+	}
+}
+
+// declares reports whether word i, before a bracket, is the name of a table that is
+// made or written to, and not a function.
+func (c *checker) declares(i int) bool {
+	if c.verb.read || c.depth > 1 {
+		return false
+	}
+	switch before := c.at(i - 1).key; {
+	case before == kInto:
+		return c.at(i-2).key == kInsert
+	case before == kTable:
+		return c.at(i-2).key == kInto || c.isWord(i-2, "create") || c.isWord(i-2, "temporary") || c.isWord(i-2, "replace") || c.isWord(i-2, "attach")
+	}
+	return c.at(i-1).key == kExists && c.at(i-2).key == kNot && c.isWord(i-3, "if")
+}
+
+// sets reports whether the statement is SET with settings, and not one of the others
+// that begin with SET.
+func (c *checker) sets() bool {
+	if !c.isWord(0, "set") {
+		return false
+	}
+	next := c.at(2)
+	return !(c.isWord(1, "role") && (next.isName() || next.kind == StringLiteral)) && !(c.isWord(1, "default") && c.isWord(2, "role")) &&
+		!(c.isWord(1, "transaction") && c.isWord(2, "snapshot")) && !(c.isWord(1, "time") && c.isWord(2, "zone"))
+}
+
+// namesProfile reports whether SETTINGS at word i is that of CREATE SETTINGS PROFILE.
+func (c *checker) namesProfile(i int) bool {
+	first := i == 1 || i == 3 && c.isWord(1, "or")
+	return first && !c.verb.read && (c.isWord(i+1, "profile") || c.isWord(i+1, "profiles")) && c.at(i+2).kind != Equals
+}

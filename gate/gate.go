@@ -60,7 +60,6 @@ type Gate struct {
 	people   *People
 	windows  *Windows
 	heads    heads
-	pulses   map[string]*pulse // by cluster
 }
 
 // New checks c and returns its Gate.
@@ -74,7 +73,7 @@ func New(c Config) (*Gate, error) {
 		return nil, errors.New("gate: no People to count questions in")
 	}
 	g := &Gate{
-		clusters: map[string]*Cluster{}, doors: map[porterhouse.Entry]*door{}, pulses: map[string]*pulse{},
+		clusters: map[string]*Cluster{}, doors: map[porterhouse.Entry]*door{},
 		audit: c.Audit, people: c.People, windows: c.Windows,
 	}
 	known := map[string]Rule{}
@@ -85,7 +84,7 @@ func New(c Config) (*Gate, error) {
 		case cluster.Passwords && len(cluster.Deny) == 0:
 			return nil, fmt.Errorf("gate: cluster %q lets people in by password: name the accounts that are for nobody, the gateway's first", name)
 		}
-		g.clusters[name], g.pulses[name] = &cluster, newPulse(cluster.Client)
+		g.clusters[name] = &cluster
 		for at, d := range cluster.Doors {
 			if err := g.addDoor(porterhouse.Entry{Cluster: name, Door: at}, d, known); err != nil {
 				return nil, fmt.Errorf("gate: cluster %q, door %q: %w", name, at, err)

@@ -255,23 +255,3 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
-
-func commentOf(q porterhouse.Query) string { return comment("01a1", &alice, &q) }
-
-// The comment is JSON of at most 1 KiB, whatever people and clients are called,
-// and always has the record's id.
-func TestComment(t *testing.T) {
-	long := strings.Repeat("\x00\"<", 500)
-	for i, who := range []porterhouse.Principal{alice, {}, {Subject: long, User: long, Client: long}, {User: long}, {Client: strings.Repeat("c", 900), User: strings.Repeat("u", 300)}} {
-		q := question("SELECT 1")
-		q.ID, q.Via.Call, q.Via.Tool = "01a1ffd9-66a9-77d1-800d-47ec3d98bf15", long[:i*100], long[:i*50]
-		text := comment(q.ID, &who, &q)
-		var c struct{ Rid string }
-		if err := json.Unmarshal([]byte(text), &c); err != nil || c.Rid != q.ID || len(text) > maxComment {
-			t.Errorf("%d: %d bytes, %v: %.200s", i, len(text), err, text)
-		}
-	}
-	if got := commentOf(question("SELECT 1")); !strings.Contains(got, `"sub":"alice"`) || !strings.Contains(got, `"client":"a test"`) {
-		t.Errorf("an ordinary comment is %s", got)
-	}
-}

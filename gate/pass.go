@@ -49,16 +49,19 @@ func newJudge(p Pass, a Allow) judge {
 // text refuses a statement that may not pass. The first hazard in it is the one that is
 // told. Where nothing but reading passes, readOnly says why.
 func (j judge) text(report statement.Report, reads bool, readOnly string) error {
+	// What changes a session and nothing else is no write to ClickHouse either, where
+	// settings may be set at all.
+	writes := !reads || report.State && j.pass.Settings > statement.Harmless
 	for _, h := range report.Hazards {
 		switch {
-		case j.passes(h, !reads):
+		case j.passes(h, writes):
 		case h.Kind == statement.Write:
 			return &porterhouse.Error{Kind: porterhouse.Refused, Public: h.Reason + readOnly, At: h.At, Code: codeReadOnly}
 		default:
 			return &porterhouse.Error{Kind: kindOf(h.Kind), Public: h.Reason, At: h.At, Code: codeOf(h.Kind)}
 		}
 	}
-	if !report.Read && reads {
+	if !report.Read && !writes {
 		// Every statement that is not a read has a hazard that says so; this is the
 		// second lock on the same door.
 		return &porterhouse.Error{Kind: porterhouse.Refused, Code: codeReadOnly,
@@ -77,7 +80,7 @@ func (j judge) passes(h statement.Hazard, writes bool) bool {
 		return j.pass.Format
 	case statement.Setting:
 		return j.isAllowed(h.Kind, h.Name) || j.pass.Settings > statement.Harmless && statement.RiskOf(h.Name) <= j.pass.Settings // a harmless one is no hazard
-	case statement.Function, statement.TableFunction:
+	case statement.Function, statement.TableFunction, statement.Source:
 		return j.pass.Sources || j.isAllowed(h.Kind, h.Name)
 	}
 	return false

@@ -128,18 +128,22 @@ func (c claim) usedUp(end, now time.Time, format string, args ...any) error {
 	return limited(codeQuotaExceeded, retry, format, append(args, span(retry), end.Format("2006-01-02 15:04:05 UTC"))...)
 }
 
-// span is a duration for people.
+// span is a duration for people: in one unit, if it is a whole number of it.
 func span(d time.Duration) string {
 	for _, unit := range []struct {
 		length time.Duration
 		name   string
 	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
-		switch n := d / unit.length; {
-		case n == 1 && d%unit.length == 0:
+		n := d / unit.length
+		switch {
+		case n == 0 || n == 1 && d != unit.length:
+			continue
+		case d%unit.length != 0:
+			return d.String()
+		case n == 1:
 			return "1 " + unit.name
-		case n > 0 && d%unit.length == 0:
-			return fmt.Sprintf("%d %ss", n, unit.name)
 		}
+		return fmt.Sprintf("%d %ss", n, unit.name)
 	}
 	return d.String()
 }

@@ -12,6 +12,7 @@ import (
 type remainder struct {
 	read   string
 	source io.Reader // nil: nothing more
+	left   int64     // bytes of source; -1: nobody knows
 }
 
 // rest is the Data that a text and what follows it make, and its size; left is that of
@@ -26,7 +27,7 @@ func rest(read string, source io.Reader, left int64) (io.Reader, int64) {
 	if left >= 0 {
 		size = int64(len(read)) + left
 	}
-	return &remainder{read, source}, size
+	return &remainder{read, source, left}, size
 }
 
 // Read implements io.Reader.
@@ -39,7 +40,14 @@ func (r *remainder) Read(p []byte) (int, error) {
 	case r.source == nil:
 		return 0, io.EOF
 	}
-	return r.source.Read(p)
+	n, err := r.source.Read(p)
+	if r.left >= 0 {
+		r.left = max(0, r.left-int64(n))
+	}
+	if err == io.EOF && r.left > 0 {
+		err = io.ErrUnexpectedEOF // else what broke off would be taken for all that there is
+	}
+	return n, err
 }
 
 // uploads meter all that one question brings beside its statement.

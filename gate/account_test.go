@@ -1,0 +1,105 @@
+package gate
+
+import (
+	"strings"
+	"testing"
+
+	"porterhouse"
+)
+
+var secret = porterhouse.NewSecret("the-password")
+
+// byPassword is somebody who showed a password of a ClickHouse user.
+func byPassword(user string) porterhouse.Principal {
+	return porterhouse.Principal{Issuer: PasswordIssuer("main"), Subject: user, User: user, Proof: Password, Token: secret}
+}
+
+// A password brings in its own user, where that is allowed, and none of those that are
+// for nobody.
+func TestPasswords(t *testing.T) {
+	changed := func(change func(*porterhouse.Principal)) porterhouse.Principal {
+		who := byPassword("alice")
+		change(&who)
+		return who
+	}
+	for name, c := range map[string]struct {
+		who  porterhouse.Principal
+		open bool
+		want string
+	}{
+		"alice":                      {byPassword("alice"), true, "alice"},
+		"where it is not allowed":    {byPassword("alice"), false, ""},
+		"default":                    {byPassword("default"), true, ""},
+		"Default":                    {byPassword("Default"), true, ""},
+		"the gateway":                {byPassword("porterhouse"), true, ""},
+		"the gateway, otherwise":     {byPassword("PorterHouse"), true, ""},
+		"the provisioner":            {byPassword("provisioner"), true, ""},
+		"nobody":                     {byPassword(""), true, ""},
+		"a name that is none":        {byPassword("a\u200bb"), true, ""},
+		"without a password":         {changed(func(p *porterhouse.Principal) { p.Token = porterhouse.Secret{} }), true, ""},
+		"for another cluster":        {changed(func(p *porterhouse.Principal) { p.Issuer = PasswordIssuer("other") }), true, ""},
+		"of a provider of its own":   {changed(func(p *porterhouse.Principal) { p.Issuer = "https://idp.example.com" }), true, ""},
+		"a subject and another user": {changed(func(p *porterhouse.Principal) { p.User = "bob" }), true, "alice"},
+	} {
+		cluster := Cluster{Passwords: c.open, Deny: []string{"porterhouse", "provisioner"}}
+		account, err := cluster.account(t.Context(), &c.who, porterhouse.Entry{Cluster: "main", Door: "http"})
+		switch kind, text := porterhouse.Explain(err); {
+		case c.want == "" && (err == nil || kind != porterhouse.Unauthenticated || codeIn(err) != codeAuthentication || !account.User.IsZero() || !account.Password.IsZero()):
+			t.Errorf("%s: %v, %v", name, account.User, err)
+		case c.want != "" && (err != nil || account.User.String() != c.want || !account.Password.Equal("the-password")):
+			t.Errorf("%s: %v, %v", name, account.User, err)
+		case strings.Contains(text, "the-password"):
+			t.Errorf("%s: the password is told", name)
+		}
+	}
+	h := newHouse(t, nil)
+	if _, err := New(Config{Audit: h.record, People: &People{}, Clusters: map[string]Cluster{"main": {
+		Client: h.clusters["main"].Client, Directory: h.clusters["main"].Directory, Passwords: true,
+	}}}); err == nil || !strings.Contains(err.Error(), "for nobody") {
+		t.Errorf("passwords without accounts that are denied: %v", err)
+	}
+}
+
+// ClickHouse sees the tokens of those processors that the operator named, and no others.
+func TestTokensThatGoOn(t *testing.T) {
+	h := newHouse(t, func(c *Config) {
+		main := c.Clusters["main"]
+		main.Forward = []string{"corp"}
+		c.Clusters["main"] = main
+	})
+	for proof, goes := range map[string]bool{"corp": true, "own": false, "api-tokens": false, "": false} {
+		who := alice
+		who.Proof, who.Token = proof, porterhouse.NewSecret("the-token")
+		account, err := h.Account(t.Context(), who, porterhouse.Entry{Cluster: "main", Door: "test"})
+		if err != nil || account.Token.Equal("the-token") != goes || account.Token.IsZero() == goes || !account.Password.IsZero() {
+			t.Errorf("proved by %q: %v", proof, err)
+		}
+	}
+}
+
+// A session is one person's, at one cluster, as one account.
+func TestOwnerOfASession(t *testing.T) {
+	user := func(name string) porterhouse.UserName {
+		u, err := porterhouse.ParseUserName(name)
+		check(t, err)
+		return u
+	}
+	seen := map[string]string{}
+	for name, got := range map[string]string{
+		"alice":              owner(&porterhouse.Principal{Issuer: "i", Subject: "alice"}, "main", user("alice")),
+		"bob":                owner(&porterhouse.Principal{Issuer: "i", Subject: "bob"}, "main", user("alice")),
+		"alice of another":   owner(&porterhouse.Principal{Issuer: "j", Subject: "alice"}, "main", user("alice")),
+		"elsewhere":          owner(&porterhouse.Principal{Issuer: "i", Subject: "alice"}, "other", user("alice")),
+		"her agent":          owner(&porterhouse.Principal{Issuer: "i", Subject: "alice"}, "main", user("alice#agent")),
+		"put together alike": owner(&porterhouse.Principal{Issuer: "ia", Subject: "lice"}, "main", user("alice")),
+	} {
+		if other, twice := seen[got]; twice || len(got) < 20 {
+			t.Errorf("%s and %s have the owner %q", name, other, got)
+		}
+		seen[got] = name
+	}
+	again := owner(&porterhouse.Principal{Issuer: "i", Subject: "alice", Client: "another", TokenID: "another"}, "main", user("alice"))
+	if seen[again] != "alice" {
+		t.Error("with another token it is another session")
+	}
+}

@@ -3,6 +3,12 @@ package clickhouse
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
 
 	"porterhouse"
 )
@@ -23,11 +29,106 @@ const (
 type Access struct {
 	Mode Mode // "": ExecuteAs
 
-	// Mint makes the one-time ticket of a user for a query; for Verify.
+	// Mint makes the one-time ticket of a user for a query; for Verify. ClickHouse
+	// tells the authenticator of the query id in the header X-Porterhouse-Query-Id.
 	Mint func(ctx context.Context, user porterhouse.UserName, queryID string) (porterhouse.Secret, error)
 
 	// Native is where ClickHouse speaks its native protocol, host:port, for what
 	// ExecuteAs carries in a session only; "": nowhere, and such statements are refused.
 	Native    string
 	NativeTLS *tls.Config // nil: plain, which leaves loopback with Config.AllowPlainHTTP only
+}
+
+// checkAccess refuses a mode that lacks what it stands on.
+func (c Config) checkAccess() error {
+	switch c.Access.Mode {
+	case "", ExecuteAs, Static:
+		if c.User == "" {
+			return errors.New("clickhouse: the gateway's User is empty")
+		}
+	case Verify:
+		if c.Access.Mint == nil {
+			return errors.New("clickhouse: the access mode verify needs tickets, and nobody mints them (Access.Mint)")
+		}
+	case Forward:
+	default:
+		return fmt.Errorf("clickhouse: the access mode %q is none of %s, %s, %s, %s", c.Access.Mode, ExecuteAs, Verify, Forward, Static)
+	}
+	if c.User == "" && !c.Password.IsZero() {
+		return errors.New("clickhouse: there is a Password and no User whose it is")
+	}
+	return nil
+}
+
+// way is how a statement becomes an account's over HTTP. There is one for each Mode,
+// and one for accounts that have a password of their own.
+type way interface {
+	// check refuses, by name and before ClickHouse sees it, what cannot be carried.
+	// What follows is asked of accounts and queries that passed.
+	check(as porterhouse.Account, q *porterhouse.Query) error
+	// prefix is what ClickHouse reads before the person's SQL.
+	prefix(as porterhouse.Account) string
+	// user is whom ClickHouse lists as the one who asks.
+	user(as porterhouse.Account) string
+	// readonly reports whether a read can be sent as one, so that no statement writes.
+	readonly() bool
+	// quotaKey is what tells people apart to a quota that is KEYED BY client_key.
+	quotaKey(p *porterhouse.Passage) string
+	// login makes the header fields that log in, each with its line break.
+	login(ctx context.Context, as porterhouse.Account, queryID string) (string, error)
+	// explain says what an exception means that is about the way and not about the
+	// statement; public is "" when it is not.
+	explain(e porterhouse.Exception, as porterhouse.UserName) (kind porterhouse.Kind, public string)
+}
+
+// newWay returns the way of the client's mode.
+func newWay(c *Client, access Access) way {
+	switch access.Mode {
+	case Verify:
+		return byTicket{client: c, mint: access.Mint}
+	case Forward:
+		return byToken{client: c}
+	case Static:
+		return byGateway{client: c}
+	}
+	return byExecuteAs{client: c}
+}
+
+// personal is what those ways have in common in which the session in ClickHouse is
+// the account's own.
+type personal struct{}
+
+func (personal) prefix(porterhouse.Account) string      { return "" }
+func (personal) user(as porterhouse.Account) string     { return as.User.String() }
+func (personal) readonly() bool                         { return true }
+func (personal) quotaKey(p *porterhouse.Passage) string { return p.QuotaKey }
+
+// checkUser refuses names that nobody may act as; gateway is the gateway's own.
+func checkUser(user porterhouse.UserName, gateway string) error {
+	name := user.String()
+	switch {
+	case user.IsZero():
+		return porterhouse.Errorf(porterhouse.Internal, "the question names no ClickHouse account, so it was not asked")
+	case !norm.NFC.IsNormalString(name):
+		// Two spellings of one name that look the same would be two accounts.
+		return porterhouse.Errorf(porterhouse.Refused, "the ClickHouse account's name is not in Unicode's normal form NFC; tell the operator")
+	case name == gateway:
+		return porterhouse.Errorf(porterhouse.Refused, "this account is Porterhouse's own, which nobody may act as; tell the operator")
+	}
+	return nil
+}
+
+// checkBasic refuses names that HTTP's Basic authentication cannot carry.
+func checkBasic(user porterhouse.UserName) error {
+	if strings.Contains(user.String(), ":") {
+		return porterhouse.Errorf(porterhouse.Refused, "the ClickHouse account's name has a colon, with which nobody can log in over HTTP; tell the operator")
+	}
+	return nil
+}
+
+// basic returns the header field that logs in by HTTP's Basic authentication. It
+// carries any secret; a header of its own would trim spaces and refuse some bytes,
+// and is not known to be a secret to whatever logs headers.
+func basic(user string, secret porterhouse.Secret) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+secret.Reveal())) + "\r\n"
 }

@@ -37,7 +37,7 @@ func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, err
 	c.count.queries.Add(1)
 	c.count.running.Add(1)
 
-	response, err := c.questions.ask(k.ctx, outgoing{head: c.target.head(k.parameters()), body: k.SQL}, &k.sent)
+	response, err := c.questions.ask(k.ctx, k.request(), &k.sent)
 	if err != nil {
 		return nil, k.fail(err)
 	}
@@ -49,6 +49,28 @@ func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, err
 		return nil, k.fail(err)
 	}
 	return answer, nil
+}
+
+// request is what is sent: nothing goes on because a client sent it, all is written anew.
+func (k *call) request() outgoing {
+	o := outgoing{
+		login: func(ctx context.Context) (string, error) { return k.way.login(ctx, k.account, k.ID) },
+		body:  k.SQL,
+	}
+	p := k.Passage
+	if p == nil {
+		o.head = k.client.target.head(k.parameters(), "")
+		return o
+	}
+	o.head = k.client.target.head(k.parameters(), p.Accept)
+	o.tables, o.stop, o.progress = p.Tables, p.Stop, p.Progress
+	if p.Tables != nil {
+		o.body = "" // the statement travels in the URL
+	}
+	if p.Data != nil {
+		o.data, o.size = p.Data, p.Size
+	}
+	return o
 }
 
 // finish ends the call: ClickHouse is done with the statement.
@@ -72,7 +94,7 @@ func (k *call) abandon() {
 	k.cancel()
 	k.client.count.running.Add(-1)
 	if k.sent.Load() {
-		k.client.killer.kill(k.ID, k.started, k.begun.Add(k.Limits.Time))
+		k.client.killer.kill(k.victim(), k.started, k.begun.Add(k.Limits.Time))
 	}
 }
 
@@ -135,6 +157,17 @@ const (
 
 // open makes an Answer of a response. Its error is for fail.
 func (k *call) open(response *response) (*porterhouse.Answer, error) {
+	if k.Passage == nil {
+		return k.openRows(response)
+	}
+	if err := k.mend(response); err != nil {
+		return nil, err
+	}
+	return k.openPassage(response)
+}
+
+// openRows makes an Answer of ours, which we read ourselves.
+func (k *call) openRows(response *response) (*porterhouse.Answer, error) {
 	if id := response.field(headerQueryID); id != k.ID && (id != "" || response.status == http.StatusOK) {
 		return nil, notOurs(response, id)
 	}

@@ -13,7 +13,7 @@ import (
 // not looked for: ClickHouse never prints one, and blotting it out would tell
 // whoever guesses in their SQL that the guess was right.
 type cleaner struct {
-	gateway string         // the gateway's own account
+	gateway string         // the gateway's own account; "": it has none
 	host    string         // where ClickHouse is
 	hosts   *regexp.Regexp // used for exceptions only, never for a good answer
 	relayed *regexp.Regexp
@@ -37,7 +37,7 @@ func newCleaner(host, gateway string) cleaner {
 // begins a message about rights with the name of whose they are. The code must be
 // one of rights, too: throwIf says whatever a person likes.
 func (c *cleaner) aboutGateway(e porterhouse.Exception) bool {
-	return aboutRights[e.Code] && strings.HasPrefix(e.Message, c.gateway+": ")
+	return c.gateway != "" && aboutRights[e.Code] && strings.HasPrefix(e.Message, c.gateway+": ")
 }
 
 // clean returns what a person may see of message.
@@ -73,7 +73,11 @@ func shorten(message string) string {
 
 // replaceWord replaces word where it stands alone: not as a part of a longer
 // name, and not before or behind the dot of a qualified one.
+// No word stands nowhere.
 func replaceWord(text, word, by string) string {
+	if word == "" {
+		return text
+	}
 	var b strings.Builder
 	done := 0
 	for from := 0; ; {

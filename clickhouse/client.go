@@ -19,7 +19,7 @@ import (
 // answer, together Limits.Time of the question and HeaderTimeout.
 type Config struct {
 	URL      string             // http://host:8123 or https://host:8443
-	User     string             // the gateway's own account: it holds IMPERSONATE and nothing else
+	User     string             // the gateway's own account; "" where Access needs none: then Check only pings
 	Password porterhouse.Secret // of User
 	TLS      *tls.Config        // for https; nil: the system's roots. See TLSFiles
 
@@ -39,6 +39,8 @@ type Config struct {
 type Client struct {
 	target    target
 	cleaner   cleaner
+	way       way           // of accounts that have no password
+	sessions  *sessions     // for what the mode ExecuteAs cannot carry over HTTP; nil in other modes
 	questions *pool         // at most MaxConnections
 	control   *pool         // kills and checks, which must get through when questions cannot
 	grace     time.Duration // Config.HeaderTimeout
@@ -50,9 +52,10 @@ type Client struct {
 	killer  *killer
 
 	count struct {
-		queries, kills, killFailures, connections atomic.Uint64
-		running                                   atomic.Int64
+		queries, native, passwords, kills, killFailures, connections atomic.Uint64
+		running                                                      atomic.Int64
 	}
+	toldOfKills atomic.Bool // that nobody may stop statements
 }
 
 // What a zero field of Config stands for.
@@ -69,6 +72,9 @@ const controlConnections = 16
 func New(c Config) (*Client, error) {
 	target, err := newTarget(c)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.checkAccess(); err != nil {
 		return nil, err
 	}
 	switch {
@@ -95,6 +101,12 @@ func New(c Config) (*Client, error) {
 	client.control = newPool(controlConnections, connect)
 	client.killer = newKiller(client)
 	client.closing, client.close = context.WithCancel(context.Background())
+	client.way = newWay(client, c.Access)
+	if c.Access.Mode == "" || c.Access.Mode == ExecuteAs {
+		if client.sessions, err = newSessions(client, c); err != nil {
+			return nil, err
+		}
+	}
 	return client, nil
 }
 
@@ -113,6 +125,8 @@ func (c *Client) Gone(queryID string) <-chan struct{} { return c.killer.gone(que
 // Stats counts what the client did since it was made.
 type Stats struct {
 	Queries           uint64 // people's statements
+	Native            uint64 // of these, those over the native protocol
+	Passwords         uint64 // of these, those of accounts with a password of their own
 	Kills             uint64 // statements that were abandoned, and so killed
 	KillFailures      uint64 // kills of which nobody knows whether they worked; the log says why
 	ConnectionsOpened uint64 // to ClickHouse, for whatever purpose
@@ -123,6 +137,8 @@ type Stats struct {
 func (c *Client) Stats() Stats {
 	return Stats{
 		Queries:           c.count.queries.Load(),
+		Native:            c.count.native.Load(),
+		Passwords:         c.count.passwords.Load(),
 		Kills:             c.count.kills.Load(),
 		KillFailures:      c.count.killFailures.Load(),
 		ConnectionsOpened: c.count.connections.Load(),
@@ -134,7 +150,11 @@ func (c *Client) Stats() Stats {
 // connections. Close the open answers before: what is asked or abandoned after
 // Close has begun is refused, or runs until its own max_execution_time.
 func (c *Client) Close(ctx context.Context) error {
-	err := c.killer.close(ctx)
+	var lanes error
+	if c.sessions != nil {
+		lanes = c.sessions.close(ctx)
+	}
+	err := errors.Join(lanes, c.killer.close(ctx))
 	c.close()
 	c.questions.close()
 	c.control.close()

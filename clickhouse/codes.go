@@ -14,15 +14,21 @@ const elsewhere = "ClickHouse could not reach something that the question needs,
 
 // Codes that judge looks at.
 const (
-	syntaxError       = 62
-	unknownUser       = 192
-	supportIsDisabled = 344
-	accessDenied      = 497
+	syntaxError          = 62
+	unknownUser          = 192
+	wrongPassword        = 193
+	requiredPassword     = 194
+	supportIsDisabled    = 344
+	accessDenied         = 497
+	authenticationFailed = 516
 )
 
 // aboutRights are the codes of what an account may not do: readonly, unknown user,
 // password, constraints, grants, authentication.
-var aboutRights = map[int]bool{164: true, unknownUser: true, 193: true, 194: true, 452: true, 472: true, accessDenied: true, 516: true}
+var aboutRights = map[int]bool{164: true, unknownUser: true, wrongPassword: true, requiredPassword: true, 452: true, 472: true, accessDenied: true, authenticationFailed: true}
+
+// failedLogin are the codes of a login that failed; the first three are of old servers.
+var failedLogin = map[int]bool{unknownUser: true, wrongPassword: true, requiredPassword: true, authenticationFailed: true}
 
 // rules is what an exception means, by its code. A code that is not here means
 // that the statement cannot be run as it is: Failed, with ClickHouse's message.

@@ -72,8 +72,12 @@ func refused(response *response) error {
 // explain makes the caller's error of the exception that ended s.
 func (c *Client) explain(raw exceptionText, s *statement) error {
 	exception, _ := parseException(string(raw))
-	at := s.locate(&exception)
-	kind, public := c.judge(exception, s, at)
+	at := 0
+	kind, public := special(c, exception, s) // first, because locate changes positions
+	if public == "" {
+		at = s.locate(&exception)
+		kind, public = judge(exception)
+	}
 	if public == "" {
 		exception.Message = c.cleaner.clean(exception.Message)
 		public = exception.Error()
@@ -96,20 +100,12 @@ func (c *cause) Error() string { return c.raw.Error() }
 // Unwrap returns the *porterhouse.Exception.
 func (c *cause) Unwrap() error { return &c.exception }
 
-// judge says what kind of failure an exception is, and what the person is told
-// instead of its message; "" is the message. at is what locate found.
-func (c *Client) judge(e porterhouse.Exception, s *statement, at int) (kind porterhouse.Kind, public string) {
-	name := s.as.String()
-	switch {
-	case c.cleaner.aboutGateway(e) && strings.Contains(e.Message, "IMPERSONATE"):
-		return porterhouse.Denied, fmt.Sprintf("ClickHouse does not let Porterhouse act as the account %q; the operator has to grant IMPERSONATE on it", name)
-	case c.cleaner.aboutGateway(e):
-		return porterhouse.Unavailable, "ClickHouse refuses Porterhouse's own account, by its password, its grants or its settings; tell the operator"
-	case e.Code == unknownUser && name != "" && strings.Contains(e.Message, "`"+name+"`"):
-		return porterhouse.Denied, fmt.Sprintf("ClickHouse has no account %q; ask the operator to create it", name)
-	case s.prefix != "" && at == 0 && withoutExecuteAs(e):
-		return porterhouse.Unavailable, "this ClickHouse does not know EXECUTE AS, or has it switched off (allow_impersonate_user); tell the operator"
-	}
+// gatewayRefused is what a person is told when ClickHouse does not let the gateway in.
+const gatewayRefused = "ClickHouse refuses Porterhouse's own account, by its password, its grants or its settings; tell the operator"
+
+// judge says what kind of failure an exception of the statement is, and what the
+// person is told instead of its message; "" is the message.
+func judge(e porterhouse.Exception) (kind porterhouse.Kind, public string) {
 	r, ok := rules[e.Code]
 	if !ok {
 		return porterhouse.Failed, ""
@@ -117,11 +113,24 @@ func (c *Client) judge(e porterhouse.Exception, s *statement, at int) (kind port
 	return r.kind, r.public
 }
 
-// withoutExecuteAs reports whether ClickHouse stumbled over the prefix: over its
-// first word before 25.11, over the missing switch since.
-func withoutExecuteAs(e porterhouse.Exception) bool {
-	return e.Code == syntaxError && strings.Contains(e.Message, "failed at position 1 (EXECUTE) (line 1, col 1)") ||
-		e.Code == supportIsDisabled && strings.Contains(e.Message, "IMPERSONATE")
+// special says what an exception means that is about how the statement came to
+// ClickHouse, and not about the statement; public is "" for any other.
+func special(c *Client, e porterhouse.Exception, s *statement) (kind porterhouse.Kind, public string) {
+	switch {
+	case s.way != nil:
+		return s.way.explain(e, s.as)
+	case !s.as.IsZero():
+		return c.way.explain(e, s.as)
+	case c.cleaner.aboutGateway(e):
+		return porterhouse.Unavailable, gatewayRefused
+	}
+	return "", ""
+}
+
+// isFailedLogin reports whether an exception says that the user may not come in.
+// One with the same code that a remote server gave to the statement begins otherwise.
+func isFailedLogin(e porterhouse.Exception, user string) bool {
+	return failedLogin[e.Code] && strings.HasPrefix(e.Message, user+": Authentication failed")
 }
 
 // locate corrects the position that a syntax error names, because ClickHouse

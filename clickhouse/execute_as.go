@@ -2,52 +2,92 @@ package clickhouse
 
 import (
 	"context"
-
-	"golang.org/x/text/unicode/norm"
+	"fmt"
+	"strings"
 
 	"porterhouse"
 )
 
-// Query runs q as the account, by the query form of EXECUTE AS over HTTP. The
-// answer's Body is open: close it.
-//
-// This form is for reading: it gives CREATE more than the account's own grants
-// on some versions, and an INSERT with data does not parse. The caller has made
-// sure that q.SQL is one statement that reads; a text with no statement would
-// switch the session, which HTTP without a session forgets at once.
-//
-// q needs an ID and a Limits.Time; another limit that is 0 does not bound. The
-// error is a *porterhouse.Error, with a *porterhouse.Exception inside when
-// ClickHouse itself refused.
-func (c *Client) Query(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*porterhouse.Answer, error) {
-	prefix, err := c.executeAs(as.User)
-	if err != nil {
-		return nil, err
+// byExecuteAs is the way of the mode ExecuteAs for statements that only read: the
+// query form of EXECUTE AS, as the gateway. It gives CREATE more than the account's
+// own grants on some versions, and an INSERT with data does not parse; those go over
+// the native protocol.
+type byExecuteAs struct{ client *Client }
+
+// check implements way.
+func (w byExecuteAs) check(as porterhouse.Account, q *porterhouse.Query) error {
+	if err := checkUser(as.User, w.client.cleaner.gateway); err != nil {
+		return err
 	}
-	if err := check(q); err != nil {
-		return nil, err
+	p := q.Passage
+	switch {
+	case p == nil:
+		return nil
+	case p.Tables != nil:
+		return onlyInVerify("external tables")
+	case len(p.Roles) > 0:
+		return onlyInVerify("roles for one request (role=)")
 	}
-	return c.run(ctx, statement{prefix: prefix, as: as.User, Query: q})
+	return nil
 }
 
-// executeAs returns what ClickHouse reads before the person's SQL.
+// prefix implements way.
+func (w byExecuteAs) prefix(as porterhouse.Account) string { return prefixFor(as.User) }
+
+// prefixFor returns what ClickHouse reads before the person's SQL.
 //
 // The name is a string literal and nothing else: after an identifier the
 // person's SQL could go on with @host and name somebody else. The space keeps SQL
 // that begins with a literal from becoming part of the name, for two adjacent
 // literals are one; the line break that ClickHouse puts there is not for us to
 // rely on.
-func (c *Client) executeAs(user porterhouse.UserName) (string, error) {
+func prefixFor(user porterhouse.UserName) string {
 	name := user.String()
-	switch {
-	case user.IsZero():
-		return "", porterhouse.Errorf(porterhouse.Internal, "the question names no ClickHouse account, so it was not asked")
-	case !norm.NFC.IsNormalString(name):
-		// Two spellings of one name that look the same would be two accounts.
-		return "", porterhouse.Errorf(porterhouse.Refused, "the ClickHouse account's name is not in Unicode's normal form NFC; tell the operator")
-	case name == c.cleaner.gateway:
-		return "", porterhouse.Errorf(porterhouse.Refused, "this account is Porterhouse's own, which nobody may act as; tell the operator")
-	}
 	prefix := append(make([]byte, 0, len(name)+16), "EXECUTE AS "...)
-	return string(append(quote(prefix, name), ' ')), nil
+	return string(append(quote(prefix, name), ' '))
+}
+
+// executeAs returns the prefix for a user whom the gateway may act as.
+func (c *Client) executeAs(user porterhouse.UserName) (string, error) {
+	if err := checkUser(user, c.cleaner.gateway); err != nil {
+		return "", err
+	}
+	return prefixFor(user), nil
+}
+
+// user implements way.
+func (w byExecuteAs) user(porterhouse.Account) string { return w.client.cleaner.gateway }
+
+// readonly implements way: a gateway that is held to reading may not impersonate.
+func (byExecuteAs) readonly() bool { return false }
+
+// quotaKey implements way: under EXECUTE AS no quota counts by the client's key.
+func (byExecuteAs) quotaKey(*porterhouse.Passage) string { return "" }
+
+// login implements way.
+func (w byExecuteAs) login(context.Context, porterhouse.Account, string) (string, error) {
+	return w.client.target.login, nil
+}
+
+// explain implements way.
+func (w byExecuteAs) explain(e porterhouse.Exception, as porterhouse.UserName) (porterhouse.Kind, string) {
+	name := as.String()
+	switch {
+	case w.client.cleaner.aboutGateway(e) && strings.Contains(e.Message, "IMPERSONATE"):
+		return porterhouse.Denied, fmt.Sprintf("ClickHouse does not let Porterhouse act as the account %q; the operator has to grant IMPERSONATE on it", name)
+	case w.client.cleaner.aboutGateway(e):
+		return porterhouse.Unavailable, gatewayRefused
+	case e.Code == unknownUser && strings.Contains(e.Message, "`"+name+"`"):
+		return porterhouse.Denied, fmt.Sprintf("ClickHouse has no account %q; ask the operator to create it", name)
+	case withoutExecuteAs(e):
+		return porterhouse.Unavailable, "this ClickHouse does not know EXECUTE AS, or has it switched off (allow_impersonate_user); tell the operator"
+	}
+	return "", ""
+}
+
+// withoutExecuteAs reports whether ClickHouse stumbled over the prefix: over its
+// first word before 25.11, over the missing switch since.
+func withoutExecuteAs(e porterhouse.Exception) bool {
+	return e.Code == syntaxError && strings.Contains(e.Message, "failed at position 1 (EXECUTE) (line 1, col 1)") ||
+		e.Code == supportIsDisabled && strings.Contains(e.Message, "IMPERSONATE")
 }

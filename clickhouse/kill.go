@@ -3,10 +3,9 @@ package clickhouse
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
+	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,27 +23,19 @@ type killer struct {
 	client *Client
 
 	mu      sync.Mutex
-	victims map[string]*victim // by query id
+	victims map[string]*victim // by mark
 	working bool
 	closed  bool
 	idle    sync.Cond     // on mu: working has become false
 	arrived chan struct{} // holds one token when there is a new victim
 }
 
-// victim is a statement to be stopped.
-type victim struct {
-	known  bool          // ClickHouse has known it: when it does not any more, it has ended
-	misses int           // KILLs that did not find it, while it was not known
-	since  time.Time     // when it was abandoned
-	end    time.Time     // when to give up
-	gone   chan struct{} // closed when it is dead, or given up
-}
-
 const (
 	// killTime bounds one KILL, in ClickHouse and on the way.
 	killTime = 10 * time.Second
-	// killBatch is how many statements one KILL names.
-	killBatch = 500
+	// killBatch is how many statements one KILL names: with the longest ids and names
+	// it stays below the 256 KiB that ClickHouse reads of a statement.
+	killBatch = 100
 	// A statement that ClickHouse did not know for so long, at so many KILLs, is not
 	// on its way any more: it never arrived whole.
 	killArrival, killMisses = 3 * time.Second, 5
@@ -60,21 +51,26 @@ func newKiller(client *Client) *killer {
 	return k
 }
 
-// kill begins to stop the statement with this query id. started says that
-// ClickHouse has begun to answer it, and end when its own max_execution_time is over.
-func (k *killer) kill(id string, started bool, end time.Time) {
+// kill begins to stop a statement. started says that ClickHouse has begun to answer
+// it, and end when its own time is over.
+func (k *killer) kill(v *victim, started bool, end time.Time) {
 	k.client.count.kills.Add(1)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
-		k.failed(id, errors.New("the client is closed"))
+		k.failed(v, errors.New("the client is closed"))
 		return
 	}
 	now := time.Now()
 	if end.Before(now) {
 		end = now
 	}
-	k.victims[id] = &victim{known: started, since: now, end: end.Add(killPatience), gone: make(chan struct{})}
+	if same := k.victims[v.mark]; same != nil { // which ClickHouse refused, or will refuse, as one too many
+		same.known, same.misses, same.since, same.end = false, 0, now, end.Add(killPatience)
+		return
+	}
+	v.known, v.since, v.end, v.gone = started, now, end.Add(killPatience), make(chan struct{})
+	k.victims[v.mark] = v
 	if !k.working {
 		k.working = true
 		go k.work(k.client.closing)
@@ -91,8 +87,10 @@ func (k *killer) kill(id string, started bool, end time.Time) {
 func (k *killer) gone(id string) <-chan struct{} {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if v := k.victims[id]; v != nil {
-		return v.gone
+	for _, v := range k.victims {
+		if v.id == id {
+			return v.gone
+		}
 	}
 	return never
 }
@@ -103,9 +101,11 @@ var never = func() chan struct{} { c := make(chan struct{}); close(c); return c 
 // work kills until there is nothing left to kill.
 func (k *killer) work(ctx context.Context) {
 	for pause := killPause; ; pause = min(2*pause, killLongPause) {
-		for ids := range slices.Chunk(k.due(), killBatch) {
-			running, err := k.client.killOnce(ctx, ids)
-			k.note(ids, running, err)
+		for _, due := range k.due() {
+			for batch := range slices.Chunk(due, killBatch) {
+				running, err := k.client.killOnce(ctx, batch)
+				k.note(batch, running, err)
+			}
 		}
 		if k.rest() {
 			return
@@ -119,15 +119,15 @@ func (k *killer) work(ctx context.Context) {
 	}
 }
 
-// due returns whom to kill now.
-func (k *killer) due() []string {
+// due returns whom to kill now: together those that one KILL can stop.
+func (k *killer) due() map[string][]*victim {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	ids := make([]string, 0, len(k.victims))
-	for id := range k.victims {
-		ids = append(ids, id)
+	due := map[string][]*victim{}
+	for _, v := range k.victims {
+		due[v.company()] = append(due[v.company()], v)
 	}
-	return ids
+	return due
 }
 
 // rest ends the work if there is none.
@@ -142,18 +142,19 @@ func (k *killer) rest() bool {
 	return true
 }
 
-// note takes in what one KILL of ids found: the ids that were running, or an error.
-func (k *killer) note(ids, running []string, err error) {
+// note takes in what one KILL of the victims found: the query ids that were running,
+// or an error.
+func (k *killer) note(victims []*victim, running []string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, id := range ids {
-		gone, why := k.victims[id].look(slices.Contains(running, id), err)
+	for _, v := range victims {
+		gone, why := v.look(slices.Contains(running, v.id), err)
 		if gone {
-			close(k.victims[id].gone)
-			delete(k.victims, id)
+			close(v.gone)
+			delete(k.victims, v.mark)
 		}
 		if why != nil {
-			k.failed(id, why)
+			k.failed(v, why)
 		}
 	}
 }
@@ -166,7 +167,10 @@ func (v *victim) look(found bool, err error) (gone bool, why error) {
 		v.misses++
 	}
 	switch {
-	case hopeless(err):
+	case isDenied(err) && len(v.hands) > 1:
+		v.hands = v.hands[1:]
+		return false, nil
+	case isDenied(err) || errors.Is(err, context.Canceled): // later ones cannot work either
 		return true, err
 	case err == nil && !found:
 		return v.known || v.misses >= killMisses && time.Since(v.since) > killArrival, nil
@@ -176,17 +180,26 @@ func (v *victim) look(found bool, err error) (gone bool, why error) {
 	return false, nil
 }
 
-// hopeless reports whether no later KILL can work either: the gateway lacks the
-// grant, or the client has been closed.
-func hopeless(err error) bool {
+// isDenied reports whether who killed may not, or is not let in any more.
+func isDenied(err error) bool {
 	exception, ok := errors.AsType[*porterhouse.Exception](err)
-	return ok && exception.Code == accessDenied || errors.Is(err, context.Canceled)
+	return ok && aboutRights[exception.Code]
 }
 
-func (k *killer) failed(id string, err error) {
+// failed says that a statement may go on. That nobody may kill is said once: it is so
+// until the operator changes it.
+func (k *killer) failed(v *victim, err error) {
 	k.client.count.killFailures.Add(1)
-	k.client.log.Warn("a statement that nobody waits for may still be running in ClickHouse, until its max_execution_time",
-		"query_id", id, "error", err)
+	level := slog.LevelWarn
+	remedy := ""
+	if isDenied(err) {
+		remedy = v.remedy
+		if k.client.toldOfKills.Swap(true) {
+			level = slog.LevelDebug
+		}
+	}
+	k.client.log.Log(context.Background(), level, "a statement that nobody waits for may still be running in ClickHouse, until its max_execution_time",
+		"query_id", v.id, "error", err, "remedy", remedy)
 }
 
 // isClosed reports whether close was called.
@@ -214,35 +227,4 @@ func (k *killer) close(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return nil
-}
-
-// killOnce tells ClickHouse to stop the statements and returns which of them it
-// knew. It does not wait for their end.
-func (c *Client) killOnce(ctx context.Context, ids []string) (running []string, err error) {
-	sql := []byte("KILL QUERY WHERE query_id IN (")
-	for i, id := range ids {
-		if i > 0 {
-			sql = append(sql, ", "...)
-		}
-		sql = quote(sql, id)
-	}
-	sql = append(sql, ") AND user = currentUser() ASYNC"...)
-	comment, err := json.Marshal(killComment{Record: ids[0], Kill: true})
-	if err != nil {
-		return nil, err
-	}
-	answer, err := c.ask(ctx, string(sql), string(comment), killTime)
-	for line := range strings.Lines(answer) {
-		_, rest, _ := strings.Cut(line, "\t") // status, id, user, query
-		id, _, _ := strings.Cut(rest, "\t")
-		running = append(running, tsvValue(id))
-	}
-	return running, err
-}
-
-// killComment is the log_comment of a KILL: the id of the first record that it
-// belongs to. The other ids are in its text.
-type killComment struct {
-	Record string `json:"rid"`
-	Kill   bool   `json:"kill"`
 }

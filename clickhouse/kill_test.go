@@ -187,7 +187,7 @@ func TestKillIsRepeated(t *testing.T) {
 	if len(asked) != len(known) {
 		t.Errorf("%d KILLs, want %d", len(asked), len(known))
 	}
-	if want := "KILL QUERY WHERE query_id IN ('" + q.ID + "') AND user = currentUser() ASYNC"; asked[0] != want {
+	if want := "KILL QUERY WHERE query_id = '" + q.ID + "' AND user = '" + gateway + `' AND startsWith(query, 'EXECUTE AS \'alice\' ') ASYNC`; asked[0] != want {
 		t.Errorf("%s; want %s", asked[0], want)
 	}
 	if s := w.Stats(); s.KillFailures != 0 || s.Kills != 1 {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"porterhouse"
 )
@@ -12,8 +13,10 @@ import (
 // statement is what one call of Query sends.
 type statement struct {
 	porterhouse.Query
-	prefix string               // read before SQL
-	as     porterhouse.UserName // whom prefix names
+	way     way                  // nil: the gateway asks for itself
+	account porterhouse.Account  // whose login way makes
+	as      porterhouse.UserName // of account
+	prefix  string               // read before SQL
 }
 
 // check refuses a query that could not be followed or ended.
@@ -23,11 +26,19 @@ func check(q porterhouse.Query) error {
 		return porterhouse.Errorf(porterhouse.Invalid, "the statement is empty")
 	case q.ID == "":
 		return porterhouse.Errorf(porterhouse.Internal, "the question has no id, so it could not be stopped and was not asked")
+	case len(q.ID) > maxID || strings.ContainsFunc(q.ID, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }):
+		return porterhouse.Errorf(porterhouse.Invalid, "the query_id has more than %d bytes, or characters that cannot be seen", maxID)
 	case q.Limits.Time <= 0:
 		return porterhouse.Errorf(porterhouse.Internal, "the question has no time limit, so it might never end and was not asked")
 	}
-	return checkParams(q.Params)
+	if err := checkParams(q.Params); err != nil {
+		return err
+	}
+	return checkPassage(q.Passage)
 }
+
+// maxID is the longest query_id, in bytes: hundreds of them fit into one KILL.
+const maxID = 256
 
 // How large parameters may be, in bytes, as they travel: most bytes that are not
 // letters or digits take three. ClickHouse takes one of 128 KiB, and an address of
@@ -68,6 +79,9 @@ const (
 // ClickHouse puts a line break between it and the body.
 func (s *statement) parameters() string {
 	p := make([]byte, 0, 512)
+	if s.Passage != nil {
+		return string(s.appendPassage(p)[1:])
+	}
 	p = append(p, everyFormat...)
 	if s.Format == porterhouse.JSONRows {
 		p = append(p, jsonFormat...)
@@ -83,13 +97,31 @@ func (s *statement) parameters() string {
 		p = append(p, "&max_memory_usage="...)
 		p = strconv.AppendInt(p, s.Limits.Memory, 10)
 	}
-	for name, value := range s.Params {
+	if s.reads() {
+		p = append(p, readOnly...)
+	}
+	return string(appendParams(p, s.Params))
+}
+
+// readOnly makes a statement one that cannot write, whatever it says, and that ends
+// when its connection does. It is 2 and not 1, which an account refuses that is held
+// to 2 itself.
+const readOnly = "&readonly=2&cancel_http_readonly_queries_on_client_close=1"
+
+// reads reports whether the statement is sent as one that may only read.
+func (s *statement) reads() bool {
+	return s.way != nil && s.way.readonly() && (s.Passage == nil || s.Passage.ReadOnly || s.Class.Read)
+}
+
+// appendParams appends the values of {name:Type} in the SQL.
+func appendParams(p []byte, params map[string]string) []byte {
+	for name, value := range params {
 		p = append(p, "&param_"...)
 		p = append(p, url.QueryEscape(name)...)
 		p = append(p, '=')
 		p = append(p, url.QueryEscape(value)...)
 	}
-	return string(p)
+	return p
 }
 
 func appendParameter(p []byte, name, value string) []byte {
@@ -109,18 +141,24 @@ func appendSeconds(p []byte, d time.Duration) []byte {
 	return strconv.AppendFloat(p, float64(milliseconds)/1000, 'f', -1, 64)
 }
 
-// head begins the request that asks ClickHouse to run a statement.
-func (t *target) head(parameters string) []byte {
+// head begins the request that asks ClickHouse to run a statement. accept is for
+// Accept-Encoding; "": there is none.
+func (t *target) head(parameters, accept string) []byte {
 	b := make([]byte, 0, 512+len(parameters))
 	b = append(b, "POST /?"...)
 	b = append(b, parameters...)
 	b = t.appendHead(b)
-	return append(b, t.login...)
+	if accept != "" {
+		b = append(b, "Accept-Encoding: "...)
+		b = append(b, accept...)
+		b = append(b, "\r\n"...)
+	}
+	return b
 }
 
-// ping returns the request that asks whether the server is there.
-func (t *target) ping() []byte {
-	return t.appendHead([]byte("GET /ping"))
+// get returns the request for what ClickHouse tells everybody.
+func (t *target) get(path string) []byte {
+	return t.appendHead([]byte("GET " + path))
 }
 
 // appendHead ends the first line of a request and begins its header.

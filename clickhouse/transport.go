@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -20,7 +19,7 @@ type target struct {
 	host    string // as requests name it
 	address string // as it is dialled: with a port
 	name    string // without
-	login   string // the header field of a request that logs in
+	login   string // the header field that logs the gateway in; "": it has no account
 }
 
 func newTarget(c Config) (target, error) {
@@ -36,8 +35,6 @@ func newTarget(c Config) (target, error) {
 		return target{}, errors.New("clickhouse: the URL holds a user or password; they belong into User and Password")
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return target{}, errors.New("clickhouse: the URL holds more than scheme, host and port")
-	case c.User == "":
-		return target{}, errors.New("clickhouse: the gateway's User is empty")
 	case strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return target{}, fmt.Errorf("clickhouse: the host %q is not ASCII; write its xn-- form", u.Host)
 	case strings.Contains(c.User, ":"):
@@ -48,12 +45,14 @@ func newTarget(c Config) (target, error) {
 	if t.plainBeyondLoopback() && !c.AllowPlainHTTP {
 		return target{}, fmt.Errorf("clickhouse: http:// to %q would carry the gateway's password unencrypted; use https://, or set AllowPlainHTTP", t.name)
 	}
-	// Basic carries any password; a header of its own would trim spaces and refuse
-	// some bytes, and is not known to be a secret to whatever logs headers.
-	login := base64.StdEncoding.EncodeToString([]byte(c.User + ":" + c.Password.Reveal()))
-	t.login = "Authorization: Basic " + login + "\r\n"
+	if c.User != "" {
+		t.login = basic(c.User, c.Password)
+	}
 	return t, nil
 }
+
+// asGateway logs in as the gateway itself.
+func (t *target) asGateway(context.Context) (string, error) { return t.login, nil }
 
 // standardPorts are those of URLs that name none.
 var standardPorts = map[string]string{"http": "80", "https": "443"}

@@ -1,0 +1,69 @@
+package clickhouse
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"porterhouse"
+)
+
+// mend reads the exception of a response that has nothing else, and puts right what
+// in it is ours and not the client's: a session's name, where in the text a syntax
+// error is, and the gateway's account. All other bytes stay as ClickHouse sent them.
+// An exception that says how we came to ClickHouse, and nothing about the statement,
+// is the error. It is for fail.
+func (k *call) mend(r *response) error {
+	if r.status == http.StatusOK && r.field(headerExceptionCode) == "" {
+		return nil
+	}
+	rest := r.body.body
+	raw, err := io.ReadAll(io.LimitReader(rest, maxException))
+	if err != nil {
+		return r.body.why(err)
+	}
+	if len(raw) == maxException { // none of ClickHouse's is so long
+		r.body.body = io.MultiReader(bytes.NewReader(raw), rest)
+		return nil
+	}
+	r.body.body = bytes.NewReader(raw)
+	text := decodedException(r.field("Content-Encoding"), raw)
+	exception, ok := parseException(string(text))
+	if !ok {
+		return nil
+	}
+	if _, public := special(k.client, exception, &k.statement); public != "" {
+		return text
+	}
+	if mended := k.mended(string(text), exception); mended != string(text) && !k.inBlocks() {
+		r.body.body = strings.NewReader(mended)
+		r.fields = slices.DeleteFunc(r.fields, func(f porterhouse.Setting) bool { return strings.EqualFold(f.Name, "Content-Encoding") })
+	}
+	return nil
+}
+
+// inBlocks reports whether the client wants ClickHouse's own blocks, in which an
+// exception stays as it is.
+func (k *call) inBlocks() bool {
+	return slices.ContainsFunc(k.Passage.Options, func(o porterhouse.Setting) bool {
+		return o.Name == "compress" && o.Value != "0" && o.Value != "false"
+	})
+}
+
+// mended returns the text of an exception as a client sees it that asked ClickHouse
+// itself.
+func (k *call) mended(text string, e porterhouse.Exception) string {
+	if s := k.Passage.Session; s != nil {
+		text = strings.ReplaceAll(text, sessionName(s), s.ID)
+	}
+	if k.prefix == "" {
+		return text
+	}
+	message := e.Message
+	if k.locate(&e) > 0 {
+		text = strings.Replace(text, message, e.Message, 1)
+	}
+	return replaceWord(text, k.client.cleaner.gateway, k.as.String())
+}

@@ -120,13 +120,16 @@ func buildGate(c Config, p *process, people map[string]*directory.Directory) (*g
 		inside := c.agentDoor()
 		clusters[name] = gate.Cluster{
 			Client: p.clients[name], Directory: people[name],
-			Doors: map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: c.httpDoor(name)},
+			Passwords: c.ClickHouseHTTP.isOpen() && c.ClickHouseHTTP.Passwords == passPasswords, Deny: c.withoutPassword(name),
+			Forward: c.forwarded(name),
+			Doors:   map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: c.httpDoor(name)},
 		}
 	}
 	return gate.New(gate.Config{
 		Clusters: clusters,
 		Audit:    p.audit,
 		People:   p.people,
+		Windows:  p.windows,
 	})
 }
 

@@ -36,3 +36,26 @@ func (c ClusterConfig) provisionMode() directory.AccessMode {
 // isOwnLogin reports whether the session is the person's own, so that ClickHouse
 // itself bounds what the person may do in it.
 func isOwnLogin(m clickhouse.Mode) bool { return m == clickhouse.Verify || m == clickhouse.Forward }
+
+// withoutPassword are users who never come in with a password of their own, whatever
+// ClickHouse thinks of it; others that the configuration denies are looked for by the
+// directory.
+func (c Config) withoutPassword(cluster string) []string {
+	denied := []string{c.Clusters[cluster].User}
+	if o := c.Clusters[cluster].Provision; o != nil {
+		denied = append(denied, o.User)
+	}
+	return denied
+}
+
+// forwarded are the token processors whose tokens ClickHouse may see.
+func (c Config) forwarded(cluster string) []string {
+	if c.Clusters[cluster].mode() != clickhouse.Forward {
+		return nil
+	}
+	var names []string
+	for _, s := range c.processors() {
+		names = append(names, s.Name)
+	}
+	return names
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"porterhouse"
+	"porterhouse/gate"
 	"porterhouse/kv"
 )
 
@@ -52,6 +53,16 @@ func (c KVConfig) open(audit AuditConfig, now func() time.Time) (kv.Store, error
 		return c.Redis.open()
 	}
 	return kv.OpenFile(c.file(audit), kv.FileConfig{Now: now})
+}
+
+// windows counts what the rules allow in a window of time: over all replicas where they
+// share a store, else in this process alone.
+func (c KVConfig) windows(store kv.Store, log *slog.Logger, now func() time.Time) gate.WindowsConfig {
+	config := gate.WindowsConfig{Log: log, Now: now}
+	if c.Redis.URL != "" {
+		config.Store = store
+	}
+	return config
 }
 
 // look opens the store for a command that only looks: a file that is not there is

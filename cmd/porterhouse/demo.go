@@ -10,9 +10,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"porterhouse"
+	"porterhouse/authenticator"
+	"porterhouse/clickhouse"
 	"porterhouse/identity"
 	"porterhouse/sandbox"
 )
@@ -43,7 +46,7 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 	}
 	s, err := d.listen(*port, *asJSON, t.stderr)
 	if err != nil {
-		return errors.Join(err, d.provider.Close(), d.sandbox.Close())
+		return errors.Join(err, d.addresses.close(), d.provider.Close(), d.sandbox.Close())
 	}
 	if *asJSON {
 		err = d.printJSON(t.stdout, s)
@@ -62,11 +65,14 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 
 // demo is a sandbox with its people, and the files of the server in front of it.
 type demo struct {
-	sandbox  *sandbox.Server
-	gateway  sandbox.Gateway
-	provider *demoProvider
-	files    string            // directory of the token file, the keys and the audit record
-	tokens   map[string]string // by account
+	sandbox       *sandbox.Server
+	gateway       sandbox.Gateway
+	provider      *demoProvider
+	addresses     addresses          // that are ours before anybody serves there
+	authenticator string             // where ClickHouse asks who is there
+	knock         porterhouse.Secret // the path there
+	files         string             // directory of the token file, the keys, the certificate and the audit record
+	tokens        map[string]string  // by account
 
 	temporary bool // everything goes when it ends
 }
@@ -75,7 +81,17 @@ type demo struct {
 func startDemo(ctx context.Context, t terminal, dir string, say func(string, ...any)) (d *demo, err error) {
 	since := time.Now()
 	say("Starting ClickHouse on this machine …")
-	server, err := sandbox.Start(ctx, sandbox.Options{Dir: dir})
+	d = &demo{tokens: map[string]string{}, temporary: dir == "", addresses: addresses{}, knock: porterhouse.NewSecret(rand.Text())}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.addresses.close())
+		}
+	}()
+	asks, err := d.authenticatorXML()
+	if err != nil {
+		return nil, err
+	}
+	server, err := sandbox.Start(ctx, sandbox.Options{Dir: dir, ExtraConfig: asks})
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +100,12 @@ func startDemo(ctx context.Context, t terminal, dir string, say func(string, ...
 			err = errors.Join(err, server.Close())
 		}
 	}()
-	d = &demo{sandbox: server, files: filepath.Join(server.Dir, "porterhouse"), tokens: map[string]string{}, temporary: dir == ""}
+	d.sandbox, d.files = server, filepath.Join(server.Dir, "porterhouse")
 	say("ClickHouse %s answers after %d ms. Loading the sample data …", server.Version, time.Since(since).Milliseconds())
 	if err := server.LoadSamples(ctx, ""); err != nil {
 		return nil, err
 	}
-	if d.gateway, err = server.AddPeople(ctx); err != nil {
+	if err := d.addPeople(ctx); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(d.files, 0o700); err != nil {
@@ -103,6 +119,32 @@ func startDemo(ctx context.Context, t terminal, dir string, say func(string, ...
 	}
 	say("Ready after %.1f s.\n", time.Since(since).Seconds())
 	return d, nil
+}
+
+// authenticatorXML makes ClickHouse ask us who is there, at an address that is ours
+// from now on.
+func (d *demo) authenticatorXML() (string, error) {
+	address, err := d.addresses.take(0)
+	if err != nil {
+		return "", err
+	}
+	d.authenticator = address
+	file, err := authenticator.ClickHouseConfig(authenticatorName, "http://"+address+"/"+d.knock.Reveal())
+	file = strings.TrimPrefix(strings.TrimSpace(file), "<clickhouse>")
+	return strings.TrimSuffix(file, "</clickhouse>"), err
+}
+
+// addPeople makes the people, who log in to ClickHouse by our word.
+func (d *demo) addPeople(ctx context.Context) (err error) {
+	if d.gateway, err = d.sandbox.AddPeople(ctx); err != nil {
+		return err
+	}
+	for _, person := range sandbox.People() {
+		if err := d.sandbox.Exec(ctx, "ALTER USER "+person.Account+" IDENTIFIED WITH http SERVER '"+authenticatorName+"' SCHEME 'BASIC'"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeTokens gives everybody a new token, good for a week.
@@ -142,6 +184,8 @@ func (d *demo) config() (c Config, err error) {
 	c.demo = true
 	c.Clusters = map[string]ClusterConfig{"demo": {
 		URL: d.sandbox.HTTP, User: d.gateway.User, Password: porterhouse.NewSecret(d.gateway.Password),
+		Access:        AccessConfig{Mode: string(clickhouse.Verify)},
+		Authenticator: &AuthenticatorConfig{Listen: d.authenticator, Path: d.knock},
 	}}
 	// Alice is herself, however she comes: by the provider, or with her token.
 	c.Users = UsersConfig{Name: "{localpart}", Domains: []string{"example.com"}, AllowShared: true}
@@ -158,39 +202,29 @@ func (d *demo) config() (c Config, err error) {
 	return c, err
 }
 
-const demoPort = 8080
+// The ports that the demo takes when they are free and nobody says others, so that a
+// client that was configured yesterday still fits.
+const (
+	demoPort      = 8080
+	demoHTTPPort  = 8123
+	demoHTTPSPort = 8443
+)
 
-// listen opens the server of the demo. Without a wish it takes demoPort, so that
-// a client configured yesterday still fits, or else a free one.
+// listen opens the server of the demo, and the provider that sends people back to it.
 func (d *demo) listen(port uint, quiet bool, stderr io.Writer) (*server, error) {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	wishes := []uint{port}
-	if port == 0 && !quiet {
-		wishes = []uint{demoPort, 0}
-	}
-	var failed error
-	for _, wish := range wishes {
-		s, err := d.listenAt(wish, log)
-		if err == nil {
-			return s, nil
-		}
-		failed = err
-	}
-	return nil, failed
-}
-
-// listenAt opens the server, and the provider that sends people back to it.
-func (d *demo) listenAt(port uint, log *slog.Logger) (*server, error) {
 	c, err := d.config()
 	if err != nil {
 		return nil, err
 	}
-	c.Listen = fmt.Sprintf("127.0.0.1:%d", port)
+	if err := d.takeAddresses(&c, port, quiet); err != nil {
+		return nil, err
+	}
 	p, err := openProcess(c, log, time.Now)
 	if err != nil {
 		return nil, err
 	}
-	s, err := listen(c, p)
+	s, err := listenAt(c, p, d.addresses)
 	if err != nil {
 		return nil, errors.Join(err, p.close(context.Background()))
 	}
@@ -200,10 +234,42 @@ func (d *demo) listenAt(port uint, log *slog.Logger) (*server, error) {
 	return s, nil
 }
 
+// takeAddresses finds one for each door: the one that is wished for, or the usual one,
+// or a free one when that is taken, and for scripts.
+func (d *demo) takeAddresses(c *Config, port uint, quiet bool) (err error) {
+	usual := func(port uint) uint {
+		if quiet {
+			return 0
+		}
+		return port
+	}
+	if port != 0 {
+		c.Listen, err = d.addresses.take(port)
+	} else {
+		c.Listen, err = d.addresses.takeOrFree(usual(demoPort))
+	}
+	if err != nil {
+		return err
+	}
+	if c.ClickHouseHTTP.Listen, err = d.addresses.takeOrFree(usual(demoHTTPPort)); err != nil {
+		return err
+	}
+	pair, err := d.certificate()
+	if err != nil {
+		return err
+	}
+	c.ClickHouseHTTP.TLS = &TLSListenerConfig{Cert: pair.Cert, Key: pair.Key}
+	c.ClickHouseHTTP.TLS.Listen, err = d.addresses.takeOrFree(usual(demoHTTPSPort))
+	return err
+}
+
 // printJSON prints the line that scripts read.
 func (d *demo) printJSON(w io.Writer, s *server) error {
 	return json.NewEncoder(w).Encode(map[string]any{
 		"mcp":      s.config.publicURL() + mcpPath,
+		"http":     "http://" + s.config.ClickHouseHTTP.Listen,
+		"https":    "https://" + s.config.ClickHouseHTTP.TLS.Listen,
+		"ca":       d.ca(),
 		"provider": d.provider.issuer(),
 		"people":   d.tokens,
 		"clickhouse": map[string]string{
@@ -221,7 +287,8 @@ func (d *demo) print(w io.Writer, s *server) {
 	fmt.Fprintf(w, "MCP server   %s\n\nPaste this URL into your MCP client. A browser opens: choose Alice, and agree.\n\n", url)
 	printClients(w, url)
 	fmt.Fprintf(w, "\nThen ask: “Make me a report of daily token usage.” Ask again as Bob: he sees only his own team.\n"+
-		"In this version everybody only reads, Carol too.\n")
+		"An agent only reads, Carol's too.\n")
+	d.printHTTPDoor(w, s)
 	for _, person := range sandbox.People() {
 		fmt.Fprintf(w, "\n%s: %s\n  token  %s\n", person.Name, person.About, d.tokens[person.Account])
 	}

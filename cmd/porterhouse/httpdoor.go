@@ -17,10 +17,15 @@ func buildHTTPDoor(c Config, p *process, g *generation) error {
 	if g.httpVerifier, err = buildVerifier(c, p, c.httpDoorResource()); err != nil {
 		return err
 	}
+	cluster := c.clusterNames()[0]
+	client := p.clients[cluster]
 	config := proxy.Config{
-		Gate: g.gate, Cluster: c.clusterNames()[0], Verify: g.httpVerifier.Verify, ReadOnly: h.ReadOnly,
+		Gate: g.gate, Cluster: cluster, Verify: g.httpVerifier.Verify, ReadOnly: h.ReadOnly,
 		AllowURLCredentials: h.AllowURLCredentials, AllowIDTokens: h.AllowIDTokens, Origins: c.Origins,
-		ResourceMetadata: c.httpDoorURL() + metadataPath, Log: p.log,
+		Ping: client.Ping, ReplicasStatus: client.ReplicasStatus, ResourceMetadata: c.httpDoorURL() + metadataPath, Now: p.now, Log: p.log,
+	}
+	if h.Passwords == passPasswords {
+		config.Login = loginOf{p.passwords, cluster, client.Login, g.people[cluster]}.prove
 	}
 	if g.http, err = proxy.New(config); err != nil {
 		return err

@@ -95,6 +95,12 @@ func (s stats) Collect(out chan<- prometheus.Metric) {
 	send(gauge, "questions_waiting", "Questions that wait for a place in their person's queue.", float64(people.Waiting))
 	send(counter, "questions_queue_refused_total", "Questions refused because their person has too many.", float64(people.Refused))
 
+	windows := s.p.windows.Stats()
+	send(gauge, "limit_windows", "Windows of limits.rules that are counted now.", float64(windows.Windows))
+	send(counter, "limit_windows_refused_total", "Questions refused because a window was used up.", float64(windows.Refused))
+	send(counter, "limit_windows_cut_total", "Answers and uploads cut off because a window was used up.", float64(windows.Cut))
+	send(counter, "limit_windows_failures_total", "Times that the other replicas could not be told of a window, or asked.", float64(windows.Failures))
+
 	record := s.p.audit.Stats()
 	send(counter, "audit_questions_total", "Questions recorded as asked.", float64(record.Questions))
 	send(counter, "audit_refusals_total", "Questions recorded as refused, folded ones included.", float64(record.Refusals))
@@ -133,6 +139,7 @@ func (g *generation) collect(send report) {
 	send(counter, "mcp_denied_total", "Requests that did not come in at the MCP door.", float64(door.Denied))
 	send(gauge, "mcp_sessions", "Sessions of clients before 2026-07-28 that are open.", float64(door.Sessions))
 
+	g.collectHTTPDoor(send)
 	g.collectSignIn(send)
 	for name, door := range g.authenticators {
 		a := door.Stats()
@@ -140,6 +147,19 @@ func (g *generation) collect(send report) {
 		send(counter, "authenticator_refused_total", "Logins to ClickHouse that were wrong.", float64(a.Refused), name)
 		send(counter, "authenticator_failed_total", "Logins to ClickHouse of which nobody could tell.", float64(a.Failed), name)
 	}
+}
+
+// collectHTTPDoor tells the counts of the door for ClickHouse's clients, where it is open.
+func (g *generation) collectHTTPDoor(send report) {
+	if g.http == nil {
+		return
+	}
+	tokens, door := g.httpVerifier.Stats(), g.http.Stats()
+	send(counter, "http_tokens_accepted_total", "Tokens that proved somebody at the HTTP door.", float64(tokens.Accepted))
+	send(counter, "http_tokens_refused_total", "Tokens that proved nobody there.", float64(tokens.Refused))
+	send(counter, "http_tokens_failed_total", "Tokens that could not be checked there.", float64(tokens.Failed))
+	send(counter, "http_requests_refused_total", "Requests that the HTTP door itself refused.", float64(door.Refused))
+	send(counter, "http_answers_broken_total", "Answers of the HTTP door that could not be completed.", float64(door.Broken))
 }
 
 // collectSignIn tells the counts of signing in, where people can.

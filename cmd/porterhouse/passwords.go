@@ -15,6 +15,7 @@ import (
 
 	"porterhouse"
 	"porterhouse/directory"
+	"porterhouse/gate"
 )
 
 // passwords remembers, for seconds, whose password was right, and how often a network
@@ -79,12 +80,9 @@ func (l loginOf) prove(ctx context.Context, user porterhouse.UserName, password 
 		}
 	}
 	return porterhouse.Principal{
-		Issuer: "clickhouse:" + l.cluster, Subject: user.String(), User: user.String(), Proof: passwordProof, Token: password, Issued: l.now(),
+		Issuer: gate.PasswordIssuer(l.cluster), Subject: user.String(), User: user.String(), Proof: gate.Password, Token: password, Issued: l.now(),
 	}, nil
 }
-
-// passwordProof is what proved somebody who knows a password, in the record.
-const passwordProof = "password"
 
 // tryFrom asks ClickHouse, unless the network was wrong too often.
 func (l loginOf) tryFrom(ctx context.Context, network string, known [sha256.Size]byte, user porterhouse.UserName, password porterhouse.Secret) error {

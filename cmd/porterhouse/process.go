@@ -28,6 +28,7 @@ type process struct {
 	now       func() time.Time // the clock of every room
 	audit     *audit.Log
 	people    *gate.People
+	windows   *gate.Windows
 	tokens    *identity.Tokens // nil: there are no API tokens
 	providers *identity.Providers
 	store     kv.Store
@@ -78,6 +79,7 @@ func openProcess(c Config, log *slog.Logger, now func() time.Time) (*process, er
 	if p.store, err = c.KV.open(c.Audit, now); err != nil {
 		return nil, err
 	}
+	p.windows = gate.NewWindows(c.KV.windows(p.store, log, now))
 	if p.audit, err = audit.Open(c.Audit.log(log, now)); err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
@@ -110,12 +112,18 @@ func (p *process) close(ctx context.Context) error {
 	return errors.Join(p.audit.Close(), p.store.Close())
 }
 
-// run does the regular work of the audit record and of the signing keys until ctx ends.
+// run does the regular work of the audit record, of the signing keys and of the windows
+// until ctx ends.
 func (p *process) run(ctx context.Context) (wait func()) {
 	var wg sync.WaitGroup
 	if p.signing != nil {
 		wg.Go(func() { p.signing.run(ctx, p.log) })
 	}
+	wg.Go(func() {
+		if err := p.windows.Run(ctx); err != nil && ctx.Err() == nil {
+			p.log.Error("windows are not shared with the other replicas any more; each counts alone", "error", err)
+		}
+	})
 	wg.Go(func() {
 		if err := p.audit.Run(ctx); err != nil && ctx.Err() == nil {
 			p.log.Error("the audit record's regular work ended; new questions are still recorded", "error", err)

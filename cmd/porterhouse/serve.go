@@ -44,6 +44,7 @@ type server struct {
 	process    *process
 	config     Config
 	listeners  []listener
+	taken      addresses       // that are ours already
 	streams    context.Context // of every request; ends when the server stops
 	endStreams context.CancelFunc
 }
@@ -56,8 +57,11 @@ type listener struct {
 
 // listen opens the addresses and builds the first generation: when it returns,
 // clients can connect, and run answers them.
-func listen(c Config, p *process) (*server, error) {
-	s := &server{process: p}
+func listen(c Config, p *process) (*server, error) { return listenAt(c, p, nil) }
+
+// listenAt is listen where some of the addresses are ours already.
+func listenAt(c Config, p *process, taken addresses) (*server, error) {
+	s := &server{process: p, taken: taken}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	if err := s.prepare(c); err != nil {
 		return nil, errors.Join(err, s.stop())
@@ -106,7 +110,7 @@ func metricsOnly(m *metrics) http.Handler {
 
 // open adds one address, with TLS when pair names a certificate.
 func (s *server) open(address string, by *http.Server, pair *TLSPair) error {
-	plain, err := net.Listen("tcp", address)
+	plain, err := s.taken.open(address)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", address, err)
 	}

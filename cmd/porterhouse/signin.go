@@ -15,6 +15,8 @@ import (
 	"porterhouse"
 	"porterhouse/authserver"
 	"porterhouse/identity"
+	"porterhouse/mcpserver"
+	"porterhouse/proxy"
 	"porterhouse/seal"
 	"porterhouse/signin"
 )
@@ -182,12 +184,15 @@ func (e entrance) server() (authserver.Config, error) {
 	return config, err
 }
 
-// resources are what our own tokens can be for: the MCP door, and the clusters whose
+// resources are what our own tokens can be for: the doors, and the clusters whose
 // servers ask us who is there, as far as these are called by a URL (RFC 8707). There a
 // token opens all that the account may, so the person is asked for all of it.
 func (e entrance) resources() []authserver.Resource {
 	scopes := []string{authserver.ScopeRead, authserver.ScopeWrite}
 	all := []authserver.Resource{{URI: e.publicURL() + mcpPath, Name: "ClickHouse, for agents", Scopes: scopes}}
+	if e.ClickHouseHTTP.isOpen() {
+		all = append(all, authserver.Resource{URI: e.httpDoorURL(), Name: "ClickHouse, for drivers and dashboards", Scopes: scopes})
+	}
 	for _, name := range e.clusterNames() {
 		for _, audience := range e.Clusters[name].authenticatorAudiences() {
 			u, err := url.Parse(audience)
@@ -238,11 +243,14 @@ func (e entrance) settings(names []string) []identity.Settings {
 	})
 }
 
-// ownProcessor knows our own tokens at a resource. They are for the MCP door by its
+// ownProcessor knows our own tokens at a resource. They are for a door by its
 // URL, whatever other audiences it has.
 func ownProcessor(c Config, p *process, r identity.Resource) (identity.Processor, error) {
-	if r.Door == "mcp" {
+	switch r.Door {
+	case mcpserver.Door:
 		r.Audiences = []string{c.publicURL() + mcpPath}
+	case proxy.Door:
+		r.Audiences = []string{c.httpDoorURL()}
 	}
 	return identity.NewOwn(identity.OwnConfig{Issuer: c.publicURL(), Key: p.ownKey, Scopes: []string{authserver.ScopeRead}}, r, p.providers)
 }

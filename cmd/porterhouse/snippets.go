@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 )
 
 // printClients prints ready-to-paste configuration of MCP clients. Each of them finds
@@ -28,4 +29,35 @@ MCP inspector
 This command line
   porterhouse login %[1]s
 `, url)
+}
+
+// printHTTPDoor prints how ClickHouse's own clients come in as Alice. What is printed
+// works as it stands.
+func (d *demo) printHTTPDoor(w io.Writer, s *server) {
+	door := s.config.ClickHouseHTTP
+	host, port, _ := net.SplitHostPort(door.Listen) // it is one of ours
+	token := d.tokens["alice"]
+	fmt.Fprintf(w, `
+ClickHouse HTTP   http://%[1]s and https://%[2]s
+The certificate is this machine's own; clients trust it by %[3]s
+
+curl
+  curl -H 'Authorization: Bearer %[4]s' 'http://%[1]s/?query=SELECT+currentUser()'
+  curl --cacert %[3]s -u 'alice:%[4]s' https://%[2]s/ -d 'SELECT count() FROM flights.flights FORMAT JSONEachRow'
+
+Grafana (provisioning/datasources/porterhouse.yaml)
+  apiVersion: 1
+  datasources:
+    - name: ClickHouse as Alice
+      type: grafana-clickhouse-datasource
+      jsonData: {host: %[5]s, port: %[6]s, protocol: http, username: alice, defaultDatabase: usage}
+      secureJsonData: {password: %[4]s}
+
+JavaScript (npm install @clickhouse/client)
+  import { createClient } from '@clickhouse/client'
+  const clickhouse = createClient({ url: 'http://%[1]s', access_token: '%[4]s' })
+  const answer = await clickhouse.query({ query: 'SELECT currentUser() AS me', format: 'JSONEachRow' })
+  console.log(await answer.json())
+  await clickhouse.close()
+`, door.Listen, door.TLS.Listen, d.ca(), token, host, port)
 }

@@ -29,6 +29,12 @@ type site struct {
 // serveSite serves door by HTTP/1.1, or by HTTP/2 over TLS.
 func serveSite(t testing.TB, door http.HandlerFunc, change func(*Config)) *site {
 	t.Helper()
+	return serveAs(t, change, func(c Config, log *slog.Logger) *http.Server { return c.HTTP.server(outer(door, c.outer(log)), log) })
+}
+
+// serveAs serves by the server that by makes of a configuration.
+func serveAs(t testing.TB, change func(*Config), by func(Config, *slog.Logger) *http.Server) *site {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +47,7 @@ func serveSite(t testing.TB, door http.HandlerFunc, change func(*Config)) *site 
 	}
 	s.url = c.publicURL()
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.server = c.HTTP.server(outer(door, c.outer(log)), log)
+	s.server = by(c, log)
 	serve := s.server.Serve
 	if c.TLS != nil {
 		if s.server.TLSConfig, err = serverTLS(*c.TLS, log); err != nil {

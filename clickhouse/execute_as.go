@@ -25,7 +25,7 @@ func (w byExecuteAs) check(as porterhouse.Account, q *porterhouse.Query) error {
 		return nil
 	case p.Tables != nil:
 		return onlyInVerify("external tables")
-	case len(p.Roles) > 0:
+	case len(p.Roles) > 0 && !w.client.sessions.carries(*q):
 		return onlyInVerify("roles for one request (role=)")
 	}
 	return nil

@@ -38,7 +38,7 @@ func (n *nativeCall) answer(exception *nativeException) *porterhouse.Answer {
 	add(headerQueryID, n.ID)
 	add("X-ClickHouse-Timezone", server.timezone)
 	if exception != nil {
-		text := replaceWord(exception.text(server.version), n.sessions.client.cleaner.gateway, "[gateway]")
+		text := replaceWord(exception.text(server.version), n.sessions.client.cleaner.gateway, n.user.String())
 		head.Status = statusOf(exception.code)
 		add(headerExceptionCode, strconv.Itoa(int(exception.code)))
 		b.text.Reset(text)

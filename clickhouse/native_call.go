@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"porterhouse"
@@ -184,29 +185,33 @@ func (n *nativeCall) send(data *inlineData) error {
 	return err
 }
 
-// settings returns what the statement runs with: ours first, for of two ClickHouse
-// takes the last, and what a person may set the gate has seen to.
+// settings returns what the statement runs with. Of two with one name ClickHouse takes
+// the last, which is ours.
 func (n *nativeCall) settings() []porterhouse.Setting {
-	ours := []porterhouse.Setting{{Name: "max_execution_time", Value: string(appendSeconds(nil, n.Limits.Time))}}
-	if n.Comment != "" {
-		ours = append(ours, porterhouse.Setting{Name: "log_comment", Value: n.Comment})
+	var all []porterhouse.Setting
+	add := func(name, value string) { all = append(all, porterhouse.Setting{Name: name, Value: value}) }
+	for _, s := range n.Passage.Settings {
+		if !slices.Contains(ourSettings, s.Name) {
+			add(s.Name, s.Value)
+		}
 	}
-	if n.Limits.Memory > 0 {
-		ours = append(ours, porterhouse.Setting{Name: "max_memory_usage", Value: fmt.Sprint(n.Limits.Memory)})
+	for _, s := range limitsToSend(n.Passage.Settings, n.Limits) {
+		add(s.Name, s.Value)
+	}
+	if n.Comment != "" {
+		add("log_comment", n.Comment)
 	}
 	if n.Passage.ReadOnly {
-		ours = append(ours, porterhouse.Setting{Name: "readonly", Value: "2"}) // as ClickHouse has it for GET
+		add("readonly", "2") // as ClickHouse has it for GET
+	}
+	if n.Class.Data {
+		// The data must begin where the gate has found that it does: statement.ReadHead.
+		add("allow_settings_after_format_in_insert", "0")
 	}
 	if !withinServer[n.Class.Verb] {
-		// ON CLUSTER answers with rows, unless it is told not to.
-		ours = append(ours, porterhouse.Setting{Name: "distributed_ddl_output_mode", Value: "none"})
+		add("distributed_ddl_output_mode", "none") // ON CLUSTER would answer with rows
 	}
-	ours = append(ours, n.Passage.Settings...)
-	if n.Class.Data {
-		// Where the data begins must be where the gate has found it to: statement.ReadHead.
-		ours = append(ours, porterhouse.Setting{Name: "allow_settings_after_format_in_insert", Value: "0"})
-	}
-	return ours
+	return all
 }
 
 // withinServer are the verbs that never go to other servers ON CLUSTER.

@@ -101,26 +101,36 @@ func (s *statement) address() string {
 }
 
 // appendOurs appends the settings that are not for the client to choose.
-//
-// A limit is sent only where the client asked for more than it may have. One that it
-// did not ask for would raise that of the account's profile, or be refused by its
-// constraints; and it ends the statement here in any case.
 func (s *statement) appendOurs(p []byte) []byte {
-	if asked, ok := number(s.Passage.Settings, "max_execution_time"); ok && (asked <= 0 || asked > s.Limits.Time.Seconds()) {
-		p = append(p, "&max_execution_time="...)
-		p = appendSeconds(p, s.Limits.Time)
-	}
-	if asked, ok := number(s.Passage.Settings, "max_memory_usage"); s.Limits.Memory > 0 && (!ok || asked <= 0 || asked > float64(s.Limits.Memory)) {
-		p = append(p, "&max_memory_usage="...)
-		p = strconv.AppendInt(p, s.Limits.Memory, 10)
+	for _, limit := range limitsToSend(s.Passage.Settings, s.Limits) {
+		p = appendSetting(p, limit)
 	}
 	if s.Passage.Progress != nil {
 		p = append(p, "&send_progress_in_http_headers=1"...)
+	}
+	if s.Class.Data {
+		// The data must begin where the gate has found that it does: statement.ReadHead.
+		p = append(p, "&allow_settings_after_format_in_insert=0"...)
 	}
 	if s.reads() {
 		p = append(p, readOnly...)
 	}
 	return append(append(p, "&log_comment="...), url.QueryEscape(s.Comment)...)
+}
+
+// limitsToSend returns those of the limits that ClickHouse has to be told of.
+//
+// A limit is sent only where the client asked for more than it may have. One that it
+// did not ask for would raise that of the account's profile, or be refused by its
+// constraints; and it ends the statement here in any case.
+func limitsToSend(asked []porterhouse.Setting, limits porterhouse.Limits) (send []porterhouse.Setting) {
+	if seconds, ok := number(asked, "max_execution_time"); ok && (seconds <= 0 || seconds > limits.Time.Seconds()) {
+		send = append(send, porterhouse.Setting{Name: "max_execution_time", Value: string(appendSeconds(nil, limits.Time))})
+	}
+	if bytes, ok := number(asked, "max_memory_usage"); limits.Memory > 0 && (!ok || bytes <= 0 || bytes > float64(limits.Memory)) {
+		send = append(send, porterhouse.Setting{Name: "max_memory_usage", Value: strconv.FormatInt(limits.Memory, 10)})
+	}
+	return send
 }
 
 // number returns the last value of a setting. One that is no number is 0, which

@@ -157,7 +157,7 @@ func (s *sessions) close(ctx context.Context) error {
 	}
 }
 
-// onlyInVerify says that this lane cannot carry what a client asks for.
+// onlyInVerify says that the mode ExecuteAs cannot do what a client asks for.
 func onlyInVerify(what string) error {
 	return porterhouse.Errorf(porterhouse.Refused, "%s cannot be had where Porterhouse acts by EXECUTE AS; "+
 		"the operator can set the cluster's access mode to verify, which carries everything", what)

@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 	"porterhouse/mcpserver":              {"porterhouse", "porterhouse/gate"},
 	"porterhouse/bench":                  {"porterhouse/sandbox"},
 	"porterhouse/e2e":                    {},
-	"porterhouse/cmd/porterhouse": {"porterhouse", "porterhouse/identity", "porterhouse/clickhouse", "porterhouse/audit",
+	"porterhouse/cmd/porterhouse": {"porterhouse", "porterhouse/statement", "porterhouse/identity", "porterhouse/clickhouse", "porterhouse/audit",
 		"porterhouse/directory", "porterhouse/gate", "porterhouse/mcpserver", "porterhouse/sandbox",
 		"porterhouse/kv", "porterhouse/ticket", "porterhouse/authenticator",
 		"porterhouse/seal", "porterhouse/page", "porterhouse/signin", "porterhouse/authserver", "porterhouse/login", "porterhouse/sandbox/openid", "porterhouse/proxy"},

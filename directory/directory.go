@@ -115,12 +115,12 @@ func (d *Directory) parse(c Config) error {
 	for _, r := range d.rules {
 		r.denied, r.separators, r.others = denied, separators, processors
 	}
-	return d.check(c)
+	return checkTogether(d.rules, c)
 }
 
-// check looks at what the rules are together.
-func (d *Directory) check(c Config) error {
-	for i, r := range d.rules {
+// checkTogether looks at what the rules of c are together.
+func checkTogether(rules []*rules, c Config) error {
+	for i, r := range rules {
 		example := r.template.fill("a", "a")
 		if r.template.isConstant() && r.denied.has(example) {
 			return fmt.Errorf("rules %d: the template %q is an account that nobody may act as", i+1, c.Directories[i].UserName)
@@ -133,7 +133,7 @@ func (d *Directory) check(c Config) error {
 		if !r.shared && c.Store == nil {
 			return fmt.Errorf("rules %d: without a store nobody knows whose an account is: give one, or allow shared accounts", i+1)
 		}
-		for before, other := range d.rules[:i] {
+		for before, other := range rules[:i] {
 			if other.covers(r) {
 				return fmt.Errorf("rules %d are never reached: rules %d fit all that they fit", i+1, before+1)
 			}

@@ -117,12 +117,12 @@ func buildDirectories(c Config, p *process) (map[string]*directory.Directory, er
 func buildGate(c Config, p *process, people map[string]*directory.Directory) (*gate.Gate, error) {
 	clusters := make(map[string]gate.Cluster, len(c.Clusters))
 	for name := range c.Clusters {
-		inside := c.agentDoor()
+		inside := agentDoor(c)
 		clusters[name] = gate.Cluster{
 			Client: p.clients[name], Directory: people[name],
-			Passwords: c.ClickHouseHTTP.isOpen() && c.ClickHouseHTTP.Passwords == passPasswords, Deny: c.withoutPassword(name),
-			Forward: c.forwarded(name),
-			Doors:   map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: c.httpDoor(name)},
+			Passwords: c.ClickHouseHTTP.passesPasswords(), Deny: c.Clusters[name].withoutPassword(),
+			Forward: forwarded(c, name),
+			Doors:   map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: httpDoor{c}.gate(name)},
 		}
 	}
 	return gate.New(gate.Config{
@@ -134,7 +134,7 @@ func buildGate(c Config, p *process, people map[string]*directory.Directory) (*g
 }
 
 // agentDoor is what passes at the MCP door, and over stdio: reads, in every access mode.
-func (c Config) agentDoor() gate.Door {
+func agentDoor(c Config) gate.Door {
 	return gate.Door{Limits: c.Limits.gate(), Queue: c.Limits.queue(), Rules: c.Limits.rules(), Allow: c.Allow.gate()}
 }
 

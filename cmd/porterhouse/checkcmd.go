@@ -60,7 +60,7 @@ func checkProviders(ctx context.Context, t terminal, args []string) error {
 	if token == "" {
 		return errors.Join(err, p.store.Close())
 	}
-	answer, failed := whois(ctx, c, p, token)
+	answer, failed := whois(ctx, c, p, c.mcpResource(), token)
 	if failed == nil {
 		fmt.Fprintln(t.stdout)
 		answer.print(t.stdout)
@@ -86,6 +86,9 @@ func tellProviders(ctx context.Context, e entrance, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "Tokens for the MCP door must be for one of %q (aud).\n", []string(c.mcpResource().Audiences))
+	if c.ClickHouseHTTP.isOpen() {
+		fmt.Fprintf(w, "Tokens for the HTTP door must be for one of %q.\n", []string(httpDoor{c}.resource().Audiences))
+	}
 	tellRedirects(c, w)
 	worst := fine
 	for _, s := range c.processors() {
@@ -169,20 +172,51 @@ func checkAuthenticator(_ context.Context, t terminal, args []string) error {
 }
 
 // grants are the statements that the gateway, and the provisioner if there is one,
-// need.
+// need; and those by which the users that were made by hand can be got into.
 func grants(c Config, cluster string, p *process, roles ...string) []string {
 	gateway := clickhouse.QuoteName(c.Clusters[cluster].User)
-	on, statements := "", []string{
-		"CREATE USER IF NOT EXISTS " + gateway + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE",
-		"GRANT SELECT(query, query_id, user) ON system.processes TO " + gateway,
-	}
+	on, statements := "", gatewayGrants(c.Clusters[cluster])
 	if provisioner := p.provisioners[cluster]; provisioner != nil {
 		statements = provisioner.Grants(append(rolesOf(c.rules()), roles...)...)
 		if name := c.Clusters[cluster].Provision.OnCluster; name != "" {
 			on = " ON CLUSTER " + clickhouse.QuoteString(name)
 		}
 	}
-	return append(statements, localGrants(c, on, gateway)...)
+	switch c.Clusters[cluster].mode() {
+	case clickhouse.ExecuteAs:
+		return append(statements, localGrants(c, on, gateway)...)
+	case clickhouse.Verify:
+		return append(statements, localLogins(c, on, c.Clusters[cluster].Authenticator.name())...)
+	}
+	return statements
+}
+
+// gatewayGrants make the gateway's own user, where there is one. In the mode static it
+// also needs what everybody may.
+func gatewayGrants(cluster ClusterConfig) []string {
+	if cluster.User == "" {
+		return nil
+	}
+	gateway := clickhouse.QuoteName(cluster.User)
+	statements := []string{"CREATE USER IF NOT EXISTS " + gateway + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE"}
+	if cluster.mode() == clickhouse.ExecuteAs {
+		return append(statements, "GRANT SELECT(query, query_id, user) ON system.processes TO "+gateway)
+	}
+	if isOwnLogin(cluster.mode()) { // statements of people whose client has gone are stopped
+		statements = append(statements, "GRANT KILL QUERY ON *.* TO "+gateway)
+	}
+	return append(statements, "GRANT SELECT(query, query_id, user, Settings) ON system.processes TO "+gateway)
+}
+
+// localLogins let the users that were made by hand, and are named one by one, log in by
+// our word. A password that one has stays before it, or it would be shown to us.
+func localLogins(c Config, on, authenticator string) (statements []string) {
+	for _, name := range localUsersOf(c.rules()) {
+		if !strings.HasSuffix(name, "*") {
+			statements = append(statements, "ALTER USER "+clickhouse.QuoteName(name)+on+" ADD IDENTIFIED WITH http SERVER "+clickhouse.QuoteString(authenticator)+" SCHEME 'BASIC'")
+		}
+	}
+	return statements
 }
 
 // localGrants let the gateway act as the users that were made by hand, which are

@@ -40,16 +40,16 @@ func isOwnLogin(m clickhouse.Mode) bool { return m == clickhouse.Verify || m == 
 // withoutPassword are users who never come in with a password of their own, whatever
 // ClickHouse thinks of it; others that the configuration denies are looked for by the
 // directory.
-func (c Config) withoutPassword(cluster string) []string {
-	denied := []string{c.Clusters[cluster].User}
-	if o := c.Clusters[cluster].Provision; o != nil {
-		denied = append(denied, o.User)
+func (c ClusterConfig) withoutPassword() []string {
+	denied := []string{c.User}
+	if c.Provision != nil {
+		denied = append(denied, c.Provision.User)
 	}
 	return denied
 }
 
-// forwarded are the token processors whose tokens ClickHouse may see.
-func (c Config) forwarded(cluster string) []string {
+// forwarded are the token processors whose tokens the cluster's ClickHouse may see.
+func forwarded(c Config, cluster string) []string {
 	if c.Clusters[cluster].mode() != clickhouse.Forward {
 		return nil
 	}

@@ -201,10 +201,10 @@ func (c check) clusters() {
 		path := "clusters." + name
 		c.clusterURL(path, cluster)
 		c.pair(path+".tls", cluster.TLS.Cert, cluster.TLS.Key, false)
-		if cluster.User == "" {
+		if cluster.User == "" && (!isOwnLogin(cluster.mode()) || !cluster.Password.IsZero()) {
 			c.refuse(path+".user", "name the ClickHouse user that the gateway logs in as: it holds IMPERSONATE and nothing else")
 		}
-		if cluster.Password.IsZero() {
+		if cluster.Password.IsZero() && (!isOwnLogin(cluster.mode()) || cluster.User != "") {
 			c.refuse(path+".password", "the gateway's password is missing: env:NAME or file:PATH")
 		}
 		if _, given := c.d.found[path+".max_connections"]; given && cluster.MaxConnections == 0 {

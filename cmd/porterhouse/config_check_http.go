@@ -51,12 +51,12 @@ func (c httpDoors) addresses() {
 		return
 	}
 	c.ownAddress("clickhouse_http.tls.listen", h.TLS.Listen, append(taken, h.Listen))
-	pair := c.httpDoorPair()
+	pair := httpDoor{*c.Config}.pair()
 	c.pair("clickhouse_http.tls", pair.Cert, pair.Key, true)
 }
 
 // taken are the addresses that others have.
-func (c check) taken() []string {
+func (c httpDoors) taken() []string {
 	taken := []string{c.Listen, c.Metrics.Listen}
 	for _, cluster := range c.Clusters {
 		if a := cluster.Authenticator; a != nil {
@@ -68,7 +68,7 @@ func (c check) taken() []string {
 
 // ownAddress refuses what is no address, or not one of the door's own. Port 0 is a free
 // one each time.
-func (c check) ownAddress(path, address string, taken []string) {
+func (c httpDoors) ownAddress(path, address string, taken []string) {
 	c.address(path, address)
 	if _, port, _ := net.SplitHostPort(address); port != "0" && slices.Contains(taken, address) {
 		c.refuse(path, "this address is taken by another listener: ClickHouse's clients ask for /, so their door has addresses of its own")

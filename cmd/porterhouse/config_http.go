@@ -17,7 +17,7 @@ import (
 type HTTPDoorConfig struct {
 	Listen    string             `yaml:"listen"`     // host:port, plain HTTP; "": none
 	TLS       *TLSListenerConfig `yaml:"tls"`        // nil: none
-	PublicURL string             `yaml:"public_url"` // https://host[:port] by which clients come; "": see httpDoorURL
+	PublicURL string             `yaml:"public_url"` // https://host[:port] by which clients come; "": see httpDoor.url
 	Audiences texts              `yaml:"audiences"`  // a token must be for one of them; none: the public URL
 	ReadOnly  bool               `yaml:"read_only"`
 	Passwords string             `yaml:"passwords" oneof:"refuse pass"` // of ClickHouse's own users
@@ -54,9 +54,15 @@ const (
 // isOpen reports whether the door has an address.
 func (h HTTPDoorConfig) isOpen() bool { return h.Listen != "" || h.TLS != nil }
 
-// httpDoorURL is by what URL clients come, without a slash at its end. Where it is not
+// passesPasswords reports whether people come in with passwords of ClickHouse's users.
+func (h HTTPDoorConfig) passesPasswords() bool { return h.isOpen() && h.Passwords == passPasswords }
+
+// httpDoor is what the whole configuration says of the door.
+type httpDoor struct{ Config }
+
+// url is by what URL clients come, without a slash at its end. Where it is not
 // configured we are on loopback, and it is the address we listen on, with TLS first.
-func (c Config) httpDoorURL() string {
+func (c httpDoor) url() string {
 	switch h := c.ClickHouseHTTP; {
 	case h.PublicURL != "":
 		return h.PublicURL
@@ -67,18 +73,18 @@ func (c Config) httpDoorURL() string {
 	}
 }
 
-// httpDoorResource is what a token for the door is for: without a word about it the URL
+// resource is what a token for the door is for: without a word about it the URL
 // by which clients come (RFC 8707).
-func (c Config) httpDoorResource() identity.Resource {
+func (c httpDoor) resource() identity.Resource {
 	audiences := c.ClickHouseHTTP.Audiences
 	if len(audiences) == 0 {
-		audiences = texts{c.httpDoorURL()}
+		audiences = texts{c.url()}
 	}
 	return identity.Resource{Door: proxy.Door, Cluster: c.clusterNames()[0], Audiences: audiences}
 }
 
-// httpDoorPair are the files of the door's certificate.
-func (c Config) httpDoorPair() *TLSPair {
+// pair are the files of the door's certificate.
+func (c httpDoor) pair() *TLSPair {
 	t := c.ClickHouseHTTP.TLS
 	if t.Cert == "" && t.Key == "" && c.TLS != nil {
 		return c.TLS
@@ -86,10 +92,10 @@ func (c Config) httpDoorPair() *TLSPair {
 	return &TLSPair{Cert: t.Cert, Key: t.Key}
 }
 
-// httpDoor is what passes at the door to a cluster. Where the session is the person's own
+// gate is what passes at the door to a cluster. Where the session is the person's own
 // login, its grants and constraints bound everything, so that we refuse only what our
 // limits and our record stand on; otherwise also what reaches beyond the cluster.
-func (c Config) httpDoor(cluster string) gate.Door {
+func (c httpDoor) gate(cluster string) gate.Door {
 	h := c.ClickHouseHTTP
 	pass := gate.Pass{Writes: !h.ReadOnly, Format: true, Settings: statement.Ordinary}
 	if isOwnLogin(c.Clusters[cluster].mode()) {
@@ -101,8 +107,8 @@ func (c Config) httpDoor(cluster string) gate.Door {
 	}
 }
 
-// httpDoorWeakenings names what makes the door less strict than it is without it.
-func (c Config) httpDoorWeakenings() (found []string) {
+// weakenings names what makes the door less strict than it is without it.
+func (c httpDoor) weakenings() (found []string) {
 	h := c.ClickHouseHTTP
 	shared := func(audience string) bool { return slices.Contains(c.mcpResource().Audiences, audience) }
 	for _, weakening := range []struct {

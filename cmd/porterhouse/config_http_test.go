@@ -92,15 +92,15 @@ func TestDoorsByMode(t *testing.T) {
 		"forward":    {Writes: true, Format: true, Sources: true, Settings: statement.Unknown},
 	} {
 		c, _ := mustLoad(t, both+aProcessor+oneCluster("access: {mode: "+mode+"}, "+aKnock))
-		d := c.httpDoor("main")
+		d := httpDoor{c}.gate("main")
 		if d.Pass != want || d.Limits != (porterhouse.Limits{Time: 5 * time.Minute, Bytes: 1}) || !reflect.DeepEqual(d.Allow, gate.Allow{Settings: []string{"x"}}) || d.Queue != c.Limits.queue() {
 			t.Errorf("%s: %+v, want it to pass %+v", mode, d, want)
 		}
 		c.ClickHouseHTTP.ReadOnly = true
-		if c.httpDoor("main").Pass.Writes {
+		if d := (httpDoor{c}).gate("main"); d.Pass.Writes {
 			t.Errorf("%s: a door that is read-only passes writes", mode)
 		}
-		if agent := c.agentDoor(); agent.Pass != (gate.Pass{}) {
+		if agent := agentDoor(c); agent.Pass != (gate.Pass{}) {
 			t.Errorf("%s: the MCP door passes %+v", mode, agent.Pass)
 		}
 	}
@@ -137,17 +137,17 @@ func TestHTTPDoorURL(t *testing.T) {
 		"listen: '127.0.0.1:8123', tls: {listen: '0.0.0.0:443', cert: a, key: b}, public_url: 'https://ch.a.b'": "https://ch.a.b",
 	} {
 		c, _ := mustLoad(t, "clickhouse_http: {"+text+"}\n"+least)
-		if r := c.httpDoorResource(); c.httpDoorURL() != want || !reflect.DeepEqual(r.Audiences, []string{want}) || r.Door != "http" || r.Cluster != "main" {
-			t.Errorf("%s: %s, %+v", text, c.httpDoorURL(), r)
+		if r, url := (httpDoor{c}).resource(), (httpDoor{c}).url(); url != want || !reflect.DeepEqual(r.Audiences, []string{want}) || r.Door != "http" || r.Cluster != "main" {
+			t.Errorf("%s: %s, %+v", text, url, r)
 		}
 	}
 	c, _ := mustLoad(t, "clickhouse_http: {listen: '127.0.0.1:8123', audiences: clickhouse}\n"+least)
-	if r := c.httpDoorResource(); !reflect.DeepEqual(r.Audiences, []string{"clickhouse"}) {
+	if r := (httpDoor{c}).resource(); !reflect.DeepEqual(r.Audiences, []string{"clickhouse"}) {
 		t.Errorf("with an audience of its own: %+v", r)
 	}
 	c, _ = mustLoad(t, "tls: {cert: c.crt, key: c.key}\nclickhouse_http: {tls: {listen: '127.0.0.1:8443'}}\n"+least)
-	if !reflect.DeepEqual(c.httpDoorPair(), c.TLS) {
-		t.Errorf("without files of its own the door has %+v", c.httpDoorPair())
+	if pair := (httpDoor{c}).pair(); !reflect.DeepEqual(pair, c.TLS) {
+		t.Errorf("without files of its own the door has %+v", pair)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestLimitsRules(t *testing.T) {
 	if got := c.Limits.rules(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
-	for _, door := range []gate.Door{c.httpDoor("main"), c.agentDoor()} {
+	for _, door := range []gate.Door{httpDoor{c}.gate("main"), agentDoor(c)} {
 		if !reflect.DeepEqual(door.Rules, want) {
 			t.Errorf("a door has the rules %+v", door.Rules)
 		}

@@ -89,7 +89,7 @@ func (c Config) weakenings() []string {
 		add(cluster.Authenticator != nil && cluster.Authenticator.AllowPlainHTTP, "clusters.%s.authenticator.allow_plain_http", name)
 		add(cluster.mode() == clickhouse.Static, "clusters.%s.access.mode: static: to ClickHouse everybody is %q, with all that this user may", name, cluster.User)
 	}
-	found = append(found, c.httpDoorWeakenings()...)
+	found = append(found, httpDoor{c}.weakenings()...)
 	for _, name := range slices.Sorted(maps.Keys(c.TokenProcessors)) {
 		p := c.TokenProcessors[name]
 		add(bool(p.AllowAnyAudience), "token_processors.%s.allow_any_audience", name)

@@ -134,13 +134,21 @@ func (d *demo) authenticatorXML() (string, error) {
 	return strings.TrimSuffix(file, "</clickhouse>"), err
 }
 
-// addPeople makes the people, who log in to ClickHouse by our word.
+// addPeople makes the people, who log in to ClickHouse by our word, and lets the gateway
+// stop what they leave running.
 func (d *demo) addPeople(ctx context.Context) (err error) {
 	if d.gateway, err = d.sandbox.AddPeople(ctx); err != nil {
 		return err
 	}
+	statements := []string{
+		"GRANT KILL QUERY ON *.* TO " + d.gateway.User,
+		"GRANT SELECT(query, query_id, user, Settings) ON system.processes TO " + d.gateway.User,
+	}
 	for _, person := range sandbox.People() {
-		if err := d.sandbox.Exec(ctx, "ALTER USER "+person.Account+" IDENTIFIED WITH http SERVER '"+authenticatorName+"' SCHEME 'BASIC'"); err != nil {
+		statements = append(statements, "ALTER USER "+person.Account+" IDENTIFIED WITH http SERVER '"+authenticatorName+"' SCHEME 'BASIC'")
+	}
+	for _, statement := range statements {
+		if err := d.sandbox.Exec(ctx, statement); err != nil {
 			return err
 		}
 	}
@@ -254,7 +262,7 @@ func (d *demo) takeAddresses(c *Config, port uint, quiet bool) (err error) {
 	if c.ClickHouseHTTP.Listen, err = d.addresses.takeOrFree(usual(demoHTTPPort)); err != nil {
 		return err
 	}
-	pair, err := d.certificate()
+	pair, err := demoCertificate(d.files).make()
 	if err != nil {
 		return err
 	}
@@ -269,7 +277,7 @@ func (d *demo) printJSON(w io.Writer, s *server) error {
 		"mcp":      s.config.publicURL() + mcpPath,
 		"http":     "http://" + s.config.ClickHouseHTTP.Listen,
 		"https":    "https://" + s.config.ClickHouseHTTP.TLS.Listen,
-		"ca":       d.ca(),
+		"ca":       demoCertificate(d.files).ca(),
 		"provider": d.provider.issuer(),
 		"people":   d.tokens,
 		"clickhouse": map[string]string{

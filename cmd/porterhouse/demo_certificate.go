@@ -26,11 +26,16 @@ const (
 	certificateTooNear = 7 * oneDay // its end, to be used once more
 )
 
-// certificate is the demo's, for this machine: the one of yesterday, which a client may
-// trust already, or a new one. The key of its issuer is kept nowhere, so whoever trusts
-// the issuer trusts nothing but this certificate.
-func (d *demo) certificate() (*TLSPair, error) {
-	pair := &TLSPair{Cert: filepath.Join(d.files, serverCertFile), Key: filepath.Join(d.files, serverKeyFile)}
+// demoCertificate is the directory of the demo's certificate, which is for this machine.
+type demoCertificate string
+
+// ca is the file by which clients trust it.
+func (dir demoCertificate) ca() string { return filepath.Join(string(dir), caFile) }
+
+// make is the one of yesterday, which a client may trust already, or a new one. The key
+// of its issuer is kept nowhere, so whoever trusts the issuer trusts nothing else.
+func (dir demoCertificate) make() (*TLSPair, error) {
+	pair := &TLSPair{Cert: filepath.Join(string(dir), serverCertFile), Key: filepath.Join(string(dir), serverKeyFile)}
 	if isGoodUntil(pair.Cert, time.Now().Add(certificateTooNear)) {
 		return pair, nil
 	}
@@ -45,11 +50,11 @@ func (d *demo) certificate() (*TLSPair, error) {
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
-	return pair, d.issue(issuer, server, pair)
+	return pair, dir.issue(issuer, server, pair)
 }
 
 // issue signs both certificates and writes what the server and its clients need.
-func (d *demo) issue(issuer, server *x509.Certificate, pair *TLSPair) error {
+func (dir demoCertificate) issue(issuer, server *x509.Certificate, pair *TLSPair) error {
 	issuerKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -73,16 +78,13 @@ func (d *demo) issue(issuer, server *x509.Certificate, pair *TLSPair) error {
 	for _, file := range []struct {
 		path, kind string
 		content    []byte
-	}{{pair.Key, "PRIVATE KEY", private}, {d.ca(), "CERTIFICATE", root}, {pair.Cert, "CERTIFICATE", leaf}} {
+	}{{pair.Key, "PRIVATE KEY", private}, {dir.ca(), "CERTIFICATE", root}, {pair.Cert, "CERTIFICATE", leaf}} {
 		if err := os.WriteFile(file.path, pem.EncodeToMemory(&pem.Block{Type: file.kind, Bytes: file.content}), 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// ca is the file by which clients trust the demo's certificate.
-func (d *demo) ca() string { return filepath.Join(d.files, caFile) }
 
 // isGoodUntil reports whether a file holds a certificate that has not ended by then.
 func isGoodUntil(path string, then time.Time) bool {

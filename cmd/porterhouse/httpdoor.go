@@ -14,7 +14,7 @@ func buildHTTPDoor(c Config, p *process, g *generation) error {
 		return nil
 	}
 	var err error
-	if g.httpVerifier, err = buildVerifier(c, p, c.httpDoorResource()); err != nil {
+	if g.httpVerifier, err = buildVerifier(c, p, httpDoor{c}.resource()); err != nil {
 		return err
 	}
 	cluster := c.clusterNames()[0]
@@ -22,9 +22,9 @@ func buildHTTPDoor(c Config, p *process, g *generation) error {
 	config := proxy.Config{
 		Gate: g.gate, Cluster: cluster, Verify: g.httpVerifier.Verify, ReadOnly: h.ReadOnly,
 		AllowURLCredentials: h.AllowURLCredentials, AllowIDTokens: h.AllowIDTokens, Origins: c.Origins,
-		Ping: client.Ping, ReplicasStatus: client.ReplicasStatus, ResourceMetadata: c.httpDoorURL() + metadataPath, Now: p.now, Log: p.log,
+		Ping: client.Ping, ReplicasStatus: client.ReplicasStatus, ResourceMetadata: httpDoor{c}.url() + metadataPath, Now: p.now, Log: p.log,
 	}
-	if h.Passwords == passPasswords {
+	if h.passesPasswords() {
 		config.Login = loginOf{p.passwords, cluster, client.Login, g.people[cluster]}.prove
 	}
 	if g.http, err = proxy.New(config); err != nil {
@@ -40,7 +40,7 @@ func buildHTTPDoor(c Config, p *process, g *generation) error {
 //	everything else                         as ClickHouse answers it
 func httpDoorRoutes(c Config, p *process, g *generation) http.Handler {
 	door := p.metrics.door("http", g.http)
-	metadata := resourceMetadata(c, c.httpDoorURL())
+	metadata := resourceMetadata(c, httpDoor{c}.url())
 	return outerStreams(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == metadataPath {
 			metadata.ServeHTTP(w, r)
@@ -73,7 +73,7 @@ func (s *server) openHTTPDoor(c *Config) error {
 		return nil
 	}
 	with := *h.TLS // the configuration as it was read stays as it is
-	with.Listen, err = open(with.Listen, c.httpDoorPair())
+	with.Listen, err = open(with.Listen, httpDoor{*c}.pair())
 	h.TLS = &with
 	return err
 }

@@ -170,7 +170,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	s.process.log.Info("serving", "address", s.address(), "mcp", s.config.publicURL()+mcpPath, "version", version)
 	if s.config.ClickHouseHTTP.isOpen() {
-		s.process.log.Info("serving ClickHouse's clients", "url", s.config.httpDoorURL(), "cluster", s.config.clusterNames()[0])
+		s.process.log.Info("serving ClickHouse's clients", "url", httpDoor{s.config}.url(), "cluster", s.config.clusterNames()[0])
 	}
 
 	var err error

@@ -191,7 +191,7 @@ func (e entrance) resources() []authserver.Resource {
 	scopes := []string{authserver.ScopeRead, authserver.ScopeWrite}
 	all := []authserver.Resource{{URI: e.publicURL() + mcpPath, Name: "ClickHouse, for agents", Scopes: scopes}}
 	if e.ClickHouseHTTP.isOpen() {
-		all = append(all, authserver.Resource{URI: e.httpDoorURL(), Name: "ClickHouse, for drivers and dashboards", Scopes: scopes})
+		all = append(all, authserver.Resource{URI: httpDoor{e.Config}.url(), Name: "ClickHouse, for drivers and dashboards", Scopes: scopes})
 	}
 	for _, name := range e.clusterNames() {
 		for _, audience := range e.Clusters[name].authenticatorAudiences() {
@@ -250,7 +250,7 @@ func ownProcessor(c Config, p *process, r identity.Resource) (identity.Processor
 	case mcpserver.Door:
 		r.Audiences = []string{c.publicURL() + mcpPath}
 	case proxy.Door:
-		r.Audiences = []string{c.httpDoorURL()}
+		r.Audiences = []string{httpDoor{c}.url()}
 	}
 	return identity.NewOwn(identity.OwnConfig{Issuer: c.publicURL(), Key: p.ownKey, Scopes: []string{authserver.ScopeRead}}, r, p.providers)
 }

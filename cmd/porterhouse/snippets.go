@@ -59,5 +59,5 @@ JavaScript (npm install @clickhouse/client)
   const answer = await clickhouse.query({ query: 'SELECT currentUser() AS me', format: 'JSONEachRow' })
   console.log(await answer.json())
   await clickhouse.close()
-`, door.Listen, door.TLS.Listen, d.ca(), token, host, port)
+`, door.Listen, door.TLS.Listen, demoCertificate(d.files).ca(), token, host, port)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"porterhouse"
+	"porterhouse/clickhouse"
 )
 
 // stdioToken is where stdio finds the person's token: an argument would be seen
@@ -43,6 +44,9 @@ func stdioAlone(ctx context.Context, t terminal, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := canBeAlone(c); err != nil {
+		return err
+	}
 	token, ok := t.env(stdioToken)
 	if !ok || token == "" {
 		return errors.New("there is no $" + stdioToken + ": set it to the API token of the person who asks (porterhouse token create)")
@@ -63,6 +67,17 @@ func stdioAlone(ctx context.Context, t terminal, path string) error {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	return errors.Join(err, p.close(closing))
+}
+
+// canBeAlone refuses an access mode that needs the server: ClickHouse asks that one about
+// our tickets, and it knows them by the store that both share.
+func canBeAlone(c Config) error {
+	for _, name := range c.clusterNames() {
+		if c.Clusters[name].mode() == clickhouse.Verify && c.KV.Redis.URL == "" {
+			return fmt.Errorf("clusters.%s.access.mode is verify, and without kv.redis only the server itself can answer when ClickHouse asks about a login: use porterhouse stdio --url", name)
+		}
+	}
+	return nil
 }
 
 // ownRecord is where a process beside the server keeps its record: a file has

@@ -14,9 +14,11 @@ import (
 	"porterhouse/audit"
 	"porterhouse/directory"
 	"porterhouse/identity"
+	"porterhouse/mcpserver"
+	"porterhouse/proxy"
 )
 
-const whoamiUsage = "--config FILE --token -|env:NAME [--json]"
+const whoamiUsage = "--config FILE --token -|env:NAME [--door mcp|http] [--json]"
 
 // errCannotTell is the end of a command that got no answer from somebody else:
 // the same may go well later. Exit code 3.
@@ -28,6 +30,7 @@ func whoamiCommand(ctx context.Context, t terminal, args []string) error {
 	f := t.flags("whoami", whoamiUsage)
 	config := f.String("config", "porterhouse.yaml", "the configuration `file`")
 	source := f.String("token", "", "where the token is: - for standard input, or env:NAME; never the token itself, which everybody who lists processes would see")
+	door := f.String("door", mcpserver.Door, "where the token is brought: mcp, or http for ClickHouse's own clients")
 	asJSON := f.Bool("json", false, "print JSON, for scripts")
 	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
@@ -40,7 +43,11 @@ func whoamiCommand(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := whois(ctx, c, p, token)
+	at, err := resourceOf(c, *door)
+	if err != nil {
+		return errors.Join(err, p.store.Close())
+	}
+	answer, err := whois(ctx, c, p, at, token)
 	if err = errors.Join(err, p.store.Close()); err != nil {
 		return err
 	}
@@ -157,9 +164,22 @@ func explained(err error) *refused {
 	return r
 }
 
+// resourceOf is what a token is for at a door.
+func resourceOf(c Config, door string) (identity.Resource, error) {
+	switch {
+	case door == mcpserver.Door:
+		return c.mcpResource(), nil
+	case door == proxy.Door && c.ClickHouseHTTP.isOpen():
+		return httpDoor{c}.resource(), nil
+	case door == proxy.Door:
+		return identity.Resource{}, errors.New("the door for ClickHouse's own clients is shut (clickhouse_http)")
+	}
+	return identity.Resource{}, fmt.Errorf("--door %q: want %s or %s", door, mcpserver.Door, proxy.Door)
+}
+
 // whois asks the rooms. Its own error is one of the configuration.
-func whois(ctx context.Context, c Config, p *process, token string) (*identified, error) {
-	verifier, err := buildVerifier(c, p, c.mcpResource())
+func whois(ctx context.Context, c Config, p *process, r identity.Resource, token string) (*identified, error) {
+	verifier, err := buildVerifier(c, p, r)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +199,7 @@ func whois(ctx context.Context, c Config, p *process, token string) (*identified
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
-		at := porterhouse.Entry{Cluster: name, Door: "mcp"}
+		at := porterhouse.Entry{Cluster: name, Door: r.Door}
 		account, rules, err := people.Explain(ctx, who, at)
 		var plan []string
 		if err == nil {

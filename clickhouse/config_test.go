@@ -2,6 +2,7 @@ package clickhouse_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 func TestNew(t *testing.T) {
 	password := porterhouse.NewSecret("a very secret password")
+	mint := func(context.Context, porterhouse.UserName, string) (porterhouse.Secret, error) { return password, nil }
 	for _, test := range []struct {
 		config clickhouse.Config
 		err    string // "": none
@@ -35,6 +37,14 @@ func TestNew(t *testing.T) {
 		{clickhouse.Config{URL: "https://ho st", User: "gw"}, "cannot be read"},
 		{clickhouse.Config{URL: "https://host"}, "User is empty"},
 		{clickhouse.Config{URL: "https://host", User: "g:w"}, "colon"},
+		{clickhouse.Config{URL: "https://host", User: "gw", Access: clickhouse.Access{Mode: "execute_as"}}, ""},
+		{clickhouse.Config{URL: "https://host", User: "gw", Access: clickhouse.Access{Mode: "static"}}, ""},
+		{clickhouse.Config{URL: "https://host", Access: clickhouse.Access{Mode: "static"}}, "User is empty"},
+		{clickhouse.Config{URL: "https://host", Access: clickhouse.Access{Mode: "forward"}}, "no User whose it is"},
+		{clickhouse.Config{URL: "https://host", User: "gw", Access: clickhouse.Access{Mode: "forward"}}, ""},
+		{clickhouse.Config{URL: "https://host", User: "gw", Access: clickhouse.Access{Mode: "verify"}}, "Mint"},
+		{clickhouse.Config{URL: "https://host", User: "gw", Access: clickhouse.Access{Mode: "verify", Mint: mint}}, ""},
+		{clickhouse.Config{URL: "https://host", User: "gw", Access: clickhouse.Access{Mode: "Static"}}, "is none of"},
 		{clickhouse.Config{URL: "https://host", User: "gw", MaxConnections: -1}, "negative"},
 		{clickhouse.Config{URL: "https://host", User: "gw", DialTimeout: -1}, "negative"},
 		{clickhouse.Config{URL: "https://host", User: "gw", HeaderTimeout: -1}, "negative"},

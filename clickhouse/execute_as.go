@@ -61,8 +61,8 @@ func (w byExecuteAs) user(porterhouse.Account) string { return w.client.cleaner.
 // readonly implements way: a gateway that is held to reading may not impersonate.
 func (byExecuteAs) readonly() bool { return false }
 
-// quotaKey implements way: under EXECUTE AS no quota counts by the client's key.
-func (byExecuteAs) quotaKey(*porterhouse.Passage) string { return "" }
+// quotaKey implements way: the quota that counts by keys is the gateway's own.
+func (byExecuteAs) quotaKey(p *porterhouse.Passage) string { return p.Owner }
 
 // login implements way.
 func (w byExecuteAs) login(context.Context, porterhouse.Account, string) (string, error) {

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -62,7 +63,11 @@ func (k *call) mended(text string, e porterhouse.Exception) string {
 		return text
 	}
 	message := e.Message
-	if k.locate(&e) > 0 {
+	if at := k.locate(&e); at > 0 {
+		if line := strings.IndexByte(k.SQL, '\n'); line < 0 || line == len(k.SQL)-1 { // then ClickHouse names no line
+			_, column := lineAndColumn(k.SQL[:at-1])
+			e.Message = strings.Replace(e.Message, fmt.Sprintf(" (line 1, col %d)", column), "", 1)
+		}
 		text = strings.Replace(text, message, e.Message, 1)
 	}
 	return replaceWord(text, k.client.cleaner.gateway, k.as.String())

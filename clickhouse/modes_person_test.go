@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"porterhouse"
+	"porterhouse/clickhouse"
 )
 
 // In every way the session is the person's: name, rights, row policies, roles.
@@ -122,6 +127,30 @@ func TestSettingsAreSettings(t *testing.T) {
 	}
 }
 
+// What is ours to set is set once, whatever else comes.
+func TestOursIsOnce(t *testing.T) {
+	t.Parallel()
+	sent := make(chan url.Values, 1)
+	w := serve(t, func(c net.Conn, r *http.Request, _ <-chan struct{}) bool {
+		sent <- r.URL.Query()
+		io.WriteString(c, head(r, "")+lastChunk)
+		return true
+	}, func(c *clickhouse.Config) { c.Access.Mode = clickhouse.Static })
+	q := passing("SELECT 1", func(_ *porterhouse.Query, p *porterhouse.Passage) {
+		p.Settings = []porterhouse.Setting{{Name: "log_comment", Value: "x"}, {Name: "readonly", Value: "0"}, {Name: "cancel_http_readonly_queries_on_client_close", Value: "0"}, {Name: "max_threads", Value: "1"}}
+	})
+	if _, err := pass(t.Context(), w.Client, account(t, "alice"), q); err != nil {
+		t.Fatal(err)
+	}
+	want := url.Values{
+		"query_id": {q.ID}, "log_comment": {q.Comment}, "readonly": {"2"},
+		"cancel_http_readonly_queries_on_client_close": {"1"}, "max_threads": {"1"}, "quota_key": {"somebody"},
+	}
+	if diff := cmp.Diff(want, <-sent); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Settings, options, parameters and codings get to ClickHouse as the client sent them.
 func TestPassageTravels(t *testing.T) {
 	w := newTown(t)
@@ -153,7 +182,7 @@ func TestModesInsert(t *testing.T) {
 		large := bytes.Repeat([]byte("7\tsome words to fill a line\n"), 50<<20/28)
 		for what, data := range map[string][]byte{"small": []byte("1\ta\n2\tb\n"), "large": large} {
 			for _, size := range []int64{int64(len(data)), -1} {
-				q := writing("INSERT INTO app.t FORMAT TSV\n", io.MultiReader(bytes.NewReader(data)), size)
+				q := writing("INSERT INTO app.t FORMAT TSV", io.MultiReader(bytes.NewReader(data)), size)
 				got, err := w.ask(t, way, "alice", q)
 				if err != nil || got.Status != http.StatusOK || got.Summary.Sent != int64(len(data)) || got.Summary.Written != int64(bytes.Count(data, []byte("\n"))) {
 					t.Errorf("%s: %d %q %+v, %v", what, got.Status, got.Text, got.Summary, err)
@@ -169,7 +198,7 @@ func TestModesInsert(t *testing.T) {
 			t.Fatal(err)
 		}
 		if way != "static" {
-			w.says(t, way, "bob", writing("INSERT INTO app.t FORMAT TSV\n", strings.NewReader("1\ta\n"), 4), 500, "bob: Not enough privileges")
+			w.says(t, way, "bob", writing("INSERT INTO app.t FORMAT TSV", strings.NewReader("1\ta\n"), 4), 500, "bob: Not enough privileges")
 		}
 	})
 }

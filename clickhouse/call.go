@@ -68,6 +68,7 @@ func (k *call) request() outgoing {
 		o.body = "" // the statement travels in the URL
 	}
 	if p.Data != nil {
+		o.body += "\n" // what stands between statement and data: statement.Head
 		o.data, o.size = p.Data, p.Size
 	}
 	return o

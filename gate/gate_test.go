@@ -30,6 +30,8 @@ type house struct {
 	record *audit.Log
 	file   string
 	people People
+
+	gateway sandbox.Gateway
 }
 
 func newHouse(t *testing.T, change func(*Config)) *house {
@@ -37,6 +39,7 @@ func newHouse(t *testing.T, change func(*Config)) *house {
 	h := &house{db: sandbox.ForTest(t, sandbox.Options{}), file: filepath.Join(t.TempDir(), "audit.jsonl")}
 	gateway, err := h.db.AddPeople(t.Context())
 	check(t, err)
+	h.gateway = gateway
 	client, err := clickhouse.New(clickhouse.Config{URL: h.db.HTTP, User: gateway.User, Password: porterhouse.NewSecret(gateway.Password)})
 	check(t, err)
 	t.Cleanup(func() { check(t, client.Close(context.Background())) })

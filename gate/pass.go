@@ -21,7 +21,7 @@ type Pass struct {
 type Allow struct {
 	Settings       []string
 	Functions      []string
-	TableFunctions []string
+	TableFunctions []string // and engines and other sources of the same name
 }
 
 // judge decides on statements and settings at one door: one judgement for what stands
@@ -43,6 +43,7 @@ func newJudge(p Pass, a Allow) judge {
 		statement.Setting:       set(a.Settings),
 		statement.Function:      set(a.Functions),
 		statement.TableFunction: set(a.TableFunctions),
+		statement.Source:        set(a.TableFunctions),
 	}}
 }
 

@@ -13,7 +13,7 @@ import (
 // login bounds everything.
 var (
 	agents    = newJudge(Pass{}, Allow{})
-	asPerson  = newJudge(Pass{Writes: true, Format: true, Settings: statement.Ordinary}, Allow{Settings: []string{"SQL_tenant"}})
+	asPerson  = newJudge(Pass{Writes: true, Format: true, Settings: statement.Ordinary}, Allow{Settings: []string{"SQL_tenant"}, TableFunctions: []string{"S3"}})
 	ownLogin  = newJudge(Pass{Writes: true, Sources: true, Format: true, Settings: statement.Unknown}, Allow{})
 	someDoors = []judge{agents, asPerson, ownLogin}
 )
@@ -37,6 +37,10 @@ func TestWhatPassesWhere(t *testing.T) {
 		"SELECT (SELECT 1 SETTINGS log_queries=0)":                      {codeSettingConstraint, codeSettingConstraint, codeSettingConstraint},
 		"EXECUTE AS bob SELECT 1":                                       {codeAccessDenied, codeAccessDenied, codeAccessDenied},
 		"CREATE TABLE a (x Int8) PARALLEL WITH CREATE TABLE b (x Int8)": {codeReadOnly, codeAccessDenied, codeAccessDenied},
+		"CREATE TABLE t (a Int8) ENGINE = URL('http://x')":              {codeReadOnly, codeAccessDenied, ok},
+		"CREATE TABLE t (a Int8) ENGINE = S3('http://x')":               {codeReadOnly, ok, ok},
+		"SELECT * FROM s3('http://x')":                                  {codeAccessDenied, ok, ok},
+		"INSERT INTO t FROM INFILE 'x' FORMAT CSV":                      {codeReadOnly, codeAccessDenied, codeAccessDenied},
 		"SELECT 1 INTO OUTFILE 'x'":                                     {codeAccessDenied, codeAccessDenied, codeAccessDenied},
 		"SELECT 1; SELECT 2":                                            {codeSyntax, codeSyntax, codeSyntax},
 		"SELECT 'x":                                                     {codeSyntax, codeSyntax, codeSyntax},

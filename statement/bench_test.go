@@ -98,3 +98,21 @@ func TestAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkReadHead has what a gateway reads most: the head of an INSERT, with little
+// and with much behind it, and a SELECT, of which the first word is enough.
+func BenchmarkReadHead(b *testing.B) {
+	insert := "INSERT INTO analytics.events (" + strings.Repeat("some_column, ", 10) + "last) SETTINGS async_insert = 1 FORMAT "
+	for name, text := range map[string]string{
+		"INSERT":               insert + "JSONEachRow\n{}   ",
+		"INSERT VALUES 100 KB": insert[:len(insert)-len("FORMAT ")] + "VALUES " + strings.Repeat("(1, 'text'),", 8_000),
+		"SELECT":               "SELECT " + strings.Repeat("some_column, ", 10) + "last FROM analytics.events",
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				statement.ReadHead(text, true)
+			}
+		})
+	}
+}

@@ -35,7 +35,7 @@ func (c *checker) classify(v verb) {
 		c.refuse(Unsure, v.at, v.name+" begins no statement that is known: write it as one of those in ClickHouse's documentation")
 		return
 	}
-	c.found.Silent = !deed.rows && !c.onCluster() && !c.isWord(v.at+1, "unfreeze") // SYSTEM UNFREEZE lists what it has done
+	c.found.Silent = !deed.rows && !c.onCluster() && !(v.verbIs("system") && c.lists(v.at))
 	c.found.State = deed.state && !(c.isWord(1, "default") && c.isWord(2, "role")) ||
 		v.verbIs("create", "replace", "drop", "alter", "truncate") && c.temporary(v.at)
 }
@@ -48,6 +48,12 @@ func (s *sentence) onCluster() bool {
 		}
 	}
 	return false
+}
+
+// lists reports whether SYSTEM at word i answers with a list: SYSTEM UNFREEZE, SYSTEM
+// SYNC FILESYSTEM CACHE.
+func (s *sentence) lists(i int) bool {
+	return s.isWord(i+1, "unfreeze") || s.isWord(i+2, "filesystem")
 }
 
 // temporary reports whether the verb at word i is of a table that ends with the

@@ -10,6 +10,12 @@
 //	token has a file: number.go,       settings.go  what SETTINGS sets
 //	quote.go, heredoc.go …
 //
+// A text may go on with the data of an INSERT. [ReadHead] finds the border, and only
+// what is before it is checked:
+//
+//	text, all of it or its beginning ──ReadHead──▶ Head ──text[:End]──▶ Check
+//	                                        └────text[From:], never looked at
+//
 // The checker asks what it must know. The words of a statement answer alone, in
 // sentence.go and verb.go, or with the brackets around them, in position.go.
 //
@@ -26,7 +32,11 @@
 //     known to stay inside; a setting that is not known to be harmless.
 //   - Scalar functions alone are refused by name, when they are known to reach
 //     outside: there are too many good ones, and operators add their own.
+//   - Whether a person may write is not decided here: statements that write are looked
+//     through like reads, for what else they do (class.go, write.go).
+//   - Data is where ClickHouse is sure to read data. Where it might read SQL, the text
+//     is SQL to the check, too.
 //
-// The tables are in tables.go, functions.go and settings.go; tests hold them
+// The tables are in tables.go, functions.go, settings.go and risks.go; tests hold them
 // against what a real ClickHouse says it has.
 package statement

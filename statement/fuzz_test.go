@@ -81,3 +81,27 @@ func FuzzCheck(f *testing.F) {
 func same(a, b statement.Report) bool {
 	return a.Statements == b.Statements && a.Verb == b.Verb && a.Read == b.Read && slices.Equal(a.Hazards, b.Hazards)
 }
+
+// FuzzReadHead: the statement and the data are in the text, in this order; what is told
+// of a beginning holds for the whole, and more text tells no less.
+func FuzzReadHead(f *testing.F) {
+	for _, marked := range heads {
+		text, _ := unmarked(marked)
+		f.Add(text, len(text)/2, len(text)*3/4)
+	}
+	f.Fuzz(func(t *testing.T, text string, some, more int) {
+		whole := statement.ReadHead(text, true)
+		if whole.End < 0 || whole.End > whole.From || whole.From > len(text) || whole.Data == (whole.Format == "") || !whole.Data && whole.End != len(text) {
+			t.Fatalf("%+v of a text of %d bytes", whole, len(text))
+		}
+		some, more = min(max(some, 0), len(text)), min(max(more, 0), len(text))
+		less, rest := statement.ReadHead(text[:min(some, more)], false), statement.ReadHead(text[:max(some, more)], false)
+		if less.End >= 0 && less != whole || rest.End >= 0 && rest != whole || less.End >= 0 && rest.End < 0 {
+			t.Fatalf("%+v of %d bytes, %+v of %d, and %+v of all %d", less, min(some, more), rest, max(some, more), whole, len(text))
+		}
+		if again := statement.ReadHead(text[:whole.End]+"\n"+text[whole.From:], true); whole.Data && (again.Data != whole.Data || again.End != whole.End || again.From != whole.End+1) {
+			t.Fatalf("%+v, and as it is sent on %+v", whole, again)
+		}
+		statement.OwnSettings(text)
+	})
+}

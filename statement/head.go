@@ -245,8 +245,6 @@ func (r *headReader) format() (Head, bool) {
 			from++
 		}
 	}
-	// At the end of what can be seen, the next byte may be another to skip.
-	r.short = r.short || !r.whole && from == len(sql)
 	r.blank()
 	return Head{End: r.word.End, From: from, Data: true, Format: name}, !r.parallelFollows()
 }
@@ -274,7 +272,6 @@ func (r *headReader) blank() (comment int) {
 		}
 		r.lexer = ahead
 	}
-	r.short = r.short || !r.whole && r.lexer.pos+horizon > len(r.lexer.sql)
 	return comment
 }
 

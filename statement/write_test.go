@@ -49,6 +49,7 @@ func TestCheckWrites(t *testing.T) {
 		{"KILL QUERY WHERE 0", "KILL", rows, ""},
 		{"CHECK TABLE t", "CHECK", rows, ""},
 		{"SYSTEM UNFREEZE WITH NAME 'x'", "SYSTEM", rows, ""},
+		{"SYSTEM SYNC FILESYSTEM CACHE", "SYSTEM", rows, ""},
 		{"EXPLAIN INSERT INTO t SELECT 1", "INSERT", rows, ""},
 		{"EXPLAIN AST SET max_threads = 1", "SET", rows, ""},
 

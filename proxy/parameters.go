@@ -10,12 +10,13 @@ import (
 type place int
 
 const (
-	inSettings place = iota // everything that is not in places, and no file's
-	single                  // has one value: two different ones are refused
-	option                  // of the interface, and no setting
-	role                    // one of several
-	ofParams                // the value of {name:Type}
-	ofTable                 // describes an external table
+	inSettings  place = iota // everything that is not in places, and no file's
+	single                   // has one value: two different ones are refused
+	option                   // of the interface, and no setting
+	role                     // one of several
+	ofParams                 // the value of {name:Type}
+	ofTable                  // describes an external table
+	meaningless              // what the door decides itself
 )
 
 // places are the parameters that ClickHouse's interface knows. All others are settings,
@@ -42,6 +43,8 @@ var places = map[string]place{
 	"client_protocol_version": option,
 
 	"role": role,
+
+	"add_http_cors_header": meaningless, // the door itself says what web pages may do; Grafana's plugins may send it
 }
 
 const paramPrefix = "param_"
@@ -114,6 +117,7 @@ func (p *parameters) add(name, value string, form bool) error {
 		return p.addParam(name[len(paramPrefix):], value)
 	case ofTable:
 		p.tables = append(p.tables, s)
+	case meaningless:
 	default:
 		p.settings = append(p.settings, s)
 	}

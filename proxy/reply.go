@@ -31,6 +31,11 @@ func (x *exchange) begin(status int, fields []porterhouse.Setting) reply {
 		}
 		h[f.Name] = append(h[f.Name], f.Value)
 	}
+	if x.r.ProtoMajor == 1 && !x.body.whole() {
+		// net/http would read the rest of the body when it is through with the request,
+		// and then trip over the next one.
+		setField(h, "Connection", "close")
+	}
 	if _, typed := h["Content-Type"]; !typed {
 		h["Content-Type"] = nil // nobody guesses one
 	}

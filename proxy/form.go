@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"io"
 	"iter"
 	"mime"
@@ -14,23 +15,26 @@ import (
 
 // The bounds of a form.
 const (
-	maxFields = 1_000   // fields and files
-	maxField  = 1 << 20 // bytes of one field
-	maxForm   = 4 << 20 // bytes of all fields
+	maxFields = 1_000    // fields and files
+	maxField  = 1 << 20  // bytes of one field
+	maxForm   = 4 << 20  // bytes of all fields
+	maxEarly  = 16 << 20 // bytes of all tables before the query
 )
 
 // form reads a body of the type multipart/form-data (RFC 7578), as ClickHouse does: a
 // part with a file name is an external table, the other ones are the query and its
 // parameters, and the descriptions of tables; what else there is means nothing.
 //
-// What is not a table has to come first: the query must be known before its tables are
-// read, which are never kept here.
+// The query must be known before its tables are read. Tables that come before it are
+// kept until it is there, up to maxEarly bytes; all others are read as they come, and
+// nothing but tables may come behind them.
 type form struct {
 	parts  *multipart.Reader
 	fields []porterhouse.Setting // of tables, from the URL and the form
 	count  int                   // parts so far
 	size   int                   // bytes of fields so far
-	file   *multipart.Part       // the first file; nil: there is none
+	early  []earlyTable          // that came before the query
+	file   *multipart.Part       // the first file behind the query; nil: there is none
 	from   *arrival
 }
 
@@ -51,7 +55,7 @@ func addForm(q *porterhouse.Query, r *http.Request, p *parameters, from *arrival
 		return err
 	}
 	q.Params = p.params
-	if f.file != nil {
+	if f.file != nil || f.early != nil {
 		q.Passage.Tables = f.tables()
 	}
 	return nil
@@ -64,7 +68,7 @@ func encodingIsPlain(r *http.Request) bool {
 	return coding == "" || coding == "identity"
 }
 
-// readFields reads up to the first file.
+// readFields reads up to the first file behind the query.
 func (f *form) readFields(q *porterhouse.Query, p *parameters) error {
 	for {
 		part, name, file, err := f.next()
@@ -73,9 +77,14 @@ func (f *form) readFields(q *porterhouse.Query, p *parameters) error {
 			return nil
 		case err != nil:
 			return err
-		case file:
+		case file && q.SQL != "":
 			f.file = part
 			return nil
+		case file:
+			if err := f.keep(part, name); err != nil {
+				return err
+			}
+			continue
 		}
 		value, err := f.read(part)
 		if err != nil {
@@ -127,6 +136,29 @@ func (f *form) read(part io.Reader) (string, error) {
 	return string(value), nil
 }
 
+// earlyTable is a table that came before the query, as clickhouse-go sends them.
+type earlyTable struct {
+	name, file string
+	data       []byte
+}
+
+// keep reads a table that came before the query.
+func (f *form) keep(part *multipart.Part, name string) error {
+	room := maxEarly
+	for _, kept := range f.early {
+		room -= len(kept.data)
+	}
+	data, err := io.ReadAll(io.LimitReader(part, int64(room)+1))
+	if err != nil {
+		return f.broken(err)
+	}
+	if len(data) > room {
+		return refuse(codeBadArguments, "the form has tables of more than %d bytes before the query: send the query first, or in the URL", maxEarly)
+	}
+	f.early = append(f.early, earlyTable{name, part.FileName(), data})
+	return nil
+}
+
 // broken is the error of a form that cannot be read on; io.EOF: it has ended as it should.
 func (f *form) broken(err error) error {
 	switch {
@@ -141,6 +173,14 @@ func (f *form) broken(err error) error {
 // tables goes through the files. Each is read before the next one begins.
 func (f *form) tables() iter.Seq2[porterhouse.Table, error] {
 	return func(yield func(porterhouse.Table, error) bool) {
+		for _, kept := range f.early {
+			if !yield(porterhouse.Table{Name: kept.name, File: kept.file, Fields: f.describe(kept.name), Data: bytes.NewReader(kept.data)}, nil) {
+				return
+			}
+		}
+		if f.file == nil {
+			return
+		}
 		part, name := f.file, f.file.FormName()
 		for {
 			table := porterhouse.Table{Name: name, File: part.FileName(), Fields: f.describe(name), Data: &partData{part, f}}

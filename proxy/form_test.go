@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -78,6 +79,28 @@ func TestForm(t *testing.T) {
 	}
 }
 
+// clickhouse-go sends its tables first, and the query behind them.
+func TestFormTablesBeforeTheQuery(t *testing.T) {
+	q, err := readForm(t, "x_types=Int8&y_types=Int8", part("x", "one", "1\n")+part("query", "-", "SELECT 1")+part("y", "", "2\n")+formEnd, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := q.SQL
+	for x, err := range q.Passage.Tables {
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(x.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += fmt.Sprintf("; %s %q %q %v", x.Name, x.File, data, x.Fields)
+	}
+	if want := `SELECT 1; x "one" "1\n" [{types Int8}]; y "" "2\n" [{types Int8}]`; got != want {
+		t.Errorf("%s\ninstead of\n%s", got, want)
+	}
+}
+
 func TestFormRefused(t *testing.T) {
 	file := part("x", "f", "1\n")
 	for name, c := range map[string]struct {
@@ -86,7 +109,8 @@ func TestFormRefused(t *testing.T) {
 	}{
 		"no end":                       {body: part("query", "-", "SELECT 1")},
 		"cut off in a table":           {body: part("query", "-", "SELECT 1") + "--BB\r\nContent-Disposition: form-data; name=\"x\"; filename=\"f\"\r\n\r\n1\n"},
-		"the query behind a file":      {body: file + part("query", "-", "SELECT 1") + formEnd},
+		"the query behind a large one": {body: part("x", "f", strings.Repeat("1\n", maxEarly/2+1)) + part("query", "-", "SELECT 1") + formEnd},
+		"a field behind all":           {body: part("query", "-", "SELECT 1") + file + part("param_a", "-", "1") + formEnd},
 		"a parameter with two values":  {url: "param_a=1", body: part("param_a", "-", "2") + formEnd},
 		"a part without a name":        {body: "--BB\r\nContent-Disposition: form-data\r\n\r\n1\r\n" + formEnd},
 		"a part without a disposition": {body: "--BB\r\nX-Y: 1\r\n\r\n1\r\n" + formEnd},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -189,7 +190,7 @@ func TestPassageIsClosed(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)
 	client := silentClient(t, speaker(t, func(c net.Conn, in *bufio.Reader) error {
-		if _, err := readRequest(in, nil); err != nil {
+		if _, err := http.ReadRequest(in); err != nil {
 			return err
 		}
 		io.WriteString(c, goodHead+inChunks+chunkOf("yes"))
@@ -197,7 +198,8 @@ func TestPassageIsClosed(t *testing.T) {
 		return io.EOF
 	}))
 	k := newTestCall(t.Context(), client, "id", 0)
-	r, err := client.questions.ask(k.ctx, outgoing{head: postHead}, &k.sent)
+	slow := newWaiting()
+	r, err := client.questions.ask(k.ctx, outgoing{head: postHead, data: slow, size: -1, stop: slow.stop}, &k.sent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +218,9 @@ func TestPassageIsClosed(t *testing.T) {
 		}
 	})
 	answer.Body.Close()
+	if slow.reading.Load() || slow.stops.Load() != 1 {
+		t.Errorf("behind Close the client's data is still being read, or was stopped %d times", slow.stops.Load())
+	}
 	reading.Wait()
 	answer.Body.Close()
 	if s := answer.Summary(); s.Cut != porterhouse.CutCaller || s.Bytes != 3 || client.Stats().Kills != 1 {
@@ -223,6 +228,9 @@ func TestPassageIsClosed(t *testing.T) {
 	}
 	if _, err := answer.Body.Read(make([]byte, 10)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("behind Close, Read says %v", err)
+	}
+	if _, err := r.body.Read(make([]byte, 10)); err != errDropped {
+		t.Errorf("that the question ended is taken for a fault of its data: %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -62,6 +63,26 @@ func TestInformationIsNoAnswer(t *testing.T) {
 		if response, err := p.ask(t.Context(), outgoing{head: []byte("GET / HTTP/1.1\r\nHost: x\r\n")}, new(atomic.Bool)); err == nil {
 			t.Errorf("%.30q… is taken for an answer, %d", text, response.status)
 		}
+	}
+}
+
+// A server that says that it will close a connection is believed.
+func TestClosingIsBelieved(t *testing.T) {
+	t.Parallel()
+	client := silentClient(t, speaker(t, func(c net.Conn, in *bufio.Reader) error {
+		if _, err := readRequest(in, nil); err != nil {
+			return err
+		}
+		_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nyes")
+		return err // and does not do it
+	}))
+	for range 3 {
+		if text, err := exchangeAll(t.Context(), client, outgoing{head: postHead}); err != nil || text != "yes" {
+			t.Errorf("%q, %v", text, err)
+		}
+	}
+	if n := client.Stats().ConnectionsOpened; n != 3 {
+		t.Errorf("3 requests were sent over %d connections", n)
 	}
 }
 

@@ -87,7 +87,7 @@ func (h *headerReader) readOne() (*response, error) {
 		if len(line) == 0 {
 			return r, r.frame()
 		}
-		field, err := readField(line)
+		field, err := readField(string(line))
 		if err != nil {
 			return nil, err
 		}
@@ -137,13 +137,13 @@ func readStatus(line string) (*response, error) {
 }
 
 // readField reads a field of the header.
-func readField(line []byte) (porterhouse.Setting, error) {
-	name, value, ok := bytes.Cut(line, []byte(":"))
-	value = bytes.Trim(value, " \t")
-	if !ok || len(name) == 0 || bytes.ContainsFunc(name, notOfNames) || bytes.ContainsFunc(value, notOfValues) {
+func readField(line string) (porterhouse.Setting, error) {
+	name, value, ok := strings.Cut(line, ":")
+	value = strings.Trim(value, " \t")
+	if !ok || name == "" || strings.ContainsFunc(name, notOfNames) || strings.ContainsFunc(value, notOfValues) {
 		return porterhouse.Setting{}, fmt.Errorf("the header of the response has a line that is no field: %.40q", line)
 	}
-	return porterhouse.Setting{Name: string(name), Value: string(value)}, nil
+	return porterhouse.Setting{Name: name, Value: value}, nil
 }
 
 // notOfNames finds what the name of a field cannot have; not all of it, but all that

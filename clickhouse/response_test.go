@@ -116,6 +116,16 @@ func TestWhoClosesConnections(t *testing.T) {
 	}
 }
 
+// A line without end is not held in memory until it ends.
+func TestEndlessLine(t *testing.T) {
+	t.Parallel()
+	in := bufio.NewReader(io.MultiReader(strings.NewReader("HTTP/1.1 200 OK\r\nX-A: "), zeros{}))
+	h := headerReader{in: in, left: maxHeader, progress: func(string) {}}
+	if _, err := h.read(); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // Fields keep their spelling and order; progress is told as it comes, if somebody
 // asks, and is no part of the header then.
 func TestFieldsAndProgress(t *testing.T) {

@@ -360,8 +360,10 @@ func TestUploadsAreSentOnce(t *testing.T) {
 		return &limited{Conn: c, writes: 3}, err
 	})
 	defer p.close()
+	tries := 0
 	for i, want := range []bool{true, false} {
-		o := outgoing{head: postHead, data: strings.NewReader("data"), size: 4}
+		login := func(context.Context) (string, error) { tries++; return "", nil }
+		o := outgoing{head: postHead, login: login, data: strings.NewReader("data"), size: 4}
 		r, err := p.ask(t.Context(), o, new(atomic.Bool))
 		if (err == nil) != want {
 			t.Errorf("request %d: %v", i, err)
@@ -371,8 +373,8 @@ func TestUploadsAreSentOnce(t *testing.T) {
 			r.body.Close()
 		}
 	}
-	if requests.Load() != 5 {
-		t.Errorf("5 whole requests arrived %d times", requests.Load())
+	if requests.Load() != 5 || tries != 2 {
+		t.Errorf("5 whole requests arrived %d times; the last 2 were tried %d times", requests.Load(), tries)
 	}
 }
 

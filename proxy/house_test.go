@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -169,9 +170,16 @@ func newGate(t testing.TB, url string, file string) *gate.Gate {
 func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
 	h := newBareHouse(t, change...)
-	web := httptest.NewServer(h.Server)
+	web := httptest.NewUnstartedServer(h.Server)
+	web.Config.ErrorLog = log.New(h.logged, "", 0)
+	web.Start()
 	h.url = web.URL
-	t.Cleanup(web.Close)
+	t.Cleanup(func() {
+		web.Close()
+		if strings.Contains(h.logged.String(), "panic serving") {
+			t.Error("net/http tripped")
+		}
+	})
 	return h
 }
 

@@ -147,6 +147,9 @@ func (x *exchange) explain(err error) {
 	x.err = err
 	x.count.refused.Add(1)
 	p := newProblem(err, requestID(x.r))
+	if p.code == codeLengthRequired && x.r.ProtoMajor == 1 {
+		setField(x.w.Header(), "Connection", "close") // nobody knows what follows
+	}
 	out := x.begin(p.status, p.fields(x.challenge))
 	n, err := io.WriteString(out, p.String())
 	x.sent += int64(n)

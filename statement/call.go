@@ -14,13 +14,28 @@ func (c *checker) call(i int) {
 	}
 	place, table := tableFunctions.find(name), c.tablePosition(i)
 	switch {
-	case table && name == "input" && c.verb.kind == Write && c.verb.verbIs("insert"): // reads the data that is sent along
+	case table && name == "input" && c.verb.kind == Write && c.verb.name == "INSERT": // reads the data that is sent along
 	case table && place == inside:
 	case !table && (place != outside || outward(name) != ""):
 		c.function(i)
 	default:
 		c.found.note(TableFunction, c.words[i], strings.ToLower(name), tableFunctionReason(short(name), place))
 	}
+}
+
+// declares reports whether word i, before a bracket, is the name of a table that is
+// made or written to, and not a function.
+func (c *checker) declares(i int) bool {
+	if c.verb.read || c.depth > 1 {
+		return false
+	}
+	switch before := c.at(i - 1).key; {
+	case before == kInto:
+		return c.at(i-2).key == kInsert
+	case before == kTable:
+		return c.at(i-2).key == kInto || c.isWord(i-2, "create") || c.isWord(i-2, "temporary") || c.isWord(i-2, "replace") || c.isWord(i-2, "attach")
+	}
+	return c.at(i-1).key == kExists && c.at(i-2).key == kNot && c.isWord(i-3, "if")
 }
 
 const escaped = "the name of this function has an escape in it: write it plainly"

@@ -48,8 +48,9 @@ func checkStatement(sql string, words []word, found *findings) {
 	c.scan()
 	if !v.read {
 		c.refuse(v.kind, v.at, v.reason)
-		c.classify(v)
-		c.written(v)
+		change := change{&c}
+		change.classify()
+		change.written()
 	}
 }
 

@@ -1,7 +1,5 @@
 package statement
 
-import "strings"
-
 // deed is what a statement that does more than read does beside that.
 type deed struct {
 	known bool
@@ -23,57 +21,55 @@ var deeds = newLexicon(map[string]deed{
 	"begin": {known: true, state: true}, "start": {known: true, state: true}, "commit": {known: true, state: true}, "rollback": {known: true, state: true},
 })
 
-// classify says what the statement with the verb does beside reading.
-func (c *checker) classify(v verb) {
-	deed := deeds.find(v.name)
+// change is a statement that may do more than read.
+type change struct{ *checker }
+
+// classify says what the statement does beside reading.
+func (c change) classify() {
+	deed, verb := deeds.find(c.verb.name), c.verb.at
 	switch explained := c.at(0).key == kExplain; {
-	case v.kind != Write || explained: // of a write, which is not done
+	case c.verb.kind != Write || explained: // of a write, which is not done
 		return
-	case !deed.known && c.at(v.at+1).key == kAs: // EXECUTE AS, which has its own reason
+	case !deed.known && c.at(verb+1).key == kAs: // EXECUTE AS, which has its own reason
 		return
 	case !deed.known:
-		c.refuse(Unsure, v.at, v.name+" begins no statement that is known: write it as one of those in ClickHouse's documentation")
+		c.refuse(Unsure, verb, c.verb.name+" begins no statement that is known: write it as one of those in ClickHouse's documentation")
 		return
 	}
-	c.found.Silent = !deed.rows && !c.onCluster() && !(v.verbIs("system") && c.lists(v.at))
-	c.found.State = deed.state && !(c.isWord(1, "default") && c.isWord(2, "role")) ||
-		v.verbIs("create", "replace", "drop", "alter", "truncate") && c.temporary(v.at)
+	c.found.Silent = !deed.rows && !c.onCluster() && !c.lists()
+	c.found.State = deed.state && !(c.isWord(1, "default") && c.isWord(2, "role")) || c.temporary()
 }
 
 // onCluster reports whether all hosts of a cluster are asked: each of them answers.
-func (s *sentence) onCluster() bool {
-	for i := range s.words {
-		if s.isWord(i, "on") && s.isWord(i+1, "cluster") {
+func (c change) onCluster() bool {
+	for i := range c.words {
+		if c.isWord(i, "on") && c.isWord(i+1, "cluster") {
 			return true
 		}
 	}
 	return false
 }
 
-// lists reports whether SYSTEM at word i answers with a list: SYSTEM UNFREEZE, SYSTEM
-// SYNC FILESYSTEM CACHE.
-func (s *sentence) lists(i int) bool {
-	return s.isWord(i+1, "unfreeze") || s.isWord(i+2, "filesystem")
+// lists reports whether SYSTEM answers with a list: SYSTEM UNFREEZE, SYSTEM SYNC
+// FILESYSTEM CACHE.
+func (c change) lists() bool {
+	return c.verbIs("system") && (c.isWord(c.verb.at+1, "unfreeze") || c.isWord(c.verb.at+2, "filesystem"))
 }
 
-// temporary reports whether the verb at word i is of a table that ends with the
-// session: CREATE [OR REPLACE] TEMPORARY TABLE …
-func (s *sentence) temporary(i int) bool {
-	if s.isWord(i+1, "or") {
+// temporary reports whether the statement is about a table that ends with the session:
+// CREATE [OR REPLACE] TEMPORARY TABLE …
+func (c change) temporary() bool {
+	i := c.verb.at + 1
+	if c.isWord(i, "or") {
 		i += 2
 	}
-	return s.isWord(i+1, "temporary")
+	return c.isWord(i, "temporary") && c.verbIs("create", "replace", "drop", "alter", "truncate")
 }
 
-// isWord reports whether word i is the bare word, given in lower case.
-func (s *sentence) isWord(i int, word string) bool {
-	return s.at(i).kind == BareWord && sameWord(s.source(i), word)
-}
-
-// verbIs reports whether the verb's name is one of these, given in lower case.
-func (v verb) verbIs(names ...string) bool {
+// verbIs reports whether the verb is one of these, given in lower case.
+func (c change) verbIs(names ...string) bool {
 	for _, name := range names {
-		if strings.EqualFold(v.name, name) {
+		if sameWord(c.verb.name, name) {
 			return true
 		}
 	}

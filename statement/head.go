@@ -30,7 +30,7 @@ type Head struct {
 // The data is never looked at: Check gets text[:End]. A text with whole = false has
 // the same Head as with more behind it, or -1.
 func ReadHead(text string, whole bool) Head {
-	r := headReader{lexer: NewLexer(text), whole: whole}
+	r := headReader{wordReader{lexer: NewLexer(text), whole: whole}}
 	r.next()
 	head, found := r.insert()
 	switch {
@@ -42,56 +42,10 @@ func ReadHead(text string, whole bool) Head {
 	return head
 }
 
-// headReader reads the words of an INSERT one by one, as ClickHouse's parser does. Its
-// methods follow the grammar: each begins at word, and is behind what it has read when
-// it says true. False: it is no INSERT with data that can be told.
-type headReader struct {
-	lexer Lexer
-	word  Token // the one to be read; a significant one
-	whole bool  // nothing follows the text
-	short bool  // the text ended before it was certain
-}
-
-// horizon is how far behind a token's end the Lexer may have looked, and more.
-const horizon = 4
-
-// next goes on to the next word.
-func (r *headReader) next() {
-	for r.word = r.lexer.Next(); !r.word.Significant(); r.word = r.lexer.Next() {
-	}
-	r.short = r.short || !r.whole && r.uncertain(r.word)
-}
-
-// uncertain reports whether more text could make another token of this one: at the end
-// of the text, or when it would be a heredoc, had it an end.
-func (r *headReader) uncertain(t Token) bool {
-	return t.End+horizon > len(r.lexer.sql) || t.Type != HereDoc && r.lexer.sql[t.Begin] == '$'
-}
-
-// is reports whether the word is a keyword, given in lower case.
-func (r *headReader) is(keyword string) bool {
-	return r.word.Type == BareWord && sameWord(r.source(), keyword)
-}
-
-func (r *headReader) source() string { return r.lexer.sql[r.word.Begin:r.word.End] }
-
-// take goes on behind the keyword, if it is there.
-func (r *headReader) take(keyword string) bool {
-	if !r.is(keyword) {
-		return false
-	}
-	r.next()
-	return true
-}
-
-// takeType goes on behind a token of the type, if it is there.
-func (r *headReader) takeType(t Type) bool {
-	if r.word.Type != t {
-		return false
-	}
-	r.next()
-	return true
-}
+// headReader reads an INSERT as ClickHouse's parser does. Its methods follow the
+// grammar: each begins at word, and is behind what it has read when it says true.
+// False: it is no INSERT with data that can be told.
+type headReader struct{ wordReader }
 
 // insert reads [WITH …] INSERT INTO … up to its data.
 func (r *headReader) insert() (Head, bool) {
@@ -145,48 +99,6 @@ func (r *headReader) target() bool {
 		return r.name() && r.word.Type == OpeningRoundBracket && r.group()
 	}
 	return r.name() && (!r.takeType(Dot) || r.name())
-}
-
-// name reads a name, which may be a parameter: {t:Identifier}.
-func (r *headReader) name() bool {
-	if r.word.Type == OpeningCurlyBrace {
-		return r.group()
-	}
-	return r.takeType(BareWord) || r.takeType(QuotedIdentifier)
-}
-
-// group reads a bracket and all that is in it.
-func (r *headReader) group() bool {
-	var open [64]Type // deeper than any list of columns or settings goes
-	depth := 0
-	for ; ; r.next() {
-		switch t := r.word.Type; {
-		case opens(t):
-			if depth == len(open) {
-				return false
-			}
-			open[depth] = t + 1 // every closing type follows directly on its opening one
-			depth++
-		case closes(t):
-			if depth--; open[depth] != t {
-				return false
-			}
-			if depth == 0 {
-				r.next()
-				return true
-			}
-		case t == EndOfStream || t.IsError():
-			return false
-		}
-	}
-}
-
-func opens(t Type) bool {
-	return t == OpeningRoundBracket || t == OpeningSquareBracket || t == OpeningCurlyBrace
-}
-
-func closes(t Type) bool {
-	return t == ClosingRoundBracket || t == ClosingSquareBracket || t == ClosingCurlyBrace
 }
 
 // settings reads name = value, … up to what follows them.
@@ -257,40 +169,16 @@ func (r *headReader) values() (Head, bool) {
 	return Head{End: end, From: from, Data: true, Format: "Values"}, !none && !r.parallelFollows()
 }
 
-// blank goes behind white space and comments, and returns the end of the last comment.
-// One that is not closed is none, but data.
-func (r *headReader) blank() (comment int) {
-	for r.lexer.blankFollows() {
-		ahead := r.lexer
-		t := ahead.Next()
-		if t.Type.IsError() {
-			r.short = r.short || !r.whole
-			return comment
-		}
-		if t.Type == Comment {
-			comment = t.End
-		}
-		r.lexer = ahead
-	}
-	return comment
-}
-
-// parallelFollows reports whether the data begins with PARALLEL WITH. ClickHouse 26.7
-// takes that for SQL, whatever the format, and runs the statement behind it.
+// parallelFollows reports whether the data begins with PARALLEL WITH, or may, as some
+// versions read comments. ClickHouse 26.7 takes that for SQL, whatever the format, and
+// runs the statement behind it.
 func (r *headReader) parallelFollows() bool {
-	if !r.wordFollows("parallel") {
-		return false
+	if r.odd || !r.wordFollows("parallel") {
+		return r.odd
 	}
 	r.lexer.Next()
 	r.blank()
-	return r.wordFollows("with")
-}
-
-// wordFollows reports whether the bare word, given in lower case, comes next.
-func (r *headReader) wordFollows(word string) bool {
-	rest := r.lexer.sql[r.lexer.pos:]
-	r.short = r.short || !r.whole && len(rest) <= len(word)
-	return hasPrefix(rest, word) && (len(rest) == len(word) || !classOf[rest[len(word)]].inWord())
+	return r.odd || r.wordFollows("with")
 }
 
 // selects reports whether the bracket at word is around a SELECT, and not around names
@@ -344,29 +232,4 @@ func (r *headReader) inputFollows() bool {
 	ahead := *r
 	ahead.next()
 	return ahead.takeType(OpeningRoundBracket) && ahead.word.Type == StringLiteral
-}
-
-// endsOperand reports whether no column can stand directly behind the token, so that
-// FORMAT there is the clause. A name might be a keyword that one can stand behind.
-func (t Token) endsOperand() bool {
-	switch t.Type {
-	case ClosingRoundBracket, ClosingSquareBracket, ClosingCurlyBrace, Number, StringLiteral, HereDoc, QuotedIdentifier:
-		return true
-	}
-	return false
-}
-
-// blankFollows reports whether white space or a comment comes next.
-func (l *Lexer) blankFollows() bool {
-	next := l.at(1)
-	switch b := l.at(0); b {
-	case '-':
-		return next == '-'
-	case '/':
-		return next == '/' || next == '*'
-	case '#':
-		return next == ' ' || next == '!'
-	default:
-		return classOf[b] == space && l.pos < len(l.sql) || unicodeSpace(l.sql[l.pos:]) > 0
-	}
 }

@@ -133,6 +133,9 @@ var heads = []string{
 	"INSERT INTO raw VALUES PARALLEL WITH SELECT 1",
 	"INSERT INTO raw VALUES /**/ PARALLEL # x\nWITH SELECT 1",
 	"INSERT INTO raw SELECT * FROM input('s String') FORMAT RawBLOB PARALLEL WITH SELECT 1",
+	"INSERT INTO raw FORMAT RawBLOB /* /* */ PARALLEL WITH SELECT 1 --*/ */",
+	"INSERT INTO raw FORMAT RawBLOB /* /* */ PARALLEL WITH SELECT 1",
+	"INSERT INTO raw FORMAT RawBLOB PARALLEL /* /* */ WITH SELECT 1 --*/ */",
 	"INSERT INTO raw FORMAT RawBLOB‖ ¦parallel without abc",
 	"INSERT INTO raw FORMAT RawBLOB‖ ¦parallel$ with abc",
 	"INSERT INTO raw FORMAT RawBLOB‖ ¦parallel, with abc",
@@ -209,9 +212,7 @@ func TestHeadsAgreeWithClickHouse(t *testing.T) {
 		if query != "" {
 			parameters.Set("query", query)
 		}
-		for _, table := range []string{"raw", "format", "settings", "values"} {
-			e.admin(t, "TRUNCATE TABLE h."+table)
-		}
+		e.admin(t, "TRUNCATE ALL TABLES FROM h")
 		status, answer := e.post(t, parameters, body, e.User, e.Password)
 		if status != 200 {
 			return answer[:min(len(answer), 200)]

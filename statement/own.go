@@ -19,7 +19,7 @@ func OwnSettings(sql string) []Assignment {
 	if doubt != nil {
 		return nil
 	}
-	s, depth := sentence{sql, words}, 0
+	s, depth := clause{&sentence{sql, words}}, 0
 	var own []Assignment
 	for i := 0; i < len(words); i++ {
 		switch w := words[i]; {
@@ -33,17 +33,20 @@ func OwnSettings(sql string) []Assignment {
 		case w.key == kUnion, w.key == kIntersect, w.key == kExcept && s.at(i+1).kind != OpeningRoundBracket: // and not SELECT * EXCEPT (a)
 			return nil
 		case w.key == kSettings:
-			if clause, end := s.assignments(i + 1); s.endsStatement(end) {
-				own, i = append(own, clause...), end-1
+			if set, end := s.assignments(i + 1); s.endsStatement(end) {
+				own, i = append(own, set...), end-1
 			}
 		}
 	}
 	return own
 }
 
+// clause is a sentence in which SETTINGS are read.
+type clause struct{ *sentence }
+
 // assignments reads name = literal, … from word i on, and returns the index behind.
 // A value of another sort is left out.
-func (s *sentence) assignments(i int) (all []Assignment, end int) {
+func (s clause) assignments(i int) (all []Assignment, end int) {
 	for {
 		name, ok := s.plain(i)
 		if !ok {
@@ -64,7 +67,7 @@ func (s *sentence) assignments(i int) (all []Assignment, end int) {
 }
 
 // literal reads the value of a setting at word i; false: it is not a plain one.
-func (s *sentence) literal(i int) (value string, next int, plain bool) {
+func (s clause) literal(i int) (value string, next int, plain bool) {
 	switch w := s.at(i); w.kind {
 	case Minus, Plus:
 		if s.at(i+1).kind == Number {
@@ -90,7 +93,7 @@ func (s *sentence) literal(i int) (value string, next int, plain bool) {
 }
 
 // behindBracket returns the index behind the bracket that word i opens.
-func (s *sentence) behindBracket(i int) int {
+func (s clause) behindBracket(i int) int {
 	depth := 0
 	for ; i < len(s.words); i++ {
 		switch {
@@ -107,7 +110,7 @@ func (s *sentence) behindBracket(i int) int {
 
 // endsStatement reports whether nothing stands at word i that could follow a column
 // called settings: the end, FORMAT, INTO OUTFILE or more settings.
-func (s *sentence) endsStatement(i int) bool {
+func (s clause) endsStatement(i int) bool {
 	switch w := s.at(i); w.key {
 	case kFormat, kInto, kSettings:
 		return true

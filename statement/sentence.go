@@ -19,6 +19,11 @@ func (s *sentence) at(i int) word {
 // source returns the text of word i.
 func (s *sentence) source(i int) string { return s.sql[s.words[i].begin:s.words[i].end] }
 
+// isWord reports whether word i is the bare word, given in lower case.
+func (s *sentence) isWord(i int, word string) bool {
+	return s.at(i).kind == BareWord && sameWord(s.source(i), word)
+}
+
 // plain returns the name that word i is, without its quotes, and false when it
 // is no name or one that only ClickHouse can unescape.
 func (s *sentence) plain(i int) (string, bool) {

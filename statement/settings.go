@@ -94,3 +94,20 @@ func (c *checker) setting(i int) {
 	c.found.note(Setting, c.words[i], name,
 		"the setting "+short(name)+" may not be set in a statement: leave it out of SETTINGS, or ask the operator to allow it")
 }
+
+// sets reports whether the statement is SET with settings, and not one of the others
+// that begin with SET.
+func (c *checker) sets() bool {
+	if !c.isWord(0, "set") {
+		return false
+	}
+	next := c.at(2)
+	return !(c.isWord(1, "role") && (next.isName() || next.kind == StringLiteral)) && !(c.isWord(1, "default") && c.isWord(2, "role")) &&
+		!(c.isWord(1, "transaction") && c.isWord(2, "snapshot")) && !(c.isWord(1, "time") && c.isWord(2, "zone"))
+}
+
+// namesProfile reports whether SETTINGS at word i is that of CREATE SETTINGS PROFILE.
+func (c *checker) namesProfile(i int) bool {
+	first := i == 1 || i == 3 && c.isWord(1, "or")
+	return first && !c.verb.read && (c.isWord(i+1, "profile") || c.isWord(i+1, "profiles")) && c.at(i+2).kind != Equals
+}

@@ -22,15 +22,15 @@ func engineInside(name string) bool {
 }
 
 // written looks for what only a statement that writes can do.
-func (c *checker) written(v verb) {
+func (c change) written() {
 	switch {
-	case v.verbIs("backup", "restore"):
-		c.reaches(v.at, v.name, v.name+" moves data out of ClickHouse, or into it")
-	case v.verbIs("insert"):
+	case c.verbIs("backup", "restore"):
+		c.reaches(c.verb.at, c.verb.name, c.verb.name+" moves data out of ClickHouse, or into it")
+	case c.verbIs("insert"):
 		c.fromInfile()
-	case v.verbIs("create", "attach", "replace"):
+	case c.verbIs("create", "attach", "replace"):
 		c.definition()
-	case v.verbIs("alter"):
+	case c.verbIs("alter"):
 		c.fetch()
 	}
 	for i := range c.words {
@@ -41,13 +41,13 @@ func (c *checker) written(v verb) {
 }
 
 // reaches notes something that reaches outside.
-func (c *checker) reaches(i int, name, what string) {
+func (c change) reaches(i int, name, what string) {
 	c.found.note(Source, c.at(i), name, what+": leave it out, or ask the operator to allow it")
 }
 
 // definition looks at where a table, a dictionary or a database that is made has its
 // data.
-func (c *checker) definition() {
+func (c change) definition() {
 	depth := 0
 	for i, w := range c.words {
 		switch w.kind {
@@ -70,7 +70,7 @@ func (c *checker) definition() {
 }
 
 // engine looks at the engine that ENGINE at word i names.
-func (c *checker) engine(i int) {
+func (c change) engine(i int) {
 	next := i + 1
 	if c.at(next).kind == Equals {
 		next++
@@ -88,7 +88,7 @@ func (c *checker) engine(i int) {
 }
 
 // tableFunction looks at the table function at word i of CREATE TABLE … AS f(…).
-func (c *checker) tableFunction(i int) {
+func (c change) tableFunction(i int) {
 	name, ok := c.plain(i)
 	if !ok {
 		c.refuse(Unsure, i, escaped)
@@ -101,7 +101,7 @@ func (c *checker) tableFunction(i int) {
 
 // fromInfile looks for FROM INFILE, which reads a file of the server where it is not
 // refused.
-func (c *checker) fromInfile() {
+func (c change) fromInfile() {
 	for i := range c.words {
 		if c.words[i].key == kFrom && c.isWord(i+1, "infile") {
 			c.refuse(FromInfile, i, "FROM INFILE reads a file on ClickHouse's side: send the data with the statement")
@@ -110,42 +110,10 @@ func (c *checker) fromInfile() {
 }
 
 // fetch looks for FETCH PARTITION, which takes data from where it says.
-func (c *checker) fetch() {
+func (c change) fetch() {
 	for i := range c.words {
 		if c.isWord(i, "fetch") && (c.isWord(i+1, "partition") || c.isWord(i+1, "part")) {
 			c.reaches(i, "fetch", "FETCH PARTITION takes data from another table's replicas, wherever they are")
 		}
 	}
-}
-
-// declares reports whether word i, before a bracket, is the name of a table that is
-// made or written to, and not a function.
-func (c *checker) declares(i int) bool {
-	if c.verb.read || c.depth > 1 {
-		return false
-	}
-	switch before := c.at(i - 1).key; {
-	case before == kInto:
-		return c.at(i-2).key == kInsert
-	case before == kTable:
-		return c.at(i-2).key == kInto || c.isWord(i-2, "create") || c.isWord(i-2, "temporary") || c.isWord(i-2, "replace") || c.isWord(i-2, "attach")
-	}
-	return c.at(i-1).key == kExists && c.at(i-2).key == kNot && c.isWord(i-3, "if")
-}
-
-// sets reports whether the statement is SET with settings, and not one of the others
-// that begin with SET.
-func (c *checker) sets() bool {
-	if !c.isWord(0, "set") {
-		return false
-	}
-	next := c.at(2)
-	return !(c.isWord(1, "role") && (next.isName() || next.kind == StringLiteral)) && !(c.isWord(1, "default") && c.isWord(2, "role")) &&
-		!(c.isWord(1, "transaction") && c.isWord(2, "snapshot")) && !(c.isWord(1, "time") && c.isWord(2, "zone"))
-}
-
-// namesProfile reports whether SETTINGS at word i is that of CREATE SETTINGS PROFILE.
-func (c *checker) namesProfile(i int) bool {
-	first := i == 1 || i == 3 && c.isWord(1, "or")
-	return first && !c.verb.read && (c.isWord(i+1, "profile") || c.isWord(i+1, "profiles")) && c.at(i+2).kind != Equals
 }

@@ -8,6 +8,10 @@
 //	   Answer ◀─ whole lines, limits ◀─ rows or exception? ◀─ body of the response
 //	           (body.go, meter.go)      (stream.go)
 //
+// To a Passage the body is the Answer as it is (passage.go), and what the client
+// uploads travels while the answer is read (upload.go, tables.go). One connection
+// carries one exchange at a time (pool.go, exchange.go, outgoing.go, response.go).
+//
 // and ends in exactly one of two ways: ClickHouse is done with it, or it is
 // abandoned and killed by its query_id (kill.go), because ClickHouse does not
 // stop a statement when a connection closes.
@@ -19,6 +23,9 @@
 //     added to it, and the prefix that names the person travels apart from it.
 //   - An answer is complete or says that it is not: by Summary.Cut, or by an
 //     error of Read. What a body must look like to be complete is in stream.go.
+//   - An upload is whole, or broken for ClickHouse to see: its end is sent when the
+//     client has said that it was all. Nobody reads a client's data any more when
+//     its answer is closed.
 //   - Every phase has an end: see Config.
 //   - An error is a *porterhouse.Error, whose public half names no host, not the
 //     gateway's account and no version (exception.go, codes.go).

@@ -27,7 +27,7 @@ const (
 // request that uses two of them is refused, as ClickHouse does: nobody can tell which
 // one counts. Only Grafana adds one by itself, which does not count beside its other.
 func (s *Server) credential(r *http.Request, p *parameters) (credential, error) {
-	inHeaders := r.Header[http.CanonicalHeaderKey(headerUser)] != nil || r.Header[http.CanonicalHeaderKey(headerKey)] != nil
+	inHeaders := r.Header[headerUser] != nil || r.Header[headerKey] != nil
 	_, user := p.get("user")
 	_, password := p.get("password")
 	var used []string
@@ -38,7 +38,7 @@ func (s *Server) credential(r *http.Request, p *parameters) (credential, error) 
 		{byHeaders, inHeaders},
 		{byAuthorization, r.Header[authorization] != nil},
 		{byURL, user || password},
-		{byIDToken, s.config.AllowIDTokens && r.Header[http.CanonicalHeaderKey(headerIDToken)] != nil && r.Header[authorization] == nil},
+		{byIDToken, s.config.AllowIDTokens && r.Header[headerIDToken] != nil && r.Header[authorization] == nil},
 	} {
 		if place.used {
 			used = append(used, place.name)

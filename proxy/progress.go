@@ -149,8 +149,11 @@ func (t *taken) flush() error {
 	return t.out.Flush()
 }
 
-// end ends the body.
-func (t *taken) end() error {
+// end implements reply.
+func (t *taken) end(whole bool) error {
+	if !whole {
+		return t.flush()
+	}
 	err := t.chunks.Close()
 	_, _ = t.out.WriteString("\r\n") // the end of the trailer, which is empty; flush tells
 	return errors.Join(err, t.flush())

@@ -107,19 +107,19 @@ func (x *exchange) answer(a *porterhouse.Answer) {
 	}
 	out := x.begin(a.Head.Status, a.Head.Fields)
 	for {
-		if err := x.write(out, (*buffer)[:n], err == nil); err != nil {
-			x.cut(err)
-			return
+		if failed := x.write(out, (*buffer)[:n], err == nil); failed != nil {
+			err = failed
 		}
 		if err != nil {
 			break
 		}
 		n, err = a.Body.Read(*buffer)
 	}
-	if err == io.EOF {
-		err = out.end()
+	whole := err == io.EOF
+	if ended := out.end(whole); whole {
+		err = ended
 	}
-	if err != nil && err != io.EOF {
+	if err != nil {
 		x.cut(err)
 	}
 }
@@ -154,7 +154,7 @@ func (x *exchange) explain(err error) {
 	n, err := io.WriteString(out, p.String())
 	x.sent += int64(n)
 	if err == nil {
-		err = out.end()
+		err = out.end(true)
 	}
 	if err != nil {
 		x.broken = true

@@ -3,7 +3,10 @@ package proxy
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"porterhouse"
 )
@@ -11,8 +14,8 @@ import (
 // reply is where an answer goes once its head is written.
 type reply interface {
 	io.Writer
-	flush() error // sends what there is
-	end() error   // the answer is whole
+	flush() error         // sees to it that what there is goes out
+	end(whole bool) error // there is no more; the answer is whole, or was cut off
 }
 
 // begin writes the head of the answer.
@@ -40,31 +43,77 @@ func (x *exchange) begin(status int, fields []porterhouse.Setting) reply {
 		h["Content-Type"] = nil // nobody guesses one
 	}
 	x.w.WriteHeader(status)
-	return &direct{ResponseWriter: x.w}
+	return &direct{writer: x.w, control: http.NewResponseController(x.w)}
 }
 
 // isOurs reports whether a field of ClickHouse's head says something of its connection
 // to us, or what we say ourselves.
 func isOurs(name string) bool {
-	switch strings.ToLower(name) {
-	case "connection", "keep-alive", "transfer-encoding", "content-length", "date", "upgrade", "trailer", "set-cookie",
-		"vary", "x-request-id", "access-control-allow-origin", "access-control-expose-headers":
-		return true
-	}
-	return false
+	return slices.ContainsFunc(ours, func(field string) bool { return strings.EqualFold(field, name) })
 }
+
+var ours = []string{"Connection", "Content-Length", "Date", "Keep-Alive", "Set-Cookie", "Trailer", "Transfer-Encoding", "Upgrade", "Vary",
+	"X-Request-Id", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}
+
+// latency is how long what has come may wait for more. Most answers have ended by then,
+// and go out in one piece.
+const latency = time.Millisecond
 
 // direct is a reply by way of net/http.
 type direct struct {
-	http.ResponseWriter
-	control *http.ResponseController // nil: nothing was flushed yet
+	writer  http.ResponseWriter
+	control *http.ResponseController
+
+	mu      sync.Mutex
+	timer   *time.Timer // flushes; nil: it was never needed
+	waiting bool        // something was written since the last flush
+	ended   bool        // nothing is flushed any more
+	err     error       // of the timer's flush
 }
 
-func (d *direct) flush() error {
-	if d.control == nil {
-		d.control = http.NewResponseController(d.ResponseWriter)
+// Write implements io.Writer.
+func (d *direct) Write(piece []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil {
+		return 0, d.err
 	}
-	return d.control.Flush()
+	d.waiting = true
+	return d.writer.Write(piece)
 }
 
-func (d *direct) end() error { return nil }
+// flush sees to it that what was written goes out soon.
+func (d *direct) flush() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.timer == nil:
+		d.timer = time.AfterFunc(latency, d.late)
+	case d.waiting:
+		d.timer.Reset(latency)
+	}
+	return d.err
+}
+
+// late is what the timer does.
+func (d *direct) late() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.waiting && !d.ended {
+		d.waiting = false
+		d.err = d.control.Flush()
+	}
+}
+
+// end implements reply. Nobody touches the ResponseWriter afterwards.
+func (d *direct) end(whole bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended = true; d.timer != nil {
+		d.timer.Stop()
+	}
+	if d.err == nil && !whole {
+		d.err = d.control.Flush() // what came before it broke off is for the client, too
+	}
+	return d.err
+}

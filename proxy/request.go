@@ -9,17 +9,17 @@ import (
 	"porterhouse"
 )
 
-// The fields of a request's head that mean something here, beside those of HTTP. All
-// others mean nothing, and go nowhere.
+// The fields of a request's head that mean something here, beside those of HTTP, in the
+// spelling in which net/http keeps them. All others mean nothing, and go nowhere.
 const (
-	headerUser        = "X-ClickHouse-User"
-	headerKey         = "X-ClickHouse-Key"
-	headerQuota       = "X-ClickHouse-Quota"
-	headerDatabase    = "X-ClickHouse-Database"
-	headerFormat      = "X-ClickHouse-Format"
-	headerQueryID     = "X-ClickHouse-Query-Id"
-	headerCertificate = "X-ClickHouse-SSL-Certificate-Auth"
-	headerIDToken     = "X-ID-Token"
+	headerUser        = "X-Clickhouse-User"
+	headerKey         = "X-Clickhouse-Key"
+	headerQuota       = "X-Clickhouse-Quota"
+	headerDatabase    = "X-Clickhouse-Database"
+	headerFormat      = "X-Clickhouse-Format"
+	headerQueryID     = "X-Clickhouse-Query-Id"
+	headerCertificate = "X-Clickhouse-Ssl-Certificate-Auth"
+	headerIDToken     = "X-Id-Token"
 	authorization     = "Authorization"
 )
 
@@ -31,7 +31,7 @@ var onlyOnce = []string{authorization, headerUser, headerKey, headerQuota, heade
 // checkHead refuses a request whose head nobody can read in one way only.
 func checkHead(r *http.Request) error {
 	for _, name := range onlyOnce {
-		if len(r.Header[http.CanonicalHeaderKey(name)]) > 1 {
+		if len(r.Header[name]) > 1 {
 			return refuse(codeBadArguments, "the request has more than one %s", name)
 		}
 	}
@@ -74,7 +74,7 @@ func (s *Server) newQuery(r *http.Request, p *parameters) (porterhouse.Query, er
 // headerOr is the field of the head, or else what the URL says: in ClickHouse the head
 // counts where both say something, even if it says nothing.
 func headerOr(r *http.Request, name, otherwise string) string {
-	if values := r.Header[http.CanonicalHeaderKey(name)]; len(values) > 0 {
+	if values := r.Header[name]; len(values) > 0 {
 		return values[0]
 	}
 	return otherwise

@@ -119,6 +119,7 @@ func (p *process) run(ctx context.Context) (wait func()) {
 	if p.signing != nil {
 		wg.Go(func() { p.signing.run(ctx, p.log) })
 	}
+	wg.Go(func() { tidy(ctx) })
 	wg.Go(func() {
 		if err := p.windows.Run(ctx); err != nil && ctx.Err() == nil {
 			p.log.Error("windows are not shared with the other replicas any more; each counts alone", "error", err)

@@ -21,8 +21,9 @@ import (
 // sent a certain text.
 type stranger struct {
 	net.Listener
-	mu   sync.Mutex
-	told []byte // everything that was sent to it
+	mu    sync.Mutex
+	told  []byte          // everything that it read
+	stall <-chan struct{} // it does not hang up before this is closed; nil: at once
 }
 
 // step is an answer, and what is waited for before it.
@@ -71,6 +72,12 @@ func (h *stranger) serve(c net.Conn, steps []step) {
 		if _, err := c.Write(s.says); err != nil {
 			return
 		}
+	}
+	h.mu.Lock()
+	stall := h.stall
+	h.mu.Unlock()
+	if stall != nil {
+		<-stall
 	}
 }
 
@@ -143,9 +150,11 @@ func laneTo(t *testing.T, address string, changes ...func(*clickhouse.Config)) c
 	return l
 }
 
+// opening is how a server in good order begins.
+var opening = []step{{"porterhouse", greeting}, {"EXECUTE AS 'alice' ", done}, {"currentUser()", proof(2, 1, "String", "alice", "26.7.2.1")}}
+
 // A statement that was sent is never sent again, whatever becomes of it.
 func TestStatementIsSentOnce(t *testing.T) {
-	opening := []step{{"porterhouse", greeting}, {"EXECUTE AS 'alice' ", done}, {"currentUser()", proof(2, 1, "String", "alice", "26.7.2.1")}}
 	for name, c := range map[string]struct {
 		says   []byte
 		public string
@@ -157,7 +166,7 @@ func TestStatementIsSentOnce(t *testing.T) {
 		"rows":              {of(block(1, 1, 1), "x", "UInt8", byte(0), byte(1)), "verify", porterhouse.Refused},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := openStranger(t, append(opening, step{"the statement", c.says})...)
+			h := openStranger(t, append(slices.Clone(opening), step{"the statement", c.says})...)
 			l := &lane{Lane: laneTo(t, h.Addr().String())}
 			_, err := l.as(t.Context(), t, "alice", change("INSERT", "INSERT INTO app.t SELECT 1, 'the statement'"))
 			wantError(t, err, c.kind, c.public)
@@ -178,6 +187,21 @@ func TestServerSaysNothing(t *testing.T) {
 	q.Limits.Time = 50 * time.Millisecond
 	_, err := l.as(t.Context(), t, "alice", q)
 	wantError(t, err, porterhouse.Unavailable, "became free in time")
+}
+
+// A server that reads no further is waited for no longer, and has not got the statement.
+func TestServerReadsNoFurther(t *testing.T) {
+	stall := make(chan struct{})
+	h := openStranger(t, opening...)
+	h.mu.Lock()
+	h.stall = stall
+	h.mu.Unlock()
+	defer close(stall)
+	l := &lane{Lane: laneTo(t, h.Addr().String(), impatient)}
+	q := insert("INSERT INTO app.t FORMAT CSV", strings.Repeat("1,word\n", 10_000_000))
+	q.Limits.Time = 500 * time.Millisecond
+	_, err := l.as(t.Context(), t, "alice", q)
+	wantError(t, err, porterhouse.Timeout, "within the 500ms")
 }
 
 // Over TLS, to a server with the right certificate only.

@@ -106,6 +106,35 @@ func TestSessionOfAnotherAccount(t *testing.T) {
 	l.does(t, in("s", change("SET", "SET max_threads = 3")))
 }
 
+// Roles are for one statement, so all of a session's name them, or none.
+func TestSessionWithRoles(t *testing.T) {
+	l := openLane(t)
+	as := func(q porterhouse.Query, roles ...string) porterhouse.Query {
+		q.Passage.Roles = roles
+		return q
+	}
+	const write, read = "INSERT INTO app.t SELECT 1, ''", "INSERT INTO app.t SELECT a, word FROM app.t"
+	l.does(t, as(in("s", change("SET", "SET max_threads = 3")), "writer"))
+	l.does(t, as(in("s", change("INSERT", write)), "writer"))
+	for _, q := range []porterhouse.Query{
+		as(in("s", change("INSERT", read)), "writer"),
+		as(in("s", change("INSERT", write)), "reader"),
+		as(in("s", change("INSERT", write)), "stranger"),
+	} {
+		if s := l.says(t, q); s.Status == 200 {
+			t.Errorf("%s with the role %s: %+v", q.SQL, q.Passage.Roles, s)
+		}
+	}
+	l.refuses(t, in("s", change("INSERT", write)), porterhouse.Refused, "all statements of a session name the roles")
+	l.does(t, as(in("s", change("INSERT", read)), "writer", "reader"))
+
+	l.does(t, in("none", change("SET", "SET ROLE reader")))
+	if s := l.says(t, in("none", change("INSERT", write))); s.Status == 200 {
+		t.Errorf("SET ROLE was forgotten: %+v", s)
+	}
+	l.refuses(t, as(in("none", change("INSERT", write)), "writer"), porterhouse.Refused, "all statements of a session name the roles")
+}
+
 // One statement at a time, as in ClickHouse.
 func TestSessionIsLocked(t *testing.T) {
 	l := openLane(t)
@@ -253,6 +282,7 @@ func TestSessionsAreBounded(t *testing.T) {
 func TestCloseStops(t *testing.T) {
 	l := openLane(t)
 	slow := change("INSERT", slowly)
+	slow.Limits.Time = time.Hour
 	done := make(chan error, 1)
 	go func() {
 		_, err := l.as(context.Background(), t, "alice", slow)

@@ -38,8 +38,8 @@ var ErrorNames = errorNames
 // StatusOf is statusOf.
 func StatusOf(code int32) int { return statusOf(code) }
 
-// Spooled is how many bytes are in files.
-func (l Lane) Spooled() int64 { return l.spool.used.Load() }
+// Spool counts more bytes as being in files, and returns how many are.
+func (l Lane) Spool(more int64) int64 { return l.spool.used.Add(more) }
 
 // ReadPackets reads all that a server sent, as the answer to a statement.
 func ReadPackets(sent []byte) error {

@@ -10,7 +10,8 @@ import (
 
 // People counts the questions that are under way, for each person and for each limit
 // that people share. It lives as long as the process, so that new rules do not forget
-// who is running what. The zero People is ready for use.
+// who is running what; other replicas have counts of their own. The zero People is
+// ready for use.
 //
 // A question takes its places one after the other, its person's first and that of the
 // rule that most people share last; all questions in the same order, so that no two

@@ -76,7 +76,39 @@ func TestFullLineIsShared(t *testing.T) {
 		if got := strings.Join(refused, " "); got != "alice alice alice bob carol" {
 			t.Errorf("refused: %s", got)
 		}
+		// Who would have more than the other then waits for room like everybody.
+		order, _ = served(t, Queue{Running: 1, Waiting: 3, Wait: time.Hour}, "alice", "alice", "bob", "bob")
+		if got := strings.Join(order, " "); got != "alice bob alice" {
+			t.Errorf("served: %s", got)
+		}
 	})
+}
+
+// Who is pushed out, or gets a place, in the moment of giving up has left all the same.
+func TestGivingUpInTheLastMoment(t *testing.T) {
+	var people People
+	one := Queue{Running: 1, Waiting: 2, Wait: time.Hour}
+	leave, err := people.enter(t.Context(), crowded("first", one))
+	check(t, err)
+	var tickets []*ticket
+	for range 2 {
+		waits, err := people.queue(crowded("alice", one))
+		check(t, err)
+		tickets = append(tickets, waits)
+	}
+	bob, err := people.queue(crowded("bob", one))
+	check(t, err)
+	people.giveUp(crowded("alice", one), tickets[1], false) // bob has pushed it out
+	leave()                                                 // the next has its place now
+	if s := people.Stats(); len(people.lines) != 1 || s.Waiting != 1 {
+		t.Errorf("%+v", s)
+	}
+	people.giveUp(crowded("alice", one), tickets[0], false)
+	check(t, people.called(crowded("bob", one), bob))
+	people.leave([]place{crowded("bob", one)})
+	if len(people.lines) != 0 {
+		t.Errorf("afterwards %d lines are left", len(people.lines))
+	}
 }
 
 // A queue whose rule was made anew lets in as many as the new rule says, and those who

@@ -15,7 +15,12 @@ import (
 // it allows is for all of them together.
 //
 // Nothing that a statement or a request can say lifts a rule: questions are counted
-// here, bytes as they pass here, and the time ends here.
+// here, bytes as they pass here, and the time ends here. What fits is decided by the
+// proof that somebody brings: who shows the password of a ClickHouse user instead of a
+// token has no groups and no client, and is another person to the rules.
+//
+// Windows are counted over all replicas that share a Store (see Windows); queues are
+// each replica's own.
 type Rule struct {
 	Name string // for the person who meets it and the operator who wrote it
 

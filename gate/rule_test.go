@@ -44,6 +44,35 @@ func TestRulesAreChecked(t *testing.T) {
 	}
 }
 
+// A gate whose rules nobody could count, or that say two things, is not made.
+func TestGateChecksItsRules(t *testing.T) {
+	h := newHouse(t, nil)
+	rule := Rule{Name: "r", Queries: 1, Window: time.Hour}
+	other := rule
+	other.Queries = 2
+	make := func(windows *Windows, rules ...[]Rule) error {
+		cluster := *h.clusters["main"]
+		cluster.Doors = map[string]Door{}
+		for i, r := range rules {
+			d := h.clusters["main"].Doors["test"]
+			d.Rules = r
+			cluster.Doors[string(rune('a'+i))] = d
+		}
+		_, err := New(Config{Clusters: map[string]Cluster{"main": cluster}, Audit: h.record, People: &People{}, Windows: windows})
+		return err
+	}
+	check(t, make(NewWindows(WindowsConfig{}), []Rule{rule}, []Rule{rule}))
+	for want, err := range map[string]error{
+		"no Windows to count in":            make(nil, []Rule{rule}),
+		"says something else":               make(NewWindows(WindowsConfig{}), []Rule{rule}, []Rule{other}),
+		`door "a": rule "r" limits nothing`: make(nil, []Rule{{Name: "r"}}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
+}
+
 // Whom a rule fits, and who shares what it allows.
 func TestWhomRulesFit(t *testing.T) {
 	erin := porterhouse.Principal{Issuer: "i", Subject: "erin", User: "erin@x", Client: "grafana", Groups: []string{"support", "analysts"}}

@@ -26,6 +26,7 @@ type Windows struct {
 	self  string // this process, to the others
 	log   *slog.Logger
 	now   func() time.Time
+	most  int // windows that are counted at once
 
 	mu       sync.Mutex
 	counters map[windowKey]*counter
@@ -69,7 +70,7 @@ func (c *counter) used() Count { return c.here.plus(c.others) }
 
 // NewWindows makes Windows of which none is used.
 func NewWindows(c WindowsConfig) *Windows {
-	w := &Windows{store: c.Store, self: rand.Text(), log: c.Log, now: c.Now, counters: map[windowKey]*counter{}}
+	w := &Windows{store: c.Store, self: rand.Text(), log: c.Log, now: c.Now, most: maxWindows, counters: map[windowKey]*counter{}}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,10 +102,10 @@ func (w *Windows) counter(key windowKey, now time.Time) *counter {
 	if c != nil && now.Before(c.end) {
 		return c
 	}
-	full := c == nil && len(w.counters) >= maxWindows
+	full := c == nil && len(w.counters) >= w.most
 	if since := now.Sub(w.sweptAt); since >= sweepEvery || full && since >= sweepFull {
 		w.sweep(now)
-		full = c == nil && len(w.counters) >= maxWindows
+		full = c == nil && len(w.counters) >= w.most
 	}
 	if full {
 		return nil

@@ -26,7 +26,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
@@ -113,8 +112,6 @@ func early(err error) error {
 
 // openGzip reads one member after the other (RFC 1952, 2.2).
 func openGzip(r io.Reader) (io.Reader, error) { return gzip.NewReader(bufio.NewReader(r)) }
-
-func openBrotli(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil }
 
 // maxWindow is how far a body may refer back (RFC 9659, 3).
 const maxWindow = 8 << 20

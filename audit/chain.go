@@ -71,7 +71,7 @@ func (c *chain) seal(b []byte, at time.Time, kind string, body fields) []byte {
 	b = append(b, seqField...)
 	b = strconv.AppendUint(b, c.seq+1, 10)
 	b = append(b, timeField...)
-	b = at.UTC().AppendFormat(b, timeLayout)
+	b = appendTime(b, at)
 	b = append(b, kindField...)
 	b = append(b, kind...)
 	b = append(b, '"')

@@ -70,3 +70,16 @@ func TestLongPassages(t *testing.T) {
 		t.Errorf("%d bytes of record", size)
 	}
 }
+
+// A time is written as its layout says.
+func TestTimes(t *testing.T) {
+	zone := time.FixedZone("", -5*3600-1800)
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 0), time.Date(2026, 12, 31, 23, 59, 59, 999_999_999, zone), time.Date(2027, 1, 1, 0, 0, 0, 1000, time.UTC),
+		time.Date(2028, 2, 29, 9, 8, 7, 60_504_030, zone), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
+	} {
+		if got, want := string(appendTime(nil, at)), at.UTC().Format(timeLayout); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

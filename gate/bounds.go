@@ -20,7 +20,7 @@ type bounds struct {
 // the others tighter and not wider.
 func (d *door) bounds(who *porterhouse.Principal, asked porterhouse.Limits, windows *Windows) *bounds {
 	b := &bounds{limits: tighten(asked, d.Limits), tab: tab{windows: windows}}
-	b.places = append(b.places, personal(who.Key(), d.Queue))
+	b.places = append(make([]place, 0, 1+len(d.rules)), personal(who.Key(), d.Queue))
 	for i := range d.rules {
 		r := &d.rules[i]
 		if subject, ok := r.fits(who); ok {

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +83,56 @@ func TestProgress(t *testing.T) {
 	h.running(t, "progress", false)
 }
 
+// A client that leaves while nothing is told leaves a query that stops.
+func TestProgressThenSilence(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	stopped := make(chan error, 1)
+	go func() {
+		connection, err := silent.Accept()
+		if err := errors.Join(err, silent.Close()); err != nil { // so that nobody waits for more
+			stopped <- err
+			return
+		}
+		defer connection.Close()
+		if _, err = connection.Read(make([]byte, 4096)); err == nil {
+			_, err = io.WriteString(connection, "HTTP/1.1 200 OK\r\nX-ClickHouse-Progress: {\"read_rows\":\"1\"}\r\n")
+		}
+		for err == nil {
+			_, err = connection.Read(make([]byte, 4096))
+		}
+		stopped <- err
+	}()
+	h := newHouse(t, func(c *Config) {
+		c.Gate = newGate(t, "http://"+silent.Addr().String(), filepath.Join(t.TempDir(), "audit.jsonl"))
+	})
+	connection, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+	check(t, err)
+	_, err = io.WriteString(connection, "GET /?query=SELECT+1&send_progress_in_http_headers=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-alice\r\n\r\n")
+	check(t, err)
+	in := bufio.NewReader(connection)
+	for _, want := range []string{"HTTP/1.1 200 OK\r\n", "X-ClickHouse-Progress: {\"read_rows\":\"1\"}\r\n"} {
+		if line, err := in.ReadString('\n'); err != nil || line != want {
+			t.Fatalf("%q, %v", line, err)
+		}
+	}
+	check(t, connection.Close())
+	select {
+	case err := <-stopped:
+		if err != io.EOF {
+			t.Log("stopped by", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("ClickHouse was not told that the client is gone")
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	if got := oneLine("a\r\nX-Evil: 1\x00"); got != "a  X-Evil: 1 " {
+		t.Errorf("%q", got)
+	}
+}
+
 // Behind the lines of progress comes a whole answer, also when ClickHouse has changed its mind.
 func TestProgressToTheEnd(t *testing.T) {
 	h := newHouse(t)
@@ -120,22 +172,23 @@ func TestInsert(t *testing.T) {
 		body         io.Reader
 		head         []string
 		status, rows int
+		says         string
 	}{
-		{"the query in the URL", inURL, strings.NewReader(rows.String()), nil, 200, 20_000},
-		{"all in the body", "/", strings.NewReader(sql + "\n" + rows.String()), nil, 200, 20_000},
-		{"nobody knows how long", inURL, io.MultiReader(strings.NewReader(rows.String())), nil, 200, 20_000},
-		{"packed", inURL, bytes.NewReader(packed), []string{"Content-Encoding", "gzip"}, 200, 20_000},
-		{"all of it packed", "/", bytes.NewReader(pack(t, sql+"\n"+rows.String())), []string{"Content-Encoding", "gzip"}, 200, 20_000},
-		{"packed and cut off", inURL, bytes.NewReader(packed[:len(packed)-100]), []string{"Content-Encoding", "gzip"}, 500, 0},
-		{"packed, with something behind it", inURL, bytes.NewReader(append(packed[:len(packed):len(packed)], "9\tx\n"...)), []string{"Content-Encoding", "gzip"}, 500, 0},
-		{"not packed at all", inURL, strings.NewReader("1\tx\n"), []string{"Content-Encoding", "gzip"}, 500, 0},
-		{"no block", inURL + "&decompress=1", strings.NewReader("1\tx\n"), nil, 500, 0},
-		{"a coding that nobody knows", inURL, strings.NewReader("1\tx\n"), []string{"Content-Encoding", "xz"}, 501, 0},
-		{"no such table", "/?query=INSERT+INTO+shop.nope+FORMAT+TSV", strings.NewReader(rows.String()), nil, 404, 0},
+		{"the query in the URL", inURL, strings.NewReader(rows.String()), nil, 200, 20_000, ""},
+		{"all in the body", "/", strings.NewReader(sql + "\n" + rows.String()), nil, 200, 20_000, ""},
+		{"nobody knows how long", inURL, io.MultiReader(strings.NewReader(rows.String())), nil, 200, 20_000, ""},
+		{"packed", inURL, bytes.NewReader(packed), []string{"Content-Encoding", "gzip"}, 200, 20_000, ""},
+		{"all of it packed", "/", bytes.NewReader(pack(t, sql+"\n"+rows.String())), []string{"Content-Encoding", "gzip"}, 200, 20_000, ""},
+		{"packed and cut off", inURL, bytes.NewReader(packed[:len(packed)-100]), []string{"Content-Encoding", "gzip"}, 500, 0, "(CANNOT_DECOMPRESS)"},
+		{"packed, with something behind it", inURL, bytes.NewReader(append(packed[:len(packed):len(packed)], "9\tx\n"...)), []string{"Content-Encoding", "gzip"}, 500, 0, "(CANNOT_DECOMPRESS)"},
+		{"not packed at all", inURL, strings.NewReader("1\tx\n"), []string{"Content-Encoding", "gzip"}, 500, 0, "(CANNOT_DECOMPRESS)"},
+		{"no block", inURL + "&decompress=1", strings.NewReader("1\tx\n"), nil, 500, 0, "(CANNOT_DECOMPRESS)"},
+		{"a coding that nobody knows", inURL, strings.NewReader("1\tx\n"), []string{"Content-Encoding", "xz"}, 501, 0, "(NOT_IMPLEMENTED)"},
+		{"no such table", "/?query=INSERT+INTO+shop.nope+FORMAT+TSV", strings.NewReader(rows.String()), nil, 404, 0, "(UNKNOWN_TABLE)"},
 	} {
 		h.exec(t, "TRUNCATE TABLE shop.inbox")
 		got := h.send(t, "POST", c.target, c.body, append(c.head, "Authorization", "Bearer token-alice")...)
-		if count := h.text(t, "SELECT count() FROM shop.inbox"); got.status != c.status || count != fmt.Sprint(c.rows) {
+		if count := h.text(t, "SELECT count() FROM shop.inbox"); got.status != c.status || count != fmt.Sprint(c.rows) || !strings.Contains(got.body, c.says) {
 			t.Errorf("%s: %d %s, %s rows", c.name, got.status, got.body, count)
 		}
 	}

@@ -3,22 +3,28 @@
 //
 // One question goes one way:
 //
-//	Query ─▶ prefix (execute_as.go) ─▶ request (request.go) ─▶ send (call.go)
-//	                                                             │
-//	   Answer ◀─ whole lines, limits ◀─ rows or exception? ◀─ body of the response
+//	Query ─▶ way (access.go) ─▶ login, prefix ─▶ request (request.go) ─▶ send (call.go)
+//	          │                                                             │
+//	          ├ execute_as.go, and native.go for what it cannot carry       │
+//	          └ verify.go, forward.go, static.go, password.go               │
+//	                                                                        │
+//	   Answer ◀─ whole lines, limits ◀─ rows or exception? ◀─ body of the response ◀┘
 //	           (body.go, meter.go)      (stream.go)
+//
+// and ends in exactly one of two ways: ClickHouse is done with it, or it is
+// abandoned and killed (kill.go, victim.go), because ClickHouse does not always
+// stop a statement when a connection closes. A KILL names whose statement it means:
+// clients choose query_ids, and two may choose the same.
 //
 // To a Passage the body is the Answer as it is (passage.go), and what the client
 // uploads travels while the answer is read (upload.go, tables.go). One connection
 // carries one exchange at a time (pool.go, exchange.go, outgoing.go, response.go).
 //
-// and ends in exactly one of two ways: ClickHouse is done with it, or it is
-// abandoned and killed by its query_id (kill.go), because ClickHouse does not
-// stop a statement when a connection closes.
-//
 // The rules:
 //   - One call of Query is at most one statement in ClickHouse. A statement that
 //     may have started is never sent again.
+//   - Each request is written anew, from what the Query says (request.go,
+//     request_passage.go). What is ours to set is set once.
 //   - The person's SQL is the body of the request, byte for byte. Nothing is
 //     added to it, and the prefix that names the person travels apart from it.
 //   - An answer is complete or says that it is not: by Summary.Cut, or by an

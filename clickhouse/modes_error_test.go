@@ -113,7 +113,7 @@ func TestErrorsAreMended(t *testing.T) {
 // named that can.
 func TestExecuteAsCannot(t *testing.T) {
 	t.Parallel()
-	w := serve(t, nil)
+	w := serve(t, saysNothing)
 	for what, change := range map[string]func(*porterhouse.Query, *porterhouse.Passage){
 		"external tables": func(_ *porterhouse.Query, p *porterhouse.Passage) {
 			p.Tables = func(func(porterhouse.Table, error) bool) {}

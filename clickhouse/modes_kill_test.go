@@ -97,7 +97,7 @@ func TestQueryIDTheft(t *testing.T) {
 			<-w.ways[way].Gone(q.ID)
 			select {
 			case err := <-ended:
-				t.Errorf("alice's statement was stopped: %v", err)
+				t.Fatalf("alice's statement was stopped: %v", err)
 			default:
 			}
 			if n := w.running(t, q.ID); n != "1" {

@@ -100,11 +100,13 @@ func TestAttribution(t *testing.T) {
 	})
 }
 
+func saysNothing(net.Conn, *http.Request, <-chan struct{}) bool { return false }
+
 // What ClickHouse would take for another user, statement or id, gets no further when
 // it comes as a setting, however it is written.
 func TestSettingsAreSettings(t *testing.T) {
 	t.Parallel()
-	w := serve(t, nil)
+	w := serve(t, saysNothing)
 	for _, name := range []string{"", "user", "password", "PASSWORD", "Query_ID", "query", "role", "quota_key", "session_id", "param_x", "Param_x", "database", "default_format", "decompress", "compress", "stacktrace"} {
 		q := passing("SELECT 1", func(_ *porterhouse.Query, p *porterhouse.Passage) {
 			p.Settings = []porterhouse.Setting{{Name: name, Value: "x"}}
@@ -119,8 +121,13 @@ func TestSettingsAreSettings(t *testing.T) {
 		_, err := w.Query(t.Context(), account(t, "alice"), q)
 		wantError(t, err, porterhouse.Refused, "none that goes on")
 	}
+	long := passing("SELECT 1", func(_ *porterhouse.Query, p *porterhouse.Passage) {
+		p.Settings = []porterhouse.Setting{{Name: "max_threads", Value: strings.Repeat("%", 200<<10)}}
+	})
+	_, err := w.Query(t.Context(), account(t, "alice"), long)
+	wantError(t, err, porterhouse.Invalid, "an address")
 	q := passing("SELECT 1", func(_ *porterhouse.Query, p *porterhouse.Passage) { p.Accept = "gzip\r\nX-ClickHouse-User: default" })
-	_, err := w.Query(t.Context(), account(t, "alice"), q)
+	_, err = w.Query(t.Context(), account(t, "alice"), q)
 	wantError(t, err, porterhouse.Invalid, "Accept-Encoding")
 	if n := w.requests.Load(); n != 0 {
 		t.Errorf("%d requests were sent", n)

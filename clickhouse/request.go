@@ -26,8 +26,8 @@ func check(q porterhouse.Query) error {
 		return porterhouse.Errorf(porterhouse.Invalid, "the statement is empty")
 	case q.ID == "":
 		return porterhouse.Errorf(porterhouse.Internal, "the question has no id, so it could not be stopped and was not asked")
-	case len(q.ID) > maxID || strings.ContainsFunc(q.ID, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }):
-		return porterhouse.Errorf(porterhouse.Invalid, "the query_id has more than %d bytes, or characters that cannot be seen", maxID)
+	case len(q.ID) > maxID || strings.TrimSpace(q.ID) != q.ID || strings.ContainsFunc(q.ID, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }):
+		return porterhouse.Errorf(porterhouse.Invalid, "the query_id has more than %d bytes, or characters that cannot be seen, or a space at an end", maxID)
 	case q.Limits.Time <= 0:
 		return porterhouse.Errorf(porterhouse.Internal, "the question has no time limit, so it might never end and was not asked")
 	}

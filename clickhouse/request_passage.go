@@ -34,9 +34,6 @@ var interfaceNames = append([]string{
 // that it does not matter which of two ClickHouse takes.
 var ourSettings = []string{"log_comment", "readonly", "cancel_http_readonly_queries_on_client_close"}
 
-// maxAddress bounds the parameters together, in bytes; ClickHouse takes an address of 1 MiB.
-const maxAddress = 1000 << 10
-
 // checkPassage refuses what would become something else on its way to ClickHouse.
 func checkPassage(p *porterhouse.Passage) error {
 	if p == nil {
@@ -58,10 +55,23 @@ func checkPassage(p *porterhouse.Passage) error {
 		return porterhouse.Errorf(porterhouse.Invalid, "Accept-Encoding has a character that no header can carry")
 	case p.Tables != nil && p.Data != nil:
 		return porterhouse.Errorf(porterhouse.Invalid, "a statement has either external tables or data of its own")
+	case addressSize(p) > maxParams:
+		return porterhouse.Errorf(porterhouse.Invalid, "the settings take more than the %d bytes that an address has for them", maxParams)
 	case p.Session != nil && (p.Session.ID == "" || p.Session.Owner == ""):
 		return porterhouse.Errorf(porterhouse.Internal, "a session has no id or no owner, and could be anybody's")
 	}
 	return nil
+}
+
+// addressSize is how many bytes of the URL the client's own choices take.
+func addressSize(p *porterhouse.Passage) (size int) {
+	for _, s := range slices.Concat(p.Settings, p.Options) {
+		size += len(url.QueryEscape(s.Name)) + len(url.QueryEscape(s.Value))
+	}
+	for _, role := range p.Roles {
+		size += len(url.QueryEscape(role))
+	}
+	return size + len(url.QueryEscape(p.QuotaKey))
 }
 
 // appendPassage appends everything that a client asked for, and what the gate made of

@@ -18,6 +18,9 @@ import (
 // demo is the line that `porterhouse demo --json` prints.
 type demo struct {
 	MCP        string
+	HTTP       string
+	HTTPS      string
+	CA         string
 	People     map[string]string
 	ClickHouse struct{ HTTP, Native, User, Password string }
 	Audit      string

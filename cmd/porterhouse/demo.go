@@ -20,7 +20,7 @@ import (
 	"porterhouse/sandbox"
 )
 
-const demoUsage = "[--json] [--port N] [--dir DIR]"
+const demoUsage = "[--json] [--port N] [--dir DIR] [--access execute_as|verify]"
 
 // demoCommand starts a real ClickHouse with sample data and serves it to Alice,
 // Bob and Carol until ctx ends.
@@ -29,18 +29,23 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 	asJSON := f.Bool("json", false, "print one line of JSON when ready, for scripts")
 	port := f.Uint("port", 0, "the port to listen on, on loopback; 0: 8080, or a free one when that is taken or with --json")
 	dir := f.String("dir", "", "keep data, tokens and audit record in this `directory`; \"\": a temporary one")
+	access := f.String("access", string(clickhouse.ExecuteAs), "the access `mode`: execute_as, which takes us less time, or verify, in which everything passes that ClickHouse's HTTP interface knows")
 	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
 	}
 	if *port > 65535 {
 		return fmt.Errorf("--port %d is no port", *port)
 	}
+	mode := clickhouse.Mode(*access)
+	if mode != clickhouse.ExecuteAs && mode != clickhouse.Verify {
+		return fmt.Errorf("--access %q: want %s or %s", *access, clickhouse.ExecuteAs, clickhouse.Verify)
+	}
 	say := func(format string, args ...any) {
 		if !*asJSON {
 			fmt.Fprintf(t.stdout, format+"\n", args...)
 		}
 	}
-	d, err := startDemo(ctx, t, *dir, say)
+	d, err := startDemo(ctx, mode, *dir, say)
 	if err != nil {
 		return err
 	}
@@ -65,6 +70,7 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 
 // demo is a sandbox with its people, and the files of the server in front of it.
 type demo struct {
+	mode          clickhouse.Mode
 	sandbox       *sandbox.Server
 	gateway       sandbox.Gateway
 	provider      *demoProvider
@@ -78,10 +84,10 @@ type demo struct {
 }
 
 // startDemo starts ClickHouse, loads what is not loaded yet, and makes the tokens.
-func startDemo(ctx context.Context, t terminal, dir string, say func(string, ...any)) (d *demo, err error) {
+func startDemo(ctx context.Context, mode clickhouse.Mode, dir string, say func(string, ...any)) (d *demo, err error) {
 	since := time.Now()
 	say("Starting ClickHouse on this machine …")
-	d = &demo{tokens: map[string]string{}, temporary: dir == "", addresses: addresses{}, knock: porterhouse.NewSecret(rand.Text())}
+	d = &demo{mode: mode, tokens: map[string]string{}, temporary: dir == "", addresses: addresses{}, knock: porterhouse.NewSecret(rand.Text())}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.addresses.close())
@@ -134,10 +140,10 @@ func (d *demo) authenticatorXML() (string, error) {
 	return strings.TrimSuffix(file, "</clickhouse>"), err
 }
 
-// addPeople makes the people, who log in to ClickHouse by our word, and lets the gateway
-// stop what they leave running.
+// addPeople makes the people. For verify they log in to ClickHouse by our word, and the
+// gateway may stop what they leave running.
 func (d *demo) addPeople(ctx context.Context) (err error) {
-	if d.gateway, err = d.sandbox.AddPeople(ctx); err != nil {
+	if d.gateway, err = d.sandbox.AddPeople(ctx); err != nil || d.mode != clickhouse.Verify {
 		return err
 	}
 	statements := []string{
@@ -153,6 +159,14 @@ func (d *demo) addPeople(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// access is how a statement becomes a person's.
+func (d *demo) access() AccessConfig {
+	if d.mode == clickhouse.Verify {
+		return AccessConfig{Mode: string(d.mode)}
+	}
+	return AccessConfig{Mode: string(d.mode), Native: d.sandbox.Native}
 }
 
 // makeTokens gives everybody a new token, good for a week.
@@ -192,7 +206,7 @@ func (d *demo) config() (c Config, err error) {
 	c.demo = true
 	c.Clusters = map[string]ClusterConfig{"demo": {
 		URL: d.sandbox.HTTP, User: d.gateway.User, Password: porterhouse.NewSecret(d.gateway.Password),
-		Access:        AccessConfig{Mode: string(clickhouse.Verify)},
+		Access:        d.access(),
 		Authenticator: &AuthenticatorConfig{Listen: d.authenticator, Path: d.knock},
 	}}
 	// Alice is herself, however she comes: by the provider, or with her token.

@@ -49,7 +49,7 @@ func newNativeTarget(c Config, opened *atomic.Uint64) (*nativeTarget, error) {
 
 // dial connects and logs in as the gateway, in a database, if one is named. Its
 // error may be a *nativeException.
-func (t *nativeTarget) dial(ctx context.Context, database, quotaKey string) (*nativeConn, error) {
+func (t *nativeTarget) dial(ctx context.Context, database string) (*nativeConn, error) {
 	plain, err := (&net.Dialer{Timeout: t.timeout}).DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, err
@@ -58,32 +58,29 @@ func (t *nativeTarget) dial(ctx context.Context, database, quotaKey string) (*na
 	c := newNativeConn(plain)
 	unwatch := context.AfterFunc(ctx, c.cut)
 	defer unwatch()
-	if err := c.begin(ctx, t, database, quotaKey); err != nil {
+	if err := c.begin(t, database); err != nil {
 		c.cut()
 		return nil, err
 	}
 	return c, nil
 }
 
-// begin shakes hands, within the time for it.
-func (c *nativeConn) begin(ctx context.Context, t *nativeTarget, database, quotaKey string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*t.timeout)
-	defer cancel()
+// begin shakes hands, within the time for it. The end of ctx is for dial to see to.
+func (c *nativeConn) begin(t *nativeTarget, database string) error {
+	if err := c.plain.SetDeadline(time.Now().Add(2 * t.timeout)); err != nil {
+		return err
+	}
 	if t.secure != nil {
 		secure := tls.Client(c.plain, t.secure)
-		if err := secure.HandshakeContext(ctx); err != nil {
+		if err := secure.Handshake(); err != nil {
 			return fmt.Errorf("the TLS handshake failed: %w", err)
 		}
 		c.over(secure)
 	}
-	deadline, _ := ctx.Deadline()
-	if err := c.SetDeadline(deadline); err != nil {
+	if err := c.hello(t, database); err != nil {
 		return err
 	}
-	if err := c.hello(t, database, quotaKey); err != nil {
-		return err
-	}
-	return c.SetDeadline(time.Time{})
+	return c.plain.SetDeadline(time.Time{})
 }
 
 // serverName is what a server tells about itself.
@@ -94,7 +91,7 @@ type serverName struct {
 }
 
 // hello logs in and learns who answers.
-func (c *nativeConn) hello(t *nativeTarget, database, quotaKey string) error {
+func (c *nativeConn) hello(t *nativeTarget, database string) error {
 	b := binary.AppendUvarint(nil, clientHello)
 	b = appendClient(b)
 	b = appendText(b, database)
@@ -127,7 +124,7 @@ func (c *nativeConn) hello(t *nativeTarget, database, quotaKey string) error {
 	if r.err != nil {
 		return r.err
 	}
-	_, err := c.Write(appendText(nil, quotaKey))
+	_, err := c.Write(appendText(nil, "")) // no key of quotas: each statement has its own
 	return err
 }
 

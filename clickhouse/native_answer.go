@@ -29,7 +29,7 @@ func (n *nativeCall) answer(exception *nativeException) *porterhouse.Answer {
 		{Name: "Content-Type", Value: "text/plain; charset=UTF-8"},
 	}}
 	add := func(name, value string) {
-		if value != "" {
+		if value != "" && !strings.ContainsFunc(value, notOfValues) { // a client chooses the id
 			head.Fields = append(head.Fields, porterhouse.Setting{Name: name, Value: value})
 		}
 	}
@@ -182,6 +182,8 @@ func (n *nativeCall) explain(r *refusal) error {
 // What is told of statements whose end nobody has seen.
 const (
 	stoppedLate = "ClickHouse did not finish within the %s that a statement may take, and was told to stop; what it had done by then stays done"
+	neverWhole  = "the statement was not there as a whole within the %s that it may take, so nothing of it was done"
+	brokenEarly = "the connection to ClickHouse broke before the statement was there as a whole, so nothing of it was done; try again in a moment"
 	endUnknown  = "the connection to ClickHouse broke before the end of the statement, so nobody knows whether it was carried out; look before you send it again"
 	brokenData  = "the data of the INSERT broke off before its end, so nothing of it was inserted"
 	hasRows     = "ClickHouse answers this statement with rows, which the access mode execute_as cannot bring; it may have been carried out. " +
@@ -209,6 +211,8 @@ func (n *nativeCall) fail(err error) error {
 		e.Public = "Porterhouse is shutting down, and has stopped the statement"
 	case late && n.sent:
 		e.Kind, e.Public = porterhouse.Timeout, fmt.Sprintf(stoppedLate, n.Limits.Time)
+	case late && n.begins:
+		e.Kind, e.Public = porterhouse.Timeout, fmt.Sprintf(neverWhole, n.Limits.Time)
 	case late:
 		e.Public = noPlace
 	case noData:
@@ -217,6 +221,8 @@ func (n *nativeCall) fail(err error) error {
 		e.Kind, e.Public = porterhouse.Refused, hasRows
 	case n.sent:
 		e.Public = endUnknown
+	case n.begins:
+		e.Public = brokenEarly
 	default:
 		e.Public = unreachable
 	}

@@ -281,7 +281,9 @@ func TestLaneStops(t *testing.T) {
 	})
 	t.Run("a session goes on", func(t *testing.T) {
 		l.does(t, in("s", change("SET", "SET max_threads = 3")))
+		l.does(t, in("s", change("USE", "USE app")))
 		q := in("s", change("INSERT", slowly))
+		q.Database = "other"
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() {
@@ -291,7 +293,7 @@ func TestLaneStops(t *testing.T) {
 		l.waitFor(t, q.ID, "1")
 		cancel()
 		wantError(t, <-done, porterhouse.Canceled, "canceled")
-		l.does(t, in("s", change("INSERT", isSet)))
+		l.does(t, in("s", change("INSERT", "INSERT INTO t SELECT throwIf(currentDatabase() != 'app' OR getSetting('max_threads') != 3), ''")))
 	})
 }
 

@@ -3,7 +3,6 @@ package clickhouse
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -22,12 +21,14 @@ type nativeCall struct {
 	ctx    context.Context // ends with caller, and when the time is up
 	begun  time.Time
 
-	pin    *pin        // nil: the statement has a connection of its own
-	conn   *nativeConn // nil until there is one
-	sent   bool        // ClickHouse may have the statement, or a part of it
-	data   int64       // bytes of data that were sent
-	amount progress    // of the work, so far
-	noted  time.Time   // when the client was told of it
+	pin     *pin      // nil: the statement has a connection of its own
+	conn    *ownConn  // nil until there is one
+	begins  bool      // ClickHouse may have a part of the statement
+	sent    bool      // ClickHouse may have all of it
+	stopped bool      // ClickHouse was asked to end it
+	data    int64     // bytes of data that were sent
+	amount  progress  // of the work, so far
+	noted   time.Time // when the client was told of it
 }
 
 // run runs the statement, and returns when it has ended or nobody waits any more.
@@ -46,14 +47,30 @@ func (n *nativeCall) run() (answer *porterhouse.Answer, err error) {
 		defer context.AfterFunc(n.ctx, n.Passage.Stop)()
 	}
 	err = n.ask()
-	if refused, ok := errors.AsType[*refusal](err); ok {
-		return nil, n.explain(refused)
-	}
 	exception, heard := errors.AsType[*nativeException](err)
-	if err != nil && !heard || n.conn != nil && n.conn.wasStopped() {
+	refused, ours := errors.AsType[*refusal](err)
+	switch {
+	case n.stopped:
+		n.count()
+		return nil, n.fail(err)
+	case !n.sent && n.ctx.Err() != nil:
+		return nil, n.fail(err)
+	case ours:
+		return nil, n.explain(refused)
+	case err != nil && !heard:
 		return nil, n.fail(err)
 	}
 	return n.answer(exception), nil
+}
+
+// count counts a statement that ClickHouse was asked to end.
+func (n *nativeCall) count() {
+	c := n.sessions.client
+	c.count.kills.Add(1)
+	if !n.conn.sound {
+		c.count.killFailures.Add(1)
+		c.log.Warn("ClickHouse was asked to end a statement, and it is not known whether it has", "query_id", n.ID)
+	}
 }
 
 // ask sees to a connection and asks.
@@ -92,29 +109,29 @@ func (n *nativeCall) inSession(data *inlineData) error {
 		p.conn, p.roled = n.conn, len(n.Passage.Roles) > 0
 		return n.send(data)
 	}
-	n.conn = p.conn
+	n.conn, p.conn.quotaKey = p.conn, n.Passage.QuotaKey
 	if err := n.again(); err != nil {
 		return err
 	}
 	if n.Database == "" || n.Class.Verb == "USE" {
 		return n.send(data)
 	}
-	return n.elsewhere(data)
+	return n.visit(data)
 }
 
 // connect makes a connection that is the account's, in the database that is asked for.
 func (n *nativeCall) connect() error {
-	conn, err := n.sessions.target.dial(n.ctx, n.Database, n.Passage.QuotaKey)
+	conn, err := n.sessions.target.dial(n.ctx, n.Database)
 	if exception, ok := errors.AsType[*nativeException](err); ok && exception.code != unknownDatabase {
 		return &refusal{exception}
 	}
 	if err != nil {
 		return err
 	}
-	n.conn = conn
-	err = conn.become(n.ctx, n.user, n.prefix)
+	conn.quotaKey = n.Passage.QuotaKey
+	n.conn, err = conn.become(n.ctx, n.user, n.prefix)
 	if err == nil && len(n.Passage.Roles) > 0 {
-		err = conn.act(n.ctx, n.Passage.Roles)
+		err = n.conn.act(n.ctx, n.Passage.Roles)
 	}
 	if err != nil {
 		conn.cut()
@@ -135,30 +152,30 @@ func (n *nativeCall) again() error {
 	return n.conn.act(n.ctx, n.Passage.Roles)
 }
 
-// elsewhere asks in the database that the client names for this one statement, and
-// goes back to that of the session.
-func (n *nativeCall) elsewhere(data *inlineData) error {
-	now, err := n.conn.texts(n.ctx, "SELECT currentDatabase()")
-	switch {
-	case err != nil:
+// visit asks in the database that the client names for this one statement, and goes
+// back to that of the session.
+func (n *nativeCall) visit(data *inlineData) error {
+	home, err := n.conn.home(n.ctx)
+	if err != nil {
 		return err
-	case len(now) != 1:
-		n.conn.sound = false
-		return fmt.Errorf("the session is in %d databases", len(now))
-	case now[0] == n.Database:
+	}
+	if home == n.Database {
 		return n.send(data)
 	}
 	// Where a session begins it need not have the right to go to.
-	if err := n.conn.use(n.ctx, now[0]); n.conn.sound && err != nil {
-		return porterhouse.Errorf(porterhouse.Refused, "the session is in the database %s and could not come back to it from another: %v; name the database when the session begins, or in the statement", now[0], err)
+	if err := n.conn.use(n.ctx, home); n.conn.sound && err != nil {
+		return porterhouse.Errorf(porterhouse.Refused, "the session is in the database %s and could not come back to it from another: %v; name the database when the session begins, or in the statement", home, err)
 	}
 	if err := n.conn.use(n.ctx, n.Database); err != nil {
 		return err
 	}
 	err = n.send(data)
 	if n.conn.sound {
-		// If there is no way back all the same, the session is not what its client believes.
-		n.conn.sound = n.conn.use(n.ctx, now[0]) == nil
+		// Also when nobody waits any more. If there is no way back all the same, the
+		// session is not what its client believes.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(n.ctx), cancelWait)
+		defer cancel()
+		n.conn.sound = n.conn.use(ctx, home) == nil
 	}
 	return err
 }
@@ -173,14 +190,17 @@ func (n *nativeCall) send(data *inlineData) error {
 		size:     data.size,
 		settings: n.settings(),
 		params:   n.Params,
-		quotaKey: n.Passage.QuotaKey,
 		progress: n.note,
 	}
 	if q.data != nil {
 		q.sql += "\n" // between the two, and no part of either
 	}
-	n.sent = true
+	if n.Class.Verb == "USE" {
+		n.conn.database = "" // only ClickHouse knows
+	}
+	n.begins = true
 	err := n.conn.ask(n.ctx, q)
+	n.sent, n.stopped = n.conn.fate()
 	n.data = q.sent
 	return err
 }

@@ -18,9 +18,12 @@ type nativeConn struct {
 	server serverName
 	sound  bool // the last statement ended as it should, so that another may follow
 
+	quotaKey string // that the person's quotas count by, where they are keyed
+
 	mu      sync.Mutex
 	phase   phase
-	stopped bool // the server was asked to end the last statement
+	turn    int  // counts statements
+	stopped bool // the server was asked to end the last of them
 }
 
 // phase is how far a statement has come.
@@ -57,25 +60,35 @@ func (c *nativeConn) quiet() bool {
 	return c.sound && c.in.in.Buffered() == 0 && isQuiet(c.plain)
 }
 
-// enter begins a phase.
+// begins begins another statement, and returns how to end it before its time.
+//
+// Before the server has all of it, that means to hang up, and nothing happens; after
+// that, to say so and to wait a moment for its end. A statement that has ended cannot
+// be ended any more, and neither can one that followed it.
+func (c *nativeConn) begins() (stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn++
+	c.phase, c.stopped = sending, false
+	turn := c.turn
+	return func() { c.stop(turn) }
+}
+
+// enter goes on to a phase.
 func (c *nativeConn) enter(p phase) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.phase = p
-	if p == sending {
-		c.stopped = false
-	}
 }
 
-// stop ends the statement under way. Before the server has all of it, that means to
-// hang up, and nothing happens; after that, to say so and to wait a moment for its end.
-func (c *nativeConn) stop() {
+func (c *nativeConn) stop(turn int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch c.phase {
-	case sending:
+	switch {
+	case turn != c.turn:
+	case c.phase == sending:
 		c.cut()
-	case asked:
+	case c.phase == asked:
 		c.stopped = true
 		deadline := time.Now().Add(cancelWait)
 		if c.SetDeadline(deadline) != nil {
@@ -91,8 +104,7 @@ func (c *nativeConn) stop() {
 // statement is a *nativeException. After any other error the connection is of no use.
 func (c *nativeConn) ask(ctx context.Context, q *nativeQuery) error {
 	c.sound = false
-	c.enter(sending) // before anybody can stop it
-	defer context.AfterFunc(ctx, c.stop)()
+	defer context.AfterFunc(ctx, c.begins())()
 	if err := q.send(c); err != nil {
 		return err
 	}
@@ -109,12 +121,13 @@ func (c *nativeConn) ask(ctx context.Context, q *nativeQuery) error {
 	return err
 }
 
-// wasStopped reports whether the server was asked to end a statement. How such a
-// statement ends says nothing: one that was cut short ends like any other.
-func (c *nativeConn) wasStopped() bool {
+// fate reports what became of the last statement: whether it left as a whole, without
+// which the server cannot have run it; and whether the server was asked to end it. How
+// such a statement ends says nothing: one that was cut short ends like any other.
+func (c *nativeConn) fate() (sent, stopped bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stopped
+	return c.phase != sending, c.stopped
 }
 
 // hear reads what the server says until a statement's end.

@@ -179,6 +179,24 @@ func TestInsertSettings(t *testing.T) {
 	}
 }
 
+// A quota that counts by the client's key counts by the client's key.
+func TestLaneQuotaKey(t *testing.T) {
+	l := openLane(t)
+	l.text(t, "CREATE QUOTA keyed KEYED BY client_key FOR INTERVAL 1 hour MAX queries = 1000 TO alice")
+	if s := l.says(t, change("INSERT", whose)); !strings.Contains(s.Text, "QUOTA_REQUIRES_CLIENT_KEY") {
+		t.Errorf("without a key it says %+v", s)
+	}
+	for _, key := range []string{"one", "two"} {
+		q := in("s", change("SET", "SET max_threads = 3"))
+		q.Passage.QuotaKey = key
+		l.does(t, q)
+	}
+	// The proof whose the connection is does not count: it reads no table.
+	if got := l.text(t, "SELECT quota_key, queries FROM system.quotas_usage WHERE quota_name = 'keyed' ORDER BY quota_key"); got != "one\t1\ntwo\t1" {
+		t.Errorf("the quota has counted %q", got)
+	}
+}
+
 // A client that goes away while its data comes leaves nothing.
 func TestInsertClientGone(t *testing.T) {
 	l := openLane(t)

@@ -20,7 +20,6 @@ type nativeQuery struct {
 	size     int64     // bytes of data
 	settings []porterhouse.Setting
 	params   map[string]string
-	quotaKey string
 
 	values   columnReader   // reads the rows of the answer; nil: there may be none
 	progress func(progress) // is told what was done since it was told last; nil: nobody
@@ -30,7 +29,7 @@ type nativeQuery struct {
 // send writes the statement to c. When data has not exactly size bytes, the server
 // never gets a whole packet, and runs nothing.
 func (q *nativeQuery) send(c *nativeConn) error {
-	if _, err := c.Write(q.head()); err != nil {
+	if _, err := c.Write(q.head(c.quotaKey)); err != nil {
 		return err
 	}
 	if err := q.sendData(c.Conn); err != nil {
@@ -82,11 +81,11 @@ func (s *source) Read(p []byte) (int, error) {
 }
 
 // head returns the packet as far as data.
-func (q *nativeQuery) head() []byte {
+func (q *nativeQuery) head(quotaKey string) []byte {
 	b := make([]byte, 0, 512+len(q.sql))
 	b = binary.AppendUvarint(b, clientQuery)
 	b = appendText(b, q.id)
-	b = q.appendClientInfo(b)
+	b = appendClientInfo(b, quotaKey)
 	b = appendSettings(b, q.settings)
 	b = appendText(b, "")          // no secret of a cluster
 	b = binary.AppendUvarint(b, 2) // to the end, not to a state that another server would go on from
@@ -97,7 +96,7 @@ func (q *nativeQuery) head() []byte {
 
 // appendClientInfo appends who asks. What a server must not believe is left empty,
 // and so it takes it from the session.
-func (q *nativeQuery) appendClientInfo(b []byte) []byte {
+func appendClientInfo(b []byte, quotaKey string) []byte {
 	b = append(b, 1)                  // this is the first server to see the statement
 	b = appendText(b, "")             // the user who asks
 	b = appendText(b, "")             // the id of their query
@@ -107,7 +106,7 @@ func (q *nativeQuery) appendClientInfo(b []byte) []byte {
 	b = appendText(b, "")             // the user of their operating system
 	b = appendText(b, "")             // their host
 	b = appendClient(b)
-	b = appendText(b, q.quotaKey)
+	b = appendText(b, quotaKey)
 	b = binary.AppendUvarint(b, 0) // not from another server
 	b = binary.AppendUvarint(b, 0) // the last part of our version
 	b = append(b, 0)               // no trace

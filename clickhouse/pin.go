@@ -14,9 +14,9 @@ type sessionKey struct{ owner, id string }
 type pin struct {
 	key   sessionKey
 	user  porterhouse.UserName
-	conn  *nativeConn // nil until the first statement has made it
-	busy  bool        // a statement is under way, and may be alone with what follows
-	roled bool        // its statements name the roles to act with
+	conn  *ownConn // nil until the first statement has made it
+	busy  bool     // a statement is under way, and may be alone with what follows
+	roled bool     // its statements name the roles to act with
 
 	begun   time.Time
 	timeout time.Duration // how long it may be idle

@@ -174,38 +174,39 @@ func checkAuthenticator(_ context.Context, t terminal, args []string) error {
 // grants are the statements that the gateway, and the provisioner if there is one,
 // need; and those by which the users that were made by hand can be got into.
 func grants(c Config, cluster string, p *process, roles ...string) []string {
-	gateway := clickhouse.QuoteName(c.Clusters[cluster].User)
-	on, statements := "", gatewayGrants(c.Clusters[cluster])
+	at := c.Clusters[cluster]
+	gateway := clickhouse.QuoteName(at.User)
+	on, statements := "", []string{
+		"CREATE USER IF NOT EXISTS " + gateway + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE",
+		"GRANT SELECT(query, query_id, user) ON system.processes TO " + gateway,
+	}
 	if provisioner := p.provisioners[cluster]; provisioner != nil {
 		statements = provisioner.Grants(append(rolesOf(c.rules()), roles...)...)
-		if name := c.Clusters[cluster].Provision.OnCluster; name != "" {
+		if name := at.Provision.OnCluster; name != "" {
 			on = " ON CLUSTER " + clickhouse.QuoteString(name)
 		}
 	}
-	switch c.Clusters[cluster].mode() {
+	if at.User == "" { // people log in by themselves, and nobody else does
+		statements = nil
+	} else if at.mode() != clickhouse.ExecuteAs {
+		statements = append(statements, stopGrants(at, on, gateway)...)
+	}
+	switch at.mode() {
 	case clickhouse.ExecuteAs:
-		return append(statements, localGrants(c, on, gateway)...)
+		statements = append(statements, localGrants(c, on, gateway)...)
 	case clickhouse.Verify:
-		return append(statements, localLogins(c, on, c.Clusters[cluster].Authenticator.name())...)
+		statements = append(statements, localLogins(c, on, at.Authenticator.name())...)
 	}
 	return statements
 }
 
-// gatewayGrants make the gateway's own user, where there is one. In the mode static it
-// also needs what everybody may.
-func gatewayGrants(cluster ClusterConfig) []string {
-	if cluster.User == "" {
-		return nil
+// stopGrants let the gateway stop statements whose client has gone, where they do not
+// run under its own name, or are told apart by their log_comment.
+func stopGrants(cluster ClusterConfig, on, gateway string) (statements []string) {
+	if isOwnLogin(cluster.mode()) {
+		statements = []string{"GRANT" + on + " KILL QUERY ON *.* TO " + gateway}
 	}
-	gateway := clickhouse.QuoteName(cluster.User)
-	statements := []string{"CREATE USER IF NOT EXISTS " + gateway + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE"}
-	if cluster.mode() == clickhouse.ExecuteAs {
-		return append(statements, "GRANT SELECT(query, query_id, user) ON system.processes TO "+gateway)
-	}
-	if isOwnLogin(cluster.mode()) { // statements of people whose client has gone are stopped
-		statements = append(statements, "GRANT KILL QUERY ON *.* TO "+gateway)
-	}
-	return append(statements, "GRANT SELECT(query, query_id, user, Settings) ON system.processes TO "+gateway)
+	return append(statements, "GRANT"+on+" SELECT(query, query_id, user, Settings) ON system.processes TO "+gateway)
 }
 
 // localLogins let the users that were made by hand, and are named one by one, log in by

@@ -78,7 +78,7 @@ func (c Config) provisioner(cluster string, p *process) (*directory.Provisioner,
 	if err != nil {
 		return nil, err
 	}
-	connection.User, connection.Password = config.Provision.User, config.Provision.Password
+	connection.User, connection.Password, connection.Access = config.Provision.User, config.Provision.Password, clickhouse.Access{} // as itself
 	admin, err := clickhouse.NewAdmin(connection)
 	if err != nil {
 		return nil, fmt.Errorf("provision: %w", err)

@@ -227,6 +227,14 @@ func TestLaneRefuses(t *testing.T) {
 	if s := l.says(t, q); !strings.Contains(s.Text, "READONLY") {
 		t.Errorf("it says %+v", s)
 	}
+	// What is ours to set is not the client's, should anybody let it through.
+	q = change("INSERT", whose)
+	q.Passage.Settings = []porterhouse.Setting{{Name: "readonly", Value: "1"}, {Name: "log_comment", Value: "forged"}}
+	l.does(t, q)
+	l.text(t, "SYSTEM FLUSH LOGS")
+	if got := l.text(t, "SELECT any(log_comment) FROM system.query_log WHERE query_id = '"+q.ID+"'"); strings.Contains(got, "forged") {
+		t.Errorf("the log comment is %q", got)
+	}
 	// What ClickHouse tells of its work is no answer.
 	q = change("INSERT", "INSERT INTO app.t SELECT 1, ''")
 	q.Passage.Settings = []porterhouse.Setting{{Name: "send_logs_level", Value: "trace"}}

@@ -207,6 +207,13 @@ func TestServerReadsNoFurther(t *testing.T) {
 	wantError(t, err, porterhouse.Timeout, "nothing of it was done")
 }
 
+// Whoever gives up a statement too late does not hit the one that follows it.
+func TestStopTooLate(t *testing.T) {
+	if clickhouse.StopTooLate() {
+		t.Error("the next statement was stopped")
+	}
+}
+
 // Over TLS, to a server with the right certificate only.
 func TestLaneOverTLS(t *testing.T) {
 	l := openLane(t)

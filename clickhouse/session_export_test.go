@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"net"
+	"time"
 
 	"porterhouse"
 )
@@ -40,6 +42,19 @@ func StatusOf(code int32) int { return statusOf(code) }
 
 // Spool counts more bytes as being in files, and returns how many are.
 func (l Lane) Spool(more int64) int64 { return l.spool.used.Add(more) }
+
+// StopTooLate stops a statement when the next one has begun, and reports whether that
+// one was hit.
+func StopTooLate() bool {
+	near, far := net.Pipe()
+	defer far.Close()
+	c := newNativeConn(near)
+	stop := c.begins()
+	c.enter(idle)
+	c.begins()
+	stop()
+	return near.SetDeadline(time.Time{}) != nil
+}
 
 // ReadPackets reads all that a server sent, as the answer to a statement.
 func ReadPackets(sent []byte) error {

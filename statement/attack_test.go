@@ -85,7 +85,7 @@ func (e *engine) harm(t *testing.T, a attack) string {
 	settings := map[string]string{}
 	for _, some := range []map[string]string{limits, a.settings} {
 		for name, value := range some {
-			settings[name] = value
+			settings[name] = e.filled(value)
 		}
 	}
 	if e.before == "" {

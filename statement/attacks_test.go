@@ -38,6 +38,26 @@ var attacks = []attack{
 	{name: "PARALLEL WITH behind EXPLAIN", sql: "EXPLAIN SELECT 1 PARALLEL WITH CREATE USER evil_g"},
 	{name: "PARALLEL WITH behind brackets", sql: "(SELECT 1) PARALLEL WITH (SELECT 2)"},
 
+	// SQL within strings: the structure of a table function, and the format Values.
+	{name: "structure: an alias", sql: "SELECT b FROM values('a UInt8, b String ALIAS file(''{file}'')', 1)", bites: bite},
+	{name: "structure: as a name in quotes", sql: "SELECT b FROM `values`('a UInt8, b String ALIAS file(''{file}'')', 1)", bites: bite},
+	{name: "structure: no type", sql: "SELECT b FROM VALUES('a UInt8, b ALIAS file(''{file}'')', 1)", bites: bite},
+	{name: "structure: in brackets", sql: "SELECT b FROM values(('a UInt8, b String alias file(''{file}'')'), 1)", bites: bite},
+	{name: "structure: with a name", sql: "SELECT b FROM values('a UInt8, b String ALIAS file(''{file}'')' AS s, 1)", bites: bite},
+	{name: "structure: escapes", sql: `SELECT b FROM values('a UInt8, b String \x41LIAS file(\'{file}\')', 1)`, bites: bite},
+	{name: "structure: escaped quotes", sql: `SELECT b FROM values('a UInt8, b String ALIAS file(\'{file}\')', 1)`, bites: bite},
+	{name: "structure: a heredoc", sql: "SELECT b FROM values($$a UInt8, b String ALIAS file('{file}')$$, 1)", bites: bite},
+	{name: "structure: a comment", sql: "SELECT b FROM values('a UInt8, b String /**/ALIAS/**/(file(''{file}''))', 1)", bites: bite},
+	{name: "structure: a parameter", sql: "SELECT b FROM values({s:String}, 1)", bites: bite, settings: map[string]string{"param_s": "a UInt8, b String ALIAS file('{file}')"}},
+	{name: "structure: of random rows", sql: "SELECT b FROM generateRandom('a UInt8, b String ALIAS file(''{file}'')') LIMIT 1", bites: bite},
+	{name: "structure: put together", sql: "SELECT b FROM generateRandom('a UInt8, b String AL' || 'IAS file(''{file}'')') LIMIT 1", bites: bite},
+	{name: "structure: by its name", sql: "WITH 'a UInt8, b String ALIAS file(''{file}'')' AS s SELECT b FROM generateRandom(s) LIMIT 1", bites: bite},
+	{name: "structure: a parameter of random rows", sql: "SELECT b FROM generateRandom({s:String}) LIMIT 1", bites: bite, settings: map[string]string{"param_s": "a UInt8, b String ALIAS file('{file}')"}},
+	{name: "structure: of data in the text", sql: `SELECT b FROM format(JSONEachRow, 'a UInt8, b String DEFAULT file(''{file}'')', '{"a": 1}')`},
+	{name: "structure: of no rows", sql: "SELECT b FROM null('a UInt8, b String ALIAS throwIf(length(file(''{file}'')) > 0)')"},
+	{name: "Values, which is SQL", sql: "SELECT * FROM format(Values, 'a String', '(file(''{file}''))')"},
+	{name: "Values, put together", sql: "SELECT * FROM format('Val' || 'ues', 'a String', '(file(''{file}''))')"},
+
 	// No statement, or several.
 	{name: "nothing", sql: ""},
 	{name: "a comment", sql: "-- only this"},

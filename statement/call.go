@@ -13,6 +13,9 @@ func (c *checker) call(i int) {
 		return
 	}
 	place, table := tableFunctions.find(name), c.tablePosition(i)
+	if table || !sameWord(name, "format") { // which elsewhere is another function
+		c.structure(i)
+	}
 	switch {
 	case table && name == "input" && c.verb.kind == Write && c.verb.name == "INSERT": // reads the data that is sent along
 	case table && place == inside:

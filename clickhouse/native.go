@@ -47,40 +47,38 @@ func newNativeTarget(c Config, opened *atomic.Uint64) (*nativeTarget, error) {
 	return t, nil
 }
 
-// dial connects and logs in as the gateway, in a database, if one is named. Its
-// error may be a *nativeException.
-func (t *nativeTarget) dial(ctx context.Context, database string) (*nativeConn, error) {
+// dial connects.
+func (t *nativeTarget) dial(ctx context.Context) (*nativeConn, error) {
 	plain, err := (&net.Dialer{Timeout: t.timeout}).DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, err
 	}
 	t.opened.Add(1)
-	c := newNativeConn(plain)
-	unwatch := context.AfterFunc(ctx, c.cut)
-	defer unwatch()
-	if err := c.begin(t, database); err != nil {
-		c.cut()
-		return nil, err
-	}
-	return c, nil
+	return newNativeConn(plain), nil
 }
 
-// begin shakes hands, within the time for it. The end of ctx is for dial to see to.
-func (c *nativeConn) begin(t *nativeTarget, database string) error {
-	if err := c.plain.SetDeadline(time.Now().Add(2 * t.timeout)); err != nil {
-		return err
+// secured adds TLS, if there is to be some.
+func (t *nativeTarget) secured(c *nativeConn) error {
+	if t.secure == nil {
+		return nil
 	}
-	if t.secure != nil {
-		secure := tls.Client(c.plain, t.secure)
-		if err := secure.Handshake(); err != nil {
-			return fmt.Errorf("the TLS handshake failed: %w", err)
-		}
-		c.over(secure)
+	secure := tls.Client(c.plain, t.secure)
+	if err := secure.Handshake(); err != nil {
+		return fmt.Errorf("the TLS handshake failed: %w", err)
 	}
-	if err := c.hello(t, database); err != nil {
-		return err
-	}
-	return c.plain.SetDeadline(time.Time{})
+	c.over(secure)
+	return nil
+}
+
+// hello returns the packet that logs in as the gateway, in a database, if one is
+// named; and what follows when the server has answered.
+func (t *nativeTarget) hello(database string) []byte {
+	b := binary.AppendUvarint(nil, clientHello)
+	b = appendClient(b)
+	b = appendText(b, database)
+	b = appendText(b, t.user)
+	b = appendText(b, t.password.Reveal())
+	return appendText(b, "") // no key of quotas: each statement has its own
 }
 
 // serverName is what a server tells about itself.
@@ -90,16 +88,9 @@ type serverName struct {
 	display  string
 }
 
-// hello logs in and learns who answers.
-func (c *nativeConn) hello(t *nativeTarget, database string) error {
-	b := binary.AppendUvarint(nil, clientHello)
-	b = appendClient(b)
-	b = appendText(b, database)
-	b = appendText(b, t.user)
-	b = appendText(b, t.password.Reveal())
-	if _, err := c.Write(b); err != nil {
-		return err
-	}
+// welcome reads who answers. What ClickHouse says against the login is a
+// *nativeException.
+func (c *nativeConn) welcome() error {
 	r := &c.in
 	switch kind := r.number("the kind of a packet", maxNumber); {
 	case r.err != nil:
@@ -114,18 +105,13 @@ func (c *nativeConn) hello(t *nativeTarget, database string) error {
 	}
 	r.text("the name of the server", maxNativeText)
 	major, minor := r.number("a version", maxNumber), r.number("a version", maxNumber)
-	theirs := r.number("a revision", maxNumber)
-	if r.err == nil && theirs < oldestRevision {
-		return fmt.Errorf("the server speaks the revision %d of the native protocol, and %d is the oldest that has what is needed", theirs, oldestRevision)
+	if theirs := r.number("a revision", maxNumber); r.err == nil && theirs < revision {
+		return fmt.Errorf("the server speaks the revision %d of the native protocol, and %d is the oldest that has what is needed", theirs, revision)
 	}
 	c.server.timezone = r.text("the server's timezone", maxNativeText)
 	c.server.display = r.text("the server's display name", maxNativeText)
 	c.server.version = fmt.Sprintf("%d.%d.%d", major, minor, r.number("a version", maxNumber))
-	if r.err != nil {
-		return r.err
-	}
-	_, err := c.Write(appendText(nil, "")) // no key of quotas: each statement has its own
-	return err
+	return r.err
 }
 
 // appendClient appends who we are.

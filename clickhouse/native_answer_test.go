@@ -262,14 +262,9 @@ func TestLaneStops(t *testing.T) {
 	t.Run("the time is up", func(t *testing.T) {
 		quick := &lane{l.Server, newLane(t, l.Server, impatient)}
 		q := change("INSERT", "INSERT INTO app.t SELECT sleepEachRow(1), '' FROM system.numbers LIMIT 1000 SETTINGS max_block_size = 3")
-		q.Limits.Time = 100 * time.Millisecond
-		if s, err := quick.as(t.Context(), t, "alice", q); err == nil {
-			if s.Status != http.StatusRequestTimeout { // ClickHouse was quicker
-				t.Errorf("it says %+v", s)
-			}
-		} else {
-			wantError(t, err, porterhouse.Timeout, "within the 100ms")
-		}
+		q.Limits.Time = time.Second
+		_, err := quick.as(t.Context(), t, "alice", q)
+		wantError(t, err, porterhouse.Timeout, "within the 1s")
 		l.waitFor(t, q.ID, "0")
 	})
 	t.Run("the server is paused", func(t *testing.T) {

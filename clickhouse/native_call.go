@@ -121,18 +121,15 @@ func (n *nativeCall) inSession(data *inlineData) error {
 
 // connect makes a connection that is the account's, in the database that is asked for.
 func (n *nativeCall) connect() error {
-	conn, err := n.sessions.target.dial(n.ctx, n.Database)
-	if exception, ok := errors.AsType[*nativeException](err); ok && exception.code != unknownDatabase {
-		return &refusal{exception}
-	}
+	conn, err := n.sessions.target.open(n.ctx, n.user, n.prefix, n.Database, n.Passage.QuotaKey)
 	if err != nil {
 		return err
 	}
-	conn.quotaKey = n.Passage.QuotaKey
-	n.conn, err = conn.become(n.ctx, n.user, n.prefix)
-	if err == nil && len(n.Passage.Roles) > 0 {
-		err = n.conn.act(n.ctx, n.Passage.Roles)
+	n.conn = conn
+	if len(n.Passage.Roles) == 0 {
+		return nil
 	}
+	err = conn.act(n.ctx, n.Passage.Roles)
 	if err != nil {
 		conn.cut()
 	}

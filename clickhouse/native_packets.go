@@ -7,12 +7,9 @@ import (
 
 // revision is the version of the native protocol that is spoken here, whatever
 // newer one the server knows: the first one in which progress tells the time. It
-// has the parameters of a query (54459); what came later is not needed.
+// has the parameters of a query (54459); what came later is not needed. No server
+// that knows EXECUTE AS is so old that it does not know it.
 const revision = 54460
-
-// oldestRevision is what a server must know: a statement's parameters. EXECUTE AS
-// is younger than that.
-const oldestRevision = 54459
 
 // What the client sends.
 const (

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"porterhouse"
 )
@@ -19,39 +21,82 @@ type ownConn struct {
 	database string // in which it is; "": see home
 }
 
-// become makes the connection the account's, for as long as it lasts: there is no
+// open makes a connection that is the account's, for as long as it lasts: there is no
 // way back to the gateway. prefix is what executeAs returned for the account.
-func (c *nativeConn) become(ctx context.Context, user porterhouse.UserName, prefix string) (*ownConn, error) {
-	err := c.ask(ctx, &nativeQuery{sql: prefix})
-	if exception, ok := errors.AsType[*nativeException](err); ok {
-		return nil, &refusal{exception}
-	}
+//
+// Everything up to the account's first statement is sent at once, and takes one round
+// trip. That statement waits until the server has said whose the connection is.
+//
+// The error is a *refusal when ClickHouse does not let the gateway in or act, and a
+// *nativeException when what it has to say is for the account.
+func (t *nativeTarget) open(ctx context.Context, user porterhouse.UserName, prefix, database, quotaKey string) (*ownConn, error) {
+	c, err := t.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c.prove(ctx, user.String())
+	defer context.AfterFunc(ctx, c.cut)()
+	c.quotaKey = quotaKey
+	found, err := t.become(c, prefix, database)
+	if err == nil {
+		err = prove(user.String(), found)
+	}
+	if err != nil {
+		c.cut()
+		return nil, err
+	}
+	c.server.version = found[1]
+	return &ownConn{nativeConn: c, database: found[2]}, nil
 }
 
 // whoAmI is the question that proves a connection to be somebody's. The comment is
 // for whoever finds it in ClickHouse's query log.
 const whoAmI = "SELECT currentUser(), version(), currentDatabase() /* Porterhouse makes sure whose connection this is */"
 
-// prove asks whose the connection is, and compares. Without a proof no statement of
-// anybody's is sent.
-func (c *nativeConn) prove(ctx context.Context, name string) (*ownConn, error) {
-	found, err := c.texts(ctx, whoAmI)
-	switch {
-	case err != nil:
+// become logs in and acts as the account, and returns what is found then.
+func (t *nativeTarget) become(c *nativeConn, prefix, database string) (found []string, err error) {
+	if err := c.plain.SetDeadline(time.Now().Add(2 * t.timeout)); err != nil {
 		return nil, err
-	case len(found) != 3 || name == "" || found[0] != name:
-		return nil, &porterhouse.Error{
-			Kind:   porterhouse.Unavailable,
-			Public: "ClickHouse did not act as the account it was told to, so nothing was asked of it; tell the operator",
-			Err:    fmt.Errorf("after EXECUTE AS for %q the connection says that it is %q", name, found),
-		}
 	}
-	c.server.version = found[1]
-	return &ownConn{nativeConn: c, database: found[2]}, nil
+	if err := t.secured(c); err != nil {
+		return nil, err
+	}
+	act, ask := &nativeQuery{sql: prefix}, &nativeQuery{sql: whoAmI, values: readTexts(&found)}
+	opening := slices.Concat(t.hello(database), act.whole(""), ask.whole(c.quotaKey))
+	if _, err := c.Write(opening); err != nil {
+		return nil, err
+	}
+	if err := c.welcome(); err != nil {
+		return nil, refusalOf(err, unknownDatabase)
+	}
+	if err := c.plain.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	if err := c.hear(act); err != nil {
+		return nil, refusalOf(err, 0)
+	}
+	err = c.hear(ask) // which sets found
+	return found, err
+}
+
+// refusalOf makes a refusal of an exception, unless it has the code that is for the account.
+func refusalOf(err error, but int32) error {
+	if exception, ok := errors.AsType[*nativeException](err); ok && exception.code != but {
+		return &refusal{exception}
+	}
+	return err
+}
+
+// prove compares who the connection says that it is. Without a proof no statement of
+// anybody's is sent.
+func prove(name string, found []string) error {
+	if len(found) == 3 && name != "" && found[0] == name {
+		return nil
+	}
+	return &porterhouse.Error{
+		Kind:   porterhouse.Unavailable,
+		Public: "ClickHouse did not act as the account it was told to, so nothing was asked of it; tell the operator",
+		Err:    fmt.Errorf("after EXECUTE AS for %q the connection says that it is %q", name, found),
+	}
 }
 
 // home returns the database in which the session is. It is known until somebody says
@@ -73,15 +118,20 @@ func (c *ownConn) home(ctx context.Context) (string, error) {
 }
 
 // texts asks for one row of texts.
-func (c *nativeConn) texts(ctx context.Context, sql string) ([]string, error) {
+func (c *ownConn) texts(ctx context.Context, sql string) ([]string, error) {
 	var found []string
-	err := c.ask(ctx, &nativeQuery{sql: sql, values: func(r *wireReader, kind string, rows uint64) {
+	err := c.ask(ctx, &nativeQuery{sql: sql, values: readTexts(&found)})
+	return found, err
+}
+
+// readTexts reads columns of text, of one row.
+func readTexts(into *[]string) columnReader {
+	return func(r *wireReader, kind string, rows uint64) {
 		if kind != "String" || rows != 1 {
 			r.fail(fmt.Errorf("%d values of the type %s instead of one text", rows, kind))
 		}
-		found = append(found, r.text("a text", maxNativeText))
-	}})
-	return found, err
+		*into = append(*into, r.text("a text", maxNativeText))
+	}
 }
 
 // act makes the account act with those of its roles, and no others.

@@ -35,13 +35,12 @@ func (q *nativeQuery) send(c *nativeConn) error {
 	if err := q.sendData(c.Conn); err != nil {
 		return err
 	}
-	params := make([]porterhouse.Setting, 0, len(q.params))
-	for _, name := range slices.Sorted(maps.Keys(q.params)) {
-		params = append(params, porterhouse.Setting{Name: name, Value: q.params[name]})
-	}
-	_, err := c.Write(appendNoRows(appendSettings(nil, params))) // there are no external tables
+	_, err := c.Write(q.appendTail(nil))
 	return err
 }
+
+// whole returns everything of a statement without data.
+func (q *nativeQuery) whole(quotaKey string) []byte { return q.appendTail(q.head(quotaKey)) }
 
 // sendData copies data, of which there must be exactly as much as was announced.
 func (q *nativeQuery) sendData(to io.Writer) error {
@@ -92,6 +91,15 @@ func (q *nativeQuery) head(quotaKey string) []byte {
 	b = binary.AppendUvarint(b, 0) // not compressed
 	b = binary.AppendUvarint(b, uint64(len(q.sql))+uint64(q.size))
 	return append(b, q.sql...)
+}
+
+// appendTail appends what follows data: the parameters, and no external tables.
+func (q *nativeQuery) appendTail(b []byte) []byte {
+	params := make([]porterhouse.Setting, 0, len(q.params))
+	for _, name := range slices.Sorted(maps.Keys(q.params)) {
+		params = append(params, porterhouse.Setting{Name: name, Value: q.params[name]})
+	}
+	return appendNoRows(appendSettings(b, params))
 }
 
 // appendClientInfo appends who asks. What a server must not believe is left empty,

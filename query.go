@@ -46,6 +46,7 @@ type Class struct {
 	Read   bool   // it only reads, whatever the account may do
 	State  bool   // it changes the session: SET, USE, a temporary table, SET ROLE
 	Data   bool   // an INSERT whose data follows it
+	Input  bool   // an INSERT that takes its data from input(…)
 	Silent bool   // it does more than read, and answers without rows: no format is needed
 }
 

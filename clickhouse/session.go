@@ -127,6 +127,8 @@ func (s *sessions) refuse(q porterhouse.Query) error {
 		return porterhouse.Errorf(porterhouse.Refused, "only reading is possible here: for anything else Porterhouse needs ClickHouse's native port, and the operator has not named it (access.native)")
 	case q.Passage.Tables != nil:
 		return onlyInVerify("external tables")
+	case q.Class.Input: // which over this protocol reads other packets, and would find none: no row would be written, without an error
+		return onlyInVerify("an INSERT that takes its data from input(…)")
 	case answersRows[q.Class.Verb]:
 		return onlyInVerify(q.Class.Verb + ", which ClickHouse answers with rows,")
 	}

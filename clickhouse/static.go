@@ -15,9 +15,12 @@ type byGateway struct {
 
 // check implements way. Whose the statement is does not matter here, but somebody's
 // it is.
-func (w byGateway) check(as porterhouse.Account, _ *porterhouse.Query) error {
-	if as.User.IsZero() {
+func (w byGateway) check(as porterhouse.Account, q *porterhouse.Query) error {
+	switch {
+	case as.User.IsZero():
 		return porterhouse.Errorf(porterhouse.Internal, "the question names no ClickHouse account, so it was not asked")
+	case q.Class.Verb == "KILL":
+		return porterhouse.Errorf(porterhouse.Refused, "all are one account here, so KILL could stop anybody's statements: a statement of yours stops when you hang up")
 	}
 	return nil
 }

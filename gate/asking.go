@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"porterhouse"
@@ -15,6 +16,7 @@ type asking struct {
 	id      string // of the record
 	who     porterhouse.Principal
 	q       porterhouse.Query
+	given   []porterhouse.Setting // beside the statement, by the client
 	account porterhouse.Account
 
 	door    *door
@@ -57,7 +59,7 @@ func (a *asking) enter() error {
 		return nil
 	}
 	own := *a.q.Passage // the gate's own, because it is about to change
-	a.q.Passage = &own
+	a.q.Passage, a.given = &own, own.Settings
 	if a.q.ID == "" {
 		a.q.ID = a.id
 	}
@@ -79,7 +81,7 @@ func (a *asking) judge() (porterhouse.Class, error) {
 	if err := a.door.judge.text(report, a.readOnly(), a.whyReadOnly()); err != nil {
 		return porterhouse.Class{}, err
 	}
-	return porterhouse.Class{Verb: report.Verb, Read: report.Read, State: report.State, Silent: report.Silent, Data: data}, nil
+	return porterhouse.Class{Verb: report.Verb, Read: report.Read, State: report.State, Silent: report.Silent, Data: data, Input: report.Input}, nil
 }
 
 // readOnly reports whether nothing but reading passes.
@@ -109,6 +111,9 @@ func (a *asking) fill(class porterhouse.Class) {
 		return
 	}
 	p.ReadOnly = a.readOnly() // ClickHouse is to hold it, too
+	if class.Data || p.Tables != nil {
+		p.Settings = slices.Concat(p.Settings, a.door.judge.literals())
+	}
 	p.Owner = owner(&a.who, a.q.Via.Cluster, a.account.User)
 	if p.Session != nil {
 		session := *p.Session
@@ -137,7 +142,7 @@ func (a *asking) question() audit.Question {
 		q.QueryID = a.q.ID
 	}
 	if p := a.q.Passage; p != nil {
-		q.Roles, q.Settings, q.Format = p.Roles, p.Settings, string(a.q.Format)
+		q.Roles, q.Settings, q.Format = p.Roles, a.given, string(a.q.Format)
 		if p.Session != nil {
 			q.Session = p.Session.ID
 		}

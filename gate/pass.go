@@ -92,6 +92,21 @@ func (j judge) setting(name string) bool {
 	return j.isAllowed(statement.Setting, name) || statement.RiskOf(name) <= j.pass.Settings
 }
 
+// literals are the settings that keep the format Values from running what it is given:
+// VALUES (file('x')) is an expression, and nobody looks into data. Numbers, texts, arrays
+// and NULL pass; the operator can let more pass, by the names of the settings.
+func (j judge) literals() (all []porterhouse.Setting) {
+	if j.pass.Sources {
+		return nil
+	}
+	for _, name := range []string{"input_format_values_interpret_expressions", "input_format_values_deduce_templates_of_expressions"} {
+		if !j.isAllowed(statement.Setting, name) {
+			all = append(all, porterhouse.Setting{Name: name, Value: "0"})
+		}
+	}
+	return all
+}
+
 // isAllowed reports whether the operator lets something pass by name.
 func (j judge) isAllowed(k statement.Kind, name string) bool {
 	return j.allowed[k][strings.ToLower(name)]

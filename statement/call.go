@@ -18,6 +18,7 @@ func (c *checker) call(i int) {
 	}
 	switch {
 	case table && name == "input" && c.verb.kind == Write && c.verb.name == "INSERT": // reads the data that is sent along
+		c.found.Input = true
 	case table && place == inside:
 	case !table && (place != outside || outward(name) != ""):
 		c.function(i)

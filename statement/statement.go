@@ -7,6 +7,7 @@ type Report struct {
 	Read       bool     // every statement only reads: nothing to be granted but reading
 	State      bool     // it changes the session: SET, USE, SET ROLE, a temporary table, a transaction
 	Silent     bool     // it does more than read, and answers without rows
+	Input      bool     // it takes what is sent along from input(…)
 	Hazards    []Hazard // what may not pass unasked, in order of position
 }
 

@@ -87,10 +87,11 @@ type demo struct {
 func startDemo(ctx context.Context, mode clickhouse.Mode, dir string, say func(string, ...any)) (d *demo, err error) {
 	since := time.Now()
 	say("Starting ClickHouse on this machine …")
-	d = &demo{mode: mode, tokens: map[string]string{}, temporary: dir == "", addresses: addresses{}, knock: porterhouse.NewSecret(rand.Text())}
+	taken := addresses{}
+	d = &demo{mode: mode, tokens: map[string]string{}, temporary: dir == "", addresses: taken, knock: porterhouse.NewSecret(rand.Text())}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.addresses.close())
+		if err != nil { // d is nil then
+			err = errors.Join(err, taken.close())
 		}
 	}()
 	asks, err := d.authenticatorXML()

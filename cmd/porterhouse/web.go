@@ -24,6 +24,7 @@ type outerOptions struct {
 	MaxBody        int64          // bytes of a request's body; a door that reads beyond gets an *http.MaxBytesError
 	BodyTimeout    time.Duration  // between two pieces of a body; for outerStreams
 	WriteTimeout   time.Duration  // for a client to take what is written
+	DoorTells      bool           // the door's own line in the log says what went wrong; set by outerStreams
 	Log            *slog.Logger
 }
 
@@ -93,7 +94,7 @@ func (o outerOptions) finish(a *answer, r *http.Request, id string, since time.T
 	}
 	// The doors log what they answer, once. This line is for what no door knows of.
 	level := slog.LevelDebug
-	if thrown != nil || a.statusOrDefault() >= http.StatusInternalServerError {
+	if !o.DoorTells && (thrown != nil || a.statusOrDefault() >= http.StatusInternalServerError) {
 		level = slog.LevelWarn
 	}
 	if o.Log.Enabled(r.Context(), level) {

@@ -13,8 +13,11 @@ import (
 //   - a body has no greatest size and no time in which all of it must come, but whoever
 //     sends it may pause for o.BodyTimeout only;
 //   - the headers are those that ClickHouse sends too, but for two that keep answers
-//     from being stored, or taken for a page, on their way.
+//     from being stored, or taken for a page, on their way;
+//   - neither a status of 500 nor a broken answer is a warning: ClickHouse answers so
+//     for most of what a client did wrong, and the door says who did, and what.
 func outerStreams(h http.Handler, o outerOptions) http.Handler {
+	o.DoorTells = true
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		since := time.Now()
 		id := newRequestID()

@@ -153,3 +153,30 @@ func TestStreamsPanic(t *testing.T) {
 		t.Errorf("half an answer ends with %v", err)
 	}
 }
+
+// What ClickHouse says with 500, and an answer that breaks off, are the door's to log: an
+// operator is not warned of each mistake that somebody makes in a query. A panic is.
+func TestStreamsDoNotWarn(t *testing.T) {
+	s := serveStreams(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/refused":
+			w.WriteHeader(http.StatusInternalServerError)
+		case "/broken":
+			panic(http.ErrAbortHandler)
+		default:
+			panic("a mistake")
+		}
+	}, nil)
+	for _, path := range []string{"/refused", "/broken"} {
+		if response, err := client(t).Get(s.url + path); err == nil {
+			response.Body.Close()
+		}
+		if log := s.log.String(); strings.Contains(log, `"WARN"`) || strings.Contains(log, `"ERROR"`) {
+			t.Errorf("%s: %s", path, log)
+		}
+	}
+	get(t, s.url, nil)
+	if log := s.log.String(); !strings.Contains(log, `"ERROR","msg":"a door panicked"`) {
+		t.Errorf("a panic: %s", log)
+	}
+}

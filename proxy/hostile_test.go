@@ -150,3 +150,19 @@ func TestUnreadBodies(t *testing.T) {
 		}
 	}
 }
+
+// What clients ask for each time, and what comes of it: clickhouse-connect sends the one
+// with every query, mcp-clickhouse the other.
+func TestReadOnlyByWish(t *testing.T) {
+	h := newHouse(t)
+	token := []string{"Authorization", "Bearer token-alice"}
+	for _, target := range []string{"/?cancel_http_readonly_queries_on_client_close=1", "/?readonly=1", "/?readonly=2"} {
+		if got := h.send(t, "POST", target, strings.NewReader("SELECT getSetting('readonly')"), token...); got.body != "2\n" {
+			t.Errorf("%s: %d %s", target, got.status, got.body)
+		}
+	}
+	got := h.send(t, "POST", "/?readonly=1", strings.NewReader("CREATE TABLE default.by_wish (a Int8) ENGINE = Memory"), token...)
+	if got.status != 500 || !strings.Contains(got.body, "(READONLY)") || strings.Contains(got.body, "(version") {
+		t.Errorf("a write that was to be none: %d %s", got.status, got.body)
+	}
+}

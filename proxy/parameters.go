@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"strings"
 
 	"porterhouse"
@@ -45,6 +46,8 @@ var places = map[string]place{
 	"role": role,
 
 	"add_http_cors_header": meaningless, // the door itself says what web pages may do; Grafana's plugins may send it
+	// Whoever leaves stops the query, always; clickhouse-connect asks for it each time.
+	"cancel_http_readonly_queries_on_client_close": meaningless,
 }
 
 const paramPrefix = "param_"
@@ -205,6 +208,18 @@ func (p *parameters) set(name string) bool {
 		}
 	}
 	return on
+}
+
+// takeReadOnly reports whether the client asks for a read and nothing else, as tools for
+// agents do (readonly=1 or 2), and takes the setting out: the gate sees to it. Another
+// value stays, and is refused with the other settings that are not for clients.
+func (p *parameters) takeReadOnly() (asked bool) {
+	p.settings = slices.DeleteFunc(p.settings, func(s porterhouse.Setting) bool {
+		reads := s.Name == "readonly" && (s.Value == "1" || s.Value == "2")
+		asked = asked || reads
+		return reads
+	})
+	return asked
 }
 
 // unescape decodes one name or value. ClickHouse takes no raw bytes beyond ASCII in a

@@ -116,3 +116,27 @@ func escape(text string) string {
 	}
 	return b.String()
 }
+
+// A client may ask for a read and nothing else; what is no such wish stays a setting.
+func TestTakeReadOnly(t *testing.T) {
+	for raw, want := range map[string]struct {
+		asked bool
+		left  []porterhouse.Setting
+	}{
+		"max_threads=1":                                  {false, pairs("max_threads", "1")},
+		"readonly=1&max_threads=1":                       {true, pairs("max_threads", "1")},
+		"max_threads=1&readonly=2":                       {true, pairs("max_threads", "1")},
+		"readonly=0":                                     {false, pairs("readonly", "0")},
+		"readonly=1&readonly=0":                          {true, pairs("readonly", "0")},
+		"readonly=true&READONLY=1&a=b":                   {false, pairs("readonly", "true", "READONLY", "1", "a", "b")},
+		"cancel_http_readonly_queries_on_client_close=1": {false, nil},
+	} {
+		p, err := readParameters(raw, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asked := p.takeReadOnly(); asked != want.asked || !slices.Equal(p.settings, want.left) {
+			t.Errorf("%s: %v, %v is left", raw, asked, p.settings)
+		}
+	}
+}

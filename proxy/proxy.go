@@ -49,8 +49,6 @@ type Config struct {
 	// most. Nil: it is never asked, and well.
 	Ping           func(ctx context.Context) error
 	ReplicasStatus func(ctx context.Context) (status int, text string, err error)
-	// ReadOnly refuses every statement that is not known to only read.
-	ReadOnly bool
 	// AllowURLCredentials accepts a token in the URL (?user=&password=), which logs keep.
 	AllowURLCredentials bool
 	// AllowIDTokens looks for a token in Grafana's X-ID-Token, too.

@@ -48,10 +48,11 @@ func isForm(r *http.Request) bool {
 
 // newQuery makes the Query of a request, all but what its body holds.
 func (s *Server) newQuery(r *http.Request, p *parameters) (porterhouse.Query, error) {
+	readOnly := p.takeReadOnly() || r.Method != http.MethodPost
 	passage := &porterhouse.Passage{
 		Settings: p.settings, Options: p.options, Roles: p.roles,
 		Comment:  p.value("log_comment"),
-		ReadOnly: s.config.ReadOnly || r.Method != http.MethodPost,
+		ReadOnly: readOnly,
 		Accept:   r.Header.Get("Accept-Encoding"),
 	}
 	q := porterhouse.Query{

@@ -20,7 +20,7 @@ func buildHTTPDoor(c Config, p *process, g *generation) error {
 	cluster := c.clusterNames()[0]
 	client := p.clients[cluster]
 	config := proxy.Config{
-		Gate: g.gate, Cluster: cluster, Verify: g.httpVerifier.Verify, ReadOnly: h.ReadOnly,
+		Gate: g.gate, Cluster: cluster, Verify: g.httpVerifier.Verify,
 		AllowURLCredentials: h.AllowURLCredentials, AllowIDTokens: h.AllowIDTokens, Origins: c.Origins,
 		Ping: client.Ping, ReplicasStatus: client.ReplicasStatus, ResourceMetadata: httpDoor{c}.url() + metadataPath, Now: p.now, Log: p.log,
 	}

@@ -35,6 +35,7 @@ type form struct {
 	size   int                   // bytes of fields so far
 	early  []earlyTable          // that came before the query
 	file   *multipart.Part       // the first file behind the query; nil: there is none
+	table  string                // its name
 	from   *arrival
 }
 
@@ -78,7 +79,7 @@ func (f *form) readFields(q *porterhouse.Query, p *parameters) error {
 		case err != nil:
 			return err
 		case file && q.SQL != "":
-			f.file = part
+			f.file, f.table = part, name
 			return nil
 		case file:
 			if err := f.keep(part, name); err != nil {
@@ -181,7 +182,7 @@ func (f *form) tables() iter.Seq2[porterhouse.Table, error] {
 		if f.file == nil {
 			return
 		}
-		part, name := f.file, f.file.FormName()
+		part, name := f.file, f.table
 		for {
 			table := porterhouse.Table{Name: name, File: part.FileName(), Fields: f.describe(name), Data: &partData{part, f}}
 			if !yield(table, nil) {

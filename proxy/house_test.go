@@ -158,9 +158,15 @@ func newGate(t testing.TB, url string, file string) *gate.Gate {
 	})
 	check(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		patience := 20 * time.Second
+		if engine.server == nil || url != engine.server.HTTP {
+			patience = 0 // nobody is there to kill anything
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		check(t, client.Close(ctx))
+		if err := client.Close(ctx); patience > 0 {
+			check(t, err)
+		}
 		check(t, record.Close())
 	})
 	return g

@@ -30,10 +30,14 @@ type progress struct {
 	newest   string             // line that was not sent; "": none
 	taken    *taken             // nil: the connection is net/http's
 	err      error              // why it could not be taken
+	finished bool               // the head is at its end: nothing more goes into it
 }
 
 // tell passes one line on.
 func (p *progress) tell(line string) {
+	if p.finished {
+		return
+	}
 	line = oneLine(line)
 	if p.taken == nil && p.mayTake() {
 		p.taken, p.err = p.take()
@@ -75,6 +79,7 @@ func watch(from io.Reader, gone context.CancelFunc) {
 
 // finish writes the rest of the head, if the connection was taken over; nil: it was not.
 func (p *progress) finish(fields []porterhouse.Setting) reply {
+	p.finished = true
 	h := p.exchange.w.Header()
 	if p.taken == nil {
 		if p.newest != "" {

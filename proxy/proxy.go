@@ -15,6 +15,20 @@
 //   - An answer that is not complete looks broken to the client.
 //   - Neither a token nor the URL's query string is ever logged.
 //
+// What a client of ClickHouse 26.7 sees that is not the same here:
+//   - there are no pages: /play, /dashboard and the like are 404, whose text names the
+//     path only
+//   - two different values of one parameter are 400; ClickHouse takes the first
+//   - raw bytes beyond ASCII in the URL are 400 and not 500; so is a #, at which
+//     ClickHouse cuts the URL off
+//   - a form has its query before its files, when those are long
+//   - Content-Encoding: identity is taken for what it says; package encoding has a table
+//     of bodies that are refused
+//   - /ping and /replicas_status know ClickHouse's answer for a second, and do not tell
+//     which tables are late
+//   - an answer that is short may come with its length instead of in chunks, and a
+//     request that was answered before all of its body had come ends the connection
+//
 // What a request is made of is in parameters.go, as a table; what is answered at which
 // path in paths.go; ClickHouse's words for what went wrong in problem.go.
 package proxy

@@ -84,14 +84,7 @@ func (x *exchange) addBody(p *parameters) (err error) {
 	if x.r.Body == nil || x.r.Body == http.NoBody || x.r.ContentLength == 0 {
 		return nil
 	}
-	control := http.NewResponseController(x.w)
-	if x.r.ProtoMajor == 1 {
-		// ClickHouse may answer before it has read everything, and so may we.
-		if err := control.EnableFullDuplex(); err != nil {
-			return err
-		}
-	}
-	x.body, err = addBody(&x.query, x.r, p, control)
+	x.body, err = addBody(&x.query, x.r, p, http.NewResponseController(x.w))
 	return err
 }
 

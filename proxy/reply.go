@@ -35,8 +35,10 @@ func (x *exchange) begin(status int, fields []porterhouse.Setting) reply {
 		h[f.Name] = append(h[f.Name], f.Value)
 	}
 	if x.r.ProtoMajor == 1 && !x.body.whole() {
-		// net/http would read the rest of the body when it is through with the request,
-		// and then trip over the next one.
+		// ClickHouse may answer before it has read everything, and so may we: without
+		// this net/http would first read on by itself, and take the body away from
+		// whoever reads it. (It has EnableFullDuplex for that, and then trips over the
+		// next request when this one's body was not read to its end.)
 		setField(h, "Connection", "close")
 	}
 	if _, typed := h["Content-Type"]; !typed {

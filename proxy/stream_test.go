@@ -4,12 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -81,50 +79,6 @@ func TestProgress(t *testing.T) {
 	h.running(t, "progress", true)
 	check(t, connection.Close())
 	h.running(t, "progress", false)
-}
-
-// A client that leaves while nothing is told leaves a query that stops.
-func TestProgressThenSilence(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	stopped := make(chan error, 1)
-	go func() {
-		connection, err := silent.Accept()
-		if err := errors.Join(err, silent.Close()); err != nil { // so that nobody waits for more
-			stopped <- err
-			return
-		}
-		defer connection.Close()
-		if _, err = connection.Read(make([]byte, 4096)); err == nil {
-			_, err = io.WriteString(connection, "HTTP/1.1 200 OK\r\nX-ClickHouse-Progress: {\"read_rows\":\"1\"}\r\n")
-		}
-		for err == nil {
-			_, err = connection.Read(make([]byte, 4096))
-		}
-		stopped <- err
-	}()
-	h := newHouse(t, func(c *Config) {
-		c.Gate = newGate(t, "http://"+silent.Addr().String(), filepath.Join(t.TempDir(), "audit.jsonl"))
-	})
-	connection, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
-	check(t, err)
-	_, err = io.WriteString(connection, "GET /?query=SELECT+1&send_progress_in_http_headers=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-alice\r\n\r\n")
-	check(t, err)
-	in := bufio.NewReader(connection)
-	for _, want := range []string{"HTTP/1.1 200 OK\r\n", "X-ClickHouse-Progress: {\"read_rows\":\"1\"}\r\n"} {
-		if line, err := in.ReadString('\n'); err != nil || line != want {
-			t.Fatalf("%q, %v", line, err)
-		}
-	}
-	check(t, connection.Close())
-	select {
-	case err := <-stopped:
-		if err != io.EOF {
-			t.Log("stopped by", err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Error("ClickHouse was not told that the client is gone")
-	}
 }
 
 func TestOneLine(t *testing.T) {

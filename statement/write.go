@@ -32,6 +32,7 @@ func (c change) written() {
 		c.definition()
 	case c.verbIs("alter"):
 		c.fetch()
+		c.addedSettings()
 	}
 	for i := range c.words {
 		if c.isWord(i, "disk") && c.at(i+1).kind == OpeningRoundBracket {
@@ -106,6 +107,26 @@ func (c change) fromInfile() {
 	for i := range c.words {
 		if c.words[i].key == kFrom && c.isWord(i+1, "infile") {
 			c.refuse(FromInfile, i, "FROM INFILE reads a file on ClickHouse's side: send the data with the statement")
+		}
+	}
+}
+
+// addedSettings looks at the settings that ALTER USER, ROLE or PROFILE … ADD SETTING
+// gives to whoever it is about, one by one: SETTINGS is found wherever it stands.
+func (c change) addedSettings() {
+	if c.isWord(c.verb.at+1, "table") || c.isWord(c.verb.at+1, "temporary") {
+		return // a setting of that table alone
+	}
+	added := false
+	for i := range c.words {
+		switch {
+		case c.isWord(i, "setting"):
+			added = c.isWord(i-1, "add") || c.isWord(i-1, "modify")
+			if added {
+				c.setting(i + 1)
+			}
+		case added && c.words[i].kind == Comma && c.at(i+1).isName():
+			c.setting(i + 1)
 		}
 	}
 }

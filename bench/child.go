@@ -59,6 +59,7 @@ func (c *child) stop() error {
 // demo is what `porterhouse demo --json` says of itself.
 type demo struct {
 	MCP        string            `json:"mcp"`
+	HTTP       string            `json:"http"`
 	People     map[string]string `json:"people"` // their tokens
 	ClickHouse struct {
 		HTTP     string `json:"http"`
@@ -70,9 +71,9 @@ type demo struct {
 	PID   int    `json:"pid"`
 }
 
-// startDemo starts the demo in dir and waits until it is ready.
-func startDemo(ctx context.Context, program, dir string) (*child, demo, error) {
-	c, out, err := startChild(ctx, os.Stderr, program, "demo", "--json", "--dir", dir)
+// startDemo starts the demo in dir, in an access mode, and waits until it is ready.
+func startDemo(ctx context.Context, program, dir string, mode accessMode) (*child, demo, error) {
+	c, out, err := startChild(ctx, os.Stderr, program, "demo", "--json", "--dir", dir, "--access", string(mode))
 	if err != nil {
 		return nil, demo{}, fmt.Errorf("%w; `make build` makes it", err)
 	}

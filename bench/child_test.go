@@ -30,7 +30,7 @@ const readyLine = `{"mcp":"http://127.0.0.1:1/mcp","people":{"alice":"t"},"click
 func TestStartDemo(t *testing.T) {
 	program := script(t, `trap 'touch "$4/stopped"; exit 0' TERM; test "$1 $2 $3" = "demo --json --dir" && echo '`+readyLine+`'; while :; do sleep 0.01; done`)
 	dir := t.TempDir()
-	child, d, err := startDemo(t.Context(), program, dir)
+	child, d, err := startDemo(t.Context(), program, dir, executeAs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,11 +51,11 @@ func TestStartDemoThatFails(t *testing.T) {
 		"echo Starting; exec sleep 100": "no line of JSON",
 		"echo '{\"mcp\":\"http://127.0.0.1:1/mcp\"}'; exec sleep 100": "is missing",
 	} {
-		if _, _, err := startDemo(t.Context(), script(t, text), t.TempDir()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := startDemo(t.Context(), script(t, text), t.TempDir(), verify); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", text, err, want)
 		}
 	}
-	if _, _, err := startDemo(t.Context(), filepath.Join(t.TempDir(), "none"), "d"); err == nil || !strings.Contains(err.Error(), "make build") {
+	if _, _, err := startDemo(t.Context(), filepath.Join(t.TempDir(), "none"), "d", verify); err == nil || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("without a program: error %v, want one that says how to get it", err)
 	}
 }

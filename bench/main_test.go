@@ -15,7 +15,7 @@ func (s *standIn) options(t *testing.T, more ...string) options {
 	t.Helper()
 	clickhouse := strings.Replace(s.clickhouse.URL, "http://", "http://default:secret@", 1)
 	o, err := parseOptions(append([]string{"-url", s.mcp.URL, "-token", standInToken, "-clickhouse", clickhouse,
-		"-rounds", "1", "-slice", "200ms", "-warm", "20ms", "-c", "2"}, more...), io.Discard)
+		"-only", "mcp", "-rounds", "1", "-slice", "200ms", "-warm", "20ms", "-c", "2"}, more...), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

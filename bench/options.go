@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,23 @@ type options struct {
 	slice      time.Duration
 	warm       time.Duration
 	json       string
+
+	only     string // "mcp" or "door"; "": both
+	door     string // URL of the HTTP door of the server at url; "": it is not measured in the mode verify
+	peers    []*target
+	size     int64 // bytes of a download and of an INSERT
+	idle     int   // clients that keep a connection and are quiet
+	requests int   // of which none may break
 }
+
+// The words of -only.
+const (
+	onlyMCP  = "mcp"
+	onlyDoor = "door"
+)
+
+// maxCallers is the most at once.
+const maxCallers = 1000
 
 // parseOptions reads the command line; mistakes are told to log.
 func parseOptions(args []string, log io.Writer) (options, error) {
@@ -46,6 +63,17 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 			o.others = append(o.others, t)
 			return err
 		})
+	f.StringVar(&o.only, "only", "", "measure only the `door`: mcp, or door (ClickHouse's HTTP interface)")
+	f.StringVar(&o.door, "door", "", "the HTTP door of the server at -url, `http://host:port`, in the access mode verify")
+	f.Func("peer", "another proxy in front of the same ClickHouse, as `name=http://user:password@host:port` (repeatable)", func(s string) error {
+		t, err := parsePeer(s)
+		o.peers = append(o.peers, t)
+		return err
+	})
+	f.Int64Var(&o.size, "size", 1_000_000_000, "`bytes` of a download and of an INSERT at the HTTP door")
+	f.IntVar(&o.idle, "idle", 5_000, "`clients` that keep a connection to the HTTP door and are quiet")
+	f.IntVar(&o.requests, "requests", 100_000, "`requests` at the HTTP door of which none may break")
+	quick := f.Bool("quick", false, "a few seconds of everything, to see that it runs: -rounds, -slice, -size … are made small")
 	levels := f.String("c", "1,8", "how many callers at once, each with its own connection: `numbers` with commas; Porterhouse bounds those of one person")
 	f.IntVar(&o.rounds, "rounds", 5, "how often each target has its turn, per workload and -c")
 	f.DurationVar(&o.slice, "slice", 1500*time.Millisecond, "how long a turn is measured")
@@ -53,6 +81,9 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 	f.StringVar(&o.json, "json", "", "also write everything to this `file`, as JSON")
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if *quick {
+		o.rounds, o.slice, o.warm, o.size, o.idle, o.requests = 1, 100*time.Millisecond, 10*time.Millisecond, 20_000_000, 50, 500
 	}
 	err := errors.Join(o.check(f.NArg()), o.parseLevels(*levels))
 	if err != nil {
@@ -65,8 +96,14 @@ func (o *options) check(arguments int) error {
 	switch {
 	case arguments > 0:
 		return errors.New("there are flags only; see -help")
+	case !slices.Contains([]string{"", onlyMCP, onlyDoor}, o.only):
+		return fmt.Errorf("-only %q: want %s or %s", o.only, onlyMCP, onlyDoor)
+	case o.size < 1 || o.idle < 1 || o.requests < 1:
+		return errors.New("-size, -idle and -requests need a positive number")
 	case o.rounds < 1 || o.slice <= 0 || o.warm < 0:
 		return errors.New("-rounds, -slice and -warm need a positive number")
+	case o.door != "" && len(o.tokens) == 0:
+		return errors.New("-door needs a -token of the -account")
 	case (o.url == "") != (o.clickhouse == ""):
 		return errors.New("-url and -clickhouse belong together: a share needs both")
 	}
@@ -76,8 +113,8 @@ func (o *options) check(arguments int) error {
 func (o *options) parseLevels(text string) error {
 	for word := range strings.SplitSeq(text, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(word))
-		if err != nil || n < 1 || n > 1000 {
-			return fmt.Errorf("-c %q: want numbers from 1 to 1000 with commas between them", text)
+		if err != nil || n < 1 || n > maxCallers {
+			return fmt.Errorf("-c %q: want numbers from 1 to %d with commas between them", text, maxCallers)
 		}
 		o.levels = append(o.levels, n)
 	}

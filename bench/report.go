@@ -18,6 +18,8 @@ type report struct {
 	Rows    []row    `json:"rows"`
 	Figures []figure `json:"figures"`
 	Skipped []string `json:"skipped,omitempty"` // figures that could not be measured, and why
+
+	Door *doorReport `json:"http_door,omitempty"`
 }
 
 // machine is what the figures were measured on, and when.
@@ -31,14 +33,13 @@ type machine struct {
 	Version    string `json:"version,omitempty"` // of Porterhouse
 }
 
-func newMachine(clickhouse string) machine {
+func newMachine() machine {
 	return machine{
-		Date:       time.Now().Format(time.DateOnly),
-		Cores:      runtime.NumCPU(),
-		CPU:        cpuModel(),
-		Go:         runtime.Version(),
-		ClickHouse: clickhouse,
-		Busy:       loadAverage(),
+		Date:  time.Now().Format(time.DateOnly),
+		Cores: runtime.NumCPU(),
+		CPU:   cpuModel(),
+		Go:    runtime.Version(),
+		Busy:  loadAverage(),
 	}
 }
 
@@ -73,7 +74,12 @@ func (r *report) markdown(w io.Writer) error {
 	m := r.Machine
 	fmt.Fprintf(&b, "Measured on %s: %d cores of %s (load average before: %s), ClickHouse %s, ", m.Date, m.Cores, m.CPU, m.Busy, m.ClickHouse)
 	fmt.Fprintf(&b, "%s.\n%s\n\n", cmp.Or(m.Version, m.Go), r.Method)
-	r.table(&b)
+	if len(r.Rows) > 0 {
+		r.table(&b)
+	}
+	if r.Door != nil {
+		r.Door.tables(&b)
+	}
 	if len(r.Figures) > 0 {
 		b.WriteString("\n| figure | measured | goal | |\n| --- | ---: | ---: | :-: |\n")
 		for _, f := range r.Figures {

@@ -18,25 +18,35 @@ type site struct {
 	tokens   []string // of everybody, the one first who is the account of EXECUTE AS
 	database *database
 
+	people []person // the same, where their accounts are known
+	door   *url.URL // of ClickHouse's HTTP interface, in the access mode verify; nil: not known
+	native string   // where ClickHouse speaks its native protocol; "": not known
+
 	demo *child // nil: it ran before us, and goes on after us
 	dir  string // of the demo
 }
 
-// openSite starts the demo, or takes the server that the options name.
-func openSite(ctx context.Context, o options) (*site, error) {
+// openSite starts the demo in an access mode, or takes the server that the options name.
+func openSite(ctx context.Context, o options, mode accessMode) (*site, error) {
 	s := &site{tokens: o.tokens}
 	if o.url == "" {
-		if err := s.startDemo(ctx, &o); err != nil {
+		if err := s.startDemo(ctx, &o, mode); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 	}
-	var err1, err2 error
+	if o.door != "" && s.demo == nil {
+		s.people = []person{{o.account, o.tokens[0]}}
+	}
+	var err1, err2, err3 error
 	s.endpoint, err1 = parseURL(o.url)
+	if o.door != "" {
+		s.door, err3 = parseURL(o.door)
+	}
 	s.database, err2 = newDatabase(o.clickhouse)
 	if err2 == nil {
 		s.database.pid, err2 = listener(s.database.url)
 	}
-	if err := errors.Join(err1, err2); err != nil {
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -44,19 +54,20 @@ func openSite(ctx context.Context, o options) (*site, error) {
 
 // startDemo starts the demo in a directory of its own, and writes where it is
 // into o.
-func (s *site) startDemo(ctx context.Context, o *options) (err error) {
+func (s *site) startDemo(ctx context.Context, o *options, mode accessMode) (err error) {
 	if s.dir, err = os.MkdirTemp("", "porterhouse-bench-"); err != nil {
 		return err
 	}
-	child, d, err := startDemo(ctx, o.program, s.dir)
+	child, d, err := startDemo(ctx, o.program, s.dir, mode)
 	if err != nil {
 		return err
 	}
 	s.demo = child
-	for _, person := range slices.Sorted(maps.Keys(d.People)) {
-		s.tokens = append(s.tokens, d.People[person])
+	for _, account := range slices.Sorted(maps.Keys(d.People)) {
+		s.tokens = append(s.tokens, d.People[account])
+		s.people = append(s.people, person{account, d.People[account]})
 	}
-	o.url = d.MCP
+	o.url, o.door, s.native = d.MCP, d.HTTP, d.ClickHouse.Native
 	u, err := url.Parse(d.ClickHouse.HTTP)
 	if err != nil {
 		return fmt.Errorf("the demo's ClickHouse: %w", err)
@@ -78,34 +89,43 @@ func (s *site) close() error {
 	return err
 }
 
-// measure does the whole run.
-func (s *site) measure(ctx context.Context, o options, log io.Writer) (*report, error) {
-	version, err := s.database.rows(ctx, "SELECT version()")
+// measure adds to r what work measures, on a site of its own in an access mode.
+func measure(ctx context.Context, o options, mode accessMode, r *report, work func(*site) error) error {
+	s, err := openSite(ctx, o, mode)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	version, err := s.database.rows(ctx, "SELECT version()")
+	if err == nil {
+		r.Machine.ClickHouse = version[0][0]
+		err = work(s)
+	}
+	return errors.Join(err, s.close())
+}
+
+// measureMCP adds what is measured of the MCP door to r.
+func (s *site) measureMCP(ctx context.Context, o options, r *report, log io.Writer) error {
 	life, err := s.database.connectionLife(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	blocks, err := s.blocks(ctx, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &report{Machine: newMachine(version[0][0]), Method: method(o)}
 	if err := s.addFresh(ctx, o, r, log); err != nil {
-		return nil, err
+		return err
 	}
 	l := load{database: s.database, warm: o.warm, slice: o.slice}
 	err = l.rounds(ctx, o.rounds, blocks, func(round int) { fmt.Fprintf(log, "round %d of %d\n", round+1, o.rounds) })
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if r.Rows, err = summarize(ctx, s.database, blocks); err != nil {
-		return nil, err
+		return err
 	}
 	r.Figures = slices.Concat(theGoals().loadFigures(r.Rows, life), r.Figures)
-	return r, nil
+	return nil
 }
 
 // addFresh adds the figures of servers started afresh to r. They come first in a
@@ -135,7 +155,7 @@ func (s *site) addFresh(ctx context.Context, o options, r *report, log io.Writer
 // method says how the table came to be.
 func method(o options) string {
 	return fmt.Sprintf("%d rounds of turns of %v, interleaved, one connection for each caller; answers/s and shares are medians of the rounds "+
-		"(in parentheses: the least and the most), percentiles are over all of them. ClickHouse answers in %s, as Porterhouse asks it to.", o.rounds, o.slice, answerFormat)
+		"(in parentheses: the least and the most), percentiles are over all of them. ClickHouse answers in %s, as Porterhouse asks it to, and at the HTTP door in its own default.", o.rounds, o.slice, answerFormat)
 }
 
 // blocks are all targets under each workload at each concurrency.

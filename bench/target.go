@@ -33,6 +33,9 @@ type target struct {
 	limits   object // further arguments: the defaults of ours are for models, which read slowly
 	ours     bool   // it is Porterhouse: held against its goals
 	pid      int    // of the server's process; 0: unknown, and then so is its CPU time
+
+	shares map[int]float64 // of its reference at the HTTP door, by concurrency: the least that it has to reach
+	cpu    float64         // microseconds for each answer there: the most that it may take; 0: any
 }
 
 // answerFormat is the one that Porterhouse asks ClickHouse for: the reference

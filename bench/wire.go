@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http/httputil"
 	"slices"
 	"strconv"
 	"time"
@@ -106,13 +107,19 @@ func readHead(in *bufio.Reader) (head, error) {
 	if h.status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return h, fmt.Errorf("not a status line of HTTP/1.1: %.60q", line)
 	}
+	return h, h.fields(in)
+}
+
+// fields reads header fields to the empty line behind them.
+func (h *head) fields(in *bufio.Reader) error {
 	for {
-		if line, err = readLine(in); err != nil || len(line) == 0 {
-			return h, err
+		line, err := readLine(in)
+		if err != nil || len(line) == 0 {
+			return err
 		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		if err := h.field(name, bytes.TrimSpace(value)); err != nil {
-			return h, err
+			return err
 		}
 	}
 }
@@ -196,4 +203,13 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
+}
+
+// skipBody reads a body and keeps nothing of it.
+func skipBody(in *bufio.Reader, h head) (int64, error) {
+	if !h.chunked {
+		return io.CopyN(io.Discard, in, int64(max(h.length, 0)))
+	}
+	n, err := io.Copy(io.Discard, httputil.NewChunkedReader(in))
+	return n, errors.Join(err, skipTrailers(in))
 }

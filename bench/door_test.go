@@ -133,8 +133,7 @@ func TestBrokenAnswersAreCounted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := &doorSite{options: options{requests: 100}, log: io.Discard}
-			f, err := d.broken(t.Context(), []*target{httpTarget("spoiled", at, "Bearer x")})
+			f, err := broken(t.Context(), 100, []*target{httpTarget("spoiled", at, "Bearer x")})
 			if err != nil || f.Measured != 10 || f.met() || !strings.Contains(f.Note, "spoiled") {
 				t.Errorf("%+v, %v; want 10 broken ones and why", f, err)
 			}

@@ -108,8 +108,7 @@ func dialIdle(ctx context.Context, ours *gateway, overTLS bool, request []byte) 
 
 // broken asks again and again, at all doors alike, and counts the answers that did not
 // come or were not what they should have been. first is what was wrong with the first.
-func (d *doorSite) broken(ctx context.Context, targets []*target) (f figure, err error) {
-	fmt.Fprintf(d.log, "HTTP door: %d requests\n", d.requests)
+func broken(ctx context.Context, requests int, targets []*target) (f figure, err error) {
 	var next, wrong atomic.Int64
 	var first atomic.Pointer[error]
 	var wait sync.WaitGroup
@@ -119,7 +118,7 @@ func (d *doorSite) broken(ctx context.Context, targets []*target) (f figure, err
 			c := newClient(t, n)
 			defer func() { c.wire.close() }()
 			c.request = t.request(http.MethodPost, []byte(selectOne), c.fields()...)
-			for next.Add(1) <= int64(d.requests) && ctx.Err() == nil {
+			for next.Add(1) <= int64(requests) && ctx.Err() == nil {
 				if err := c.one(ctx); err != nil {
 					wrong.Add(1)
 					err = fmt.Errorf("%s: %w", t.name, err)
@@ -130,7 +129,7 @@ func (d *doorSite) broken(ctx context.Context, targets []*target) (f figure, err
 		})
 	}
 	wait.Wait()
-	f = figure{Name: "HTTP door: broken answers", Measured: float64(wrong.Load()), Unit: fmt.Sprintf("of %d", d.requests)}
+	f = figure{Name: "HTTP door: broken answers", Measured: float64(wrong.Load()), Unit: fmt.Sprintf("of %d", requests)}
 	if e := first.Load(); e != nil {
 		f.Note = fmt.Sprintf("the first: %v", *e)
 	}

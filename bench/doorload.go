@@ -64,7 +64,7 @@ func (d *doorSite) modeTargets(ctx context.Context) ([][]*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	one := []*target{d.direct(),
+	one := []*target{d.gateways.direct(),
 		held("static, API token", fixed.plain, fixed.pid(), g.static, "Bearer "+d.gateways.token),
 		held("static, JWT", fixed.plain, fixed.pid(), g.static, "Bearer "+d.gateways.jwt)}
 	for _, peer := range d.peers {
@@ -73,7 +73,7 @@ func (d *doorSite) modeTargets(ctx context.Context) ([][]*target, error) {
 		}
 		one = append(one, peer)
 	}
-	groups := [][]*target{one, {d.directAs(), held("execute_as", as.plain, as.pid(), g.person, "Bearer "+d.gateways.token)}}
+	groups := [][]*target{one, {d.gateways.directAs(d.account), held("execute_as", as.plain, as.pid(), g.person, "Bearer "+d.gateways.token)}}
 	if d.verify == nil {
 		return groups, nil
 	}
@@ -82,15 +82,15 @@ func (d *doorSite) modeTargets(ctx context.Context) ([][]*target, error) {
 }
 
 // direct is the gateway's own account with its password.
-func (d *doorSite) direct() *target {
-	return httpTarget("ClickHouse, password", d.database.url, basic(freshUser, d.gateways.password))
+func (g *gateways) direct() *target {
+	return httpTarget("ClickHouse, password", g.database.url, basic(freshUser, g.password))
 }
 
 // directAs is the gateway's own account, acting as a person.
-func (d *doorSite) directAs() *target {
-	at := *d.database.url
-	at.RawQuery = url.Values{"query": {"EXECUTE AS " + quote(d.account) + " "}}.Encode()
-	return httpTarget("ClickHouse, EXECUTE AS", &at, basic(freshUser, d.gateways.password))
+func (g *gateways) directAs(account string) *target {
+	at := *g.database.url
+	at.RawQuery = url.Values{"query": {"EXECUTE AS " + quote(account) + " "}}.Encode()
+	return httpTarget("ClickHouse, EXECUTE AS", &at, basic(freshUser, g.password))
 }
 
 // verifyTargets are people who log in to ClickHouse, which asks our authenticator about

@@ -103,8 +103,9 @@ func (d *doorSite) counts(ctx context.Context, groups [][]*target) ([]figure, er
 	for _, group := range groups {
 		ours = append(ours, group[1])
 	}
-	broken, err := d.broken(ctx, ours)
-	return []figure{plain, overTLS, broken}, err
+	fmt.Fprintf(d.log, "HTTP door: %d requests\n", d.requests)
+	spoiled, err := broken(ctx, d.requests, ours)
+	return []figure{plain, overTLS, spoiled}, err
 }
 
 // rateFigures are what the goals of a target say of its row.

@@ -73,17 +73,17 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 	f.Int64Var(&o.size, "size", 1_000_000_000, "`bytes` of a download and of an INSERT at the HTTP door")
 	f.IntVar(&o.idle, "idle", 5_000, "`clients` that keep a connection to the HTTP door and are quiet")
 	f.IntVar(&o.requests, "requests", 100_000, "`requests` at the HTTP door of which none may break")
-	quick := f.Bool("quick", false, "a few seconds of everything, to see that it runs: -rounds, -slice, -size … are made small")
 	levels := f.String("c", "1,8", "how many callers at once, each with its own connection: `numbers` with commas; Porterhouse bounds those of one person")
 	f.IntVar(&o.rounds, "rounds", 5, "how often each target has its turn, per workload and -c")
 	f.DurationVar(&o.slice, "slice", 1500*time.Millisecond, "how long a turn is measured")
 	f.DurationVar(&o.warm, "warm", 200*time.Millisecond, "how long a turn warms up before that")
+	f.BoolFunc("quick", "a few seconds of everything, to see that it runs: makes -rounds, -slice, -size … small that do not come after it", func(string) error {
+		o.rounds, o.slice, o.warm, o.size, o.idle, o.requests = 1, 100*time.Millisecond, 10*time.Millisecond, 20_000_000, 50, 500
+		return nil
+	})
 	f.StringVar(&o.json, "json", "", "also write everything to this `file`, as JSON")
 	if err := f.Parse(args); err != nil {
 		return o, err
-	}
-	if *quick {
-		o.rounds, o.slice, o.warm, o.size, o.idle, o.requests = 1, 100*time.Millisecond, 10*time.Millisecond, 20_000_000, 50, 500
 	}
 	err := errors.Join(o.check(f.NArg()), o.parseLevels(*levels))
 	if err != nil {

@@ -79,6 +79,20 @@ func TestProgressThenSilence(t *testing.T) {
 	ends(t, ended)
 }
 
+// What there is goes out, although nobody knows when there will be more.
+func TestLittleGoesOut(t *testing.T) {
+	h, ended := oneAnswer(t, "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: q\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nthe row\n\r\n", false)
+	connection, in := h.dial(t, "GET /?query=SELECT+1&query_id=q HTTP/1.1\r\nHost: x\r\n"+rawToken+"\r\n")
+	for line := ""; line != "the row\n"; {
+		var err error
+		if line, err = in.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(t, connection.Close())
+	ends(t, ended)
+}
+
 // ClickHouse that is lost before its first byte is an error that can be told.
 func TestLostBeforeTheFirstByte(t *testing.T) {
 	h, ended := oneAnswer(t, "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: q\r\nTransfer-Encoding: chunked\r\n\r\n", true)

@@ -32,6 +32,7 @@ type Passage struct {
 	Comment  string    // the client's own log_comment
 	ReadOnly bool      // the client asks for a read and nothing else (GET); behind the gate: nothing else may pass
 
+	Agent    string            // what the client calls itself, for ClickHouse's log; "": nothing
 	Accept   string            // the codings that the answer may have, as HTTP's Accept-Encoding; "": none
 	Progress func(line string) // is told of progress, in ClickHouse's JSON, before the first byte of the answer; nil: the client asks for none
 }

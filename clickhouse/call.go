@@ -59,10 +59,10 @@ func (k *call) request() outgoing {
 	}
 	p := k.Passage
 	if p == nil {
-		o.head = k.client.target.head(k.parameters(), "")
+		o.head = k.client.target.head(k.parameters(), "", "")
 		return o
 	}
-	o.head = k.client.target.head(k.parameters(), p.Accept)
+	o.head = k.client.target.head(k.parameters(), p.Agent, p.Accept)
 	o.tables, o.stop, o.progress = p.Tables, p.Stop, p.Progress
 	if p.Tables != nil {
 		o.body = "" // the statement travels in the URL

@@ -90,7 +90,7 @@ func (c *Client) ask(ctx context.Context, sql, comment string, atMost time.Durat
 func (c *Client) askAs(ctx context.Context, login func(context.Context) (string, error), s statement) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Limits.Time)
 	defer cancel()
-	request := outgoing{head: c.target.head(s.parameters(), ""), login: login, body: s.SQL}
+	request := outgoing{head: c.target.head(s.parameters(), "", ""), login: login, body: s.SQL}
 	response, err := c.control.ask(ctx, request, new(atomic.Bool))
 	if own, ok := errors.AsType[*porterhouse.Error](err); ok {
 		return "", own // of login

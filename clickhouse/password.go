@@ -51,7 +51,7 @@ func (c *Client) Login(ctx context.Context, user porterhouse.UserName, password 
 	defer cancel()
 	// Nothing is set beside: an account that may not change settings can log in, too.
 	response, err := c.control.ask(ctx, outgoing{
-		head:  c.target.head("default_format=TabSeparated", ""),
+		head:  c.target.head("default_format=TabSeparated", "", ""),
 		login: func(ctx context.Context) (string, error) { return way.login(ctx, as, "") },
 		body:  "SELECT 1",
 	}, new(atomic.Bool))

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"cmp"
 	"net/url"
 	"strconv"
 	"strings"
@@ -158,12 +159,12 @@ func appendSeconds(p []byte, d time.Duration) []byte {
 }
 
 // head begins the request that asks ClickHouse to run a statement. accept is for
-// Accept-Encoding; "": there is none.
-func (t *target) head(parameters, accept string) []byte {
+// Accept-Encoding, "": there is none; agent is the client's, "": we are it.
+func (t *target) head(parameters, agent, accept string) []byte {
 	b := make([]byte, 0, 512+len(parameters))
 	b = append(b, "POST /?"...)
 	b = append(b, parameters...)
-	b = t.appendHead(b)
+	b = t.appendHead(b, agent)
 	if accept != "" {
 		b = append(b, "Accept-Encoding: "...)
 		b = append(b, accept...)
@@ -174,12 +175,14 @@ func (t *target) head(parameters, accept string) []byte {
 
 // get returns the request for what ClickHouse tells everybody.
 func (t *target) get(path string) []byte {
-	return t.appendHead([]byte("GET " + path))
+	return t.appendHead([]byte("GET "+path), "")
 }
 
 // appendHead ends the first line of a request and begins its header.
-func (t *target) appendHead(b []byte) []byte {
+func (t *target) appendHead(b []byte, agent string) []byte {
 	b = append(b, " HTTP/1.1\r\nHost: "...)
 	b = append(b, t.host...)
-	return append(b, "\r\nUser-Agent: porterhouse\r\n"...)
+	b = append(b, "\r\nUser-Agent: "...)
+	b = append(b, cmp.Or(agent, "porterhouse")...)
+	return append(b, "\r\n"...)
 }

@@ -51,8 +51,8 @@ func checkPassage(p *porterhouse.Passage) error {
 		}
 	}
 	switch {
-	case strings.ContainsFunc(p.Accept, func(r rune) bool { return r < ' ' || r > '~' }):
-		return porterhouse.Errorf(porterhouse.Invalid, "Accept-Encoding has a character that no header can carry")
+	case strings.ContainsFunc(p.Accept, noHeader), strings.ContainsFunc(p.Agent, noHeader):
+		return porterhouse.Errorf(porterhouse.Invalid, "Accept-Encoding or User-Agent has a character that no header can carry")
 	case p.Tables != nil && p.Data != nil:
 		return porterhouse.Errorf(porterhouse.Invalid, "a statement has either external tables or data of its own")
 	case addressSize(p) > maxParams:
@@ -73,6 +73,9 @@ func addressSize(p *porterhouse.Passage) (size int) {
 	}
 	return size + len(url.QueryEscape(p.QuotaKey))
 }
+
+// noHeader reports whether a header cannot carry r.
+func noHeader(r rune) bool { return r < ' ' || r > '~' }
 
 // appendPassage appends everything that a client asked for, and what the gate made of
 // it. Of an option that comes twice ClickHouse takes the first, of a setting the last.

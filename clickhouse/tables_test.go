@@ -131,7 +131,7 @@ func TestTransportToClickHouse(t *testing.T) {
 	client := silentClient(t, strings.TrimPrefix(server.HTTP, "http://"))
 	accept := "identity"
 	ask := func(query string, o outgoing) (string, porterhouse.Summary, error) {
-		o.head = client.target.appendHead([]byte("POST /?query_id=id&" + query))
+		o.head = client.target.appendHead([]byte("POST /?query_id=id&"+query), "")
 		o.head = append(o.head, "X-ClickHouse-User: gate\r\nAccept-Encoding: "+accept+"\r\n"...)
 		k := newTestCall(t.Context(), client, "id", 0)
 		r, err := client.questions.ask(k.ctx, o, new(atomic.Bool)) // nothing is killed

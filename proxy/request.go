@@ -53,6 +53,7 @@ func (s *Server) newQuery(r *http.Request, p *parameters) (porterhouse.Query, er
 		Settings: p.settings, Options: p.options, Roles: p.roles,
 		Comment:  p.value("log_comment"),
 		ReadOnly: readOnly,
+		Agent:    agent(r.UserAgent()),
 		Accept:   r.Header.Get("Accept-Encoding"),
 	}
 	q := porterhouse.Query{
@@ -142,3 +143,14 @@ func session(p *parameters) (*porterhouse.Session, error) {
 // requestID is the id by which the log knows the request: whoever routes requests to
 // this door gives them one.
 func requestID(r *http.Request) string { return r.Header.Get("X-Request-Id") }
+
+// maxAgent bounds what a client calls itself, in bytes.
+const maxAgent = 512
+
+// agent is what a client calls itself; "" when no log should have it as it is.
+func agent(name string) string {
+	if len(name) > maxAgent || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return name
+}

@@ -96,10 +96,10 @@ func (a *asking) whyReadOnly() string {
 		return ""
 	case a.who.ReadOnly:
 		return "; what you came in with is for reading only"
-	case a.q.Passage.ReadOnly:
-		return "; this request is for reading only"
+	case !a.door.Pass.Writes:
+		return "; this door is for reading only"
 	}
-	return "; this door is for reading only"
+	return "; this request asks for reading only, as one by GET does: send it with POST"
 }
 
 // fill writes into the question what the gate has found out.

@@ -112,12 +112,17 @@ func (j judge) isAllowed(k statement.Kind, name string) bool {
 	return j.allowed[k][strings.ToLower(name)]
 }
 
+// memory is the one setting that is reserved and may yet stand beside a statement: there
+// whoever sends it lowers what is more than Limits.Memory.
+const memory = "max_memory_usage"
+
 // settings refuses settings beside the statement that may not be set there.
 func (j judge) settings(all []porterhouse.Setting) error {
 	for _, s := range all {
 		switch {
 		case !isSettingName(s.Name):
 			return &porterhouse.Error{Kind: porterhouse.Invalid, Code: codeUnknownSetting, Public: quoted(s.Name) + " is not the name of a setting"}
+		case s.Name == memory && j.pass.Settings >= statement.Ordinary:
 		case !j.setting(s.Name):
 			return &porterhouse.Error{Kind: porterhouse.Refused, Code: codeSettingConstraint,
 				Public: "the setting " + s.Name + " may not be set here: leave it out of the request, or ask the operator to allow it"}

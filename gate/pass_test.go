@@ -77,11 +77,33 @@ func TestReadOnlyPasses(t *testing.T) {
 	}
 }
 
+// Whoever may only read is told why: what the request itself can change comes last.
+func TestWhyReadOnly(t *testing.T) {
+	for _, c := range []struct {
+		reader, writes, request bool
+		want                    string
+	}{
+		{true, false, true, "what you came in with is for reading only"},
+		{false, false, true, "this door is for reading only"},
+		{false, false, false, "this door is for reading only"},
+		{false, true, true, "as one by GET does: send it with POST"},
+	} {
+		a := asking{
+			who:  porterhouse.Principal{ReadOnly: c.reader},
+			door: &door{Door: Door{Pass: Pass{Writes: c.writes}}},
+			q:    porterhouse.Query{Passage: &porterhouse.Passage{ReadOnly: c.request}},
+		}
+		if why := a.whyReadOnly(); !a.readOnly() || !strings.HasSuffix(why, c.want) {
+			t.Errorf("%+v: read only: %v%s", c, a.readOnly(), why)
+		}
+	}
+}
+
 // A setting beside the statement passes where it passes in the statement, and nowhere
 // else, however often it is given.
 func TestSettingsPassAlike(t *testing.T) {
 	for _, name := range []string{
-		"max_threads", "join_use_nulls", "log_comment", "log_queries", "readonly", "profile", "max_execution_time", "max_memory_usage", "SQL_tenant", "SQL_other",
+		"max_threads", "join_use_nulls", "log_comment", "log_queries", "readonly", "profile", "max_execution_time", "SQL_tenant", "SQL_other",
 		"output_format_json_quote_64bit_integers", "max_query_size", "implicit_select", "dialect", "replace_running_query", "insert_deduplication_token", "async_insert", "not_a_setting",
 	} {
 		for i, j := range someDoors {
@@ -95,6 +117,13 @@ func TestSettingsPassAlike(t *testing.T) {
 				}
 			}
 		}
+	}
+	less := []porterhouse.Setting{{Name: memory, Value: "1"}} // which is made to be less, but only here
+	if err := ownLogin.settings(less); err != nil {
+		t.Errorf("%s beside a statement: %v", memory, err)
+	}
+	if inText, agent := ownLogin.text(statement.Check("SELECT 1 SETTINGS "+memory+" = 1"), false, ""), agents.settings(less); codeIn(inText) != codeSettingConstraint || agent == nil {
+		t.Errorf("%s in a statement: %v; by an agent: %v", memory, inText, agent)
 	}
 	for _, name := range []string{"", "a b", "a&b", "ä", "1a", "a\n", strings.Repeat("a", 200)} {
 		if err := ownLogin.settings([]porterhouse.Setting{{Name: name}}); codeIn(err) != codeUnknownSetting {

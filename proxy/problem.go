@@ -59,7 +59,8 @@ var kinds = map[porterhouse.Kind]struct{ code, status int }{
 	porterhouse.Internal:        {code: codeUnknownException},
 }
 
-// statuses are ClickHouse's, by its numbers; every other one is a 500.
+// statuses are ClickHouse's, by its numbers; every other one is a 500. But what may not
+// be is 403 here and 500 there (ACCESS_DENIED): nobody is to try it again.
 var statuses = map[int]int{
 	codeParse: 400, codeBadArguments: 400, 62: 400,
 	192: 403, codeAccessDenied: 403, codeAuthentication: 403,

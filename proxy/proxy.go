@@ -22,6 +22,8 @@
 //   - raw bytes beyond ASCII in the URL are 400 and not 500; so is a #, at which
 //     ClickHouse cuts the URL off
 //   - a form has its query before its files, when those are long
+//   - what is refused here as ACCESS_DENIED (497) is 403 and not 500; what ClickHouse
+//     refuses so itself stays as it is
 //   - Content-Encoding: identity is taken for what it says; package encoding has a table
 //     of bodies that are refused
 //   - /ping and /replicas_status know ClickHouse's answer for a second, and do not tell
@@ -84,6 +86,7 @@ type Server struct {
 	ping      health
 	replicas  health
 	buffers   sync.Pool // of *[]byte, bufferSize each
+	room      room
 
 	count struct{ requests, refused, broken atomic.Uint64 }
 }

@@ -37,8 +37,21 @@ const (
 // and at one that is larger than MaxBlock.
 func Blocks(r io.Reader) io.Reader { return &blocks{source: r} }
 
+// BlocksWithin is Blocks for somebody who has little memory. Before it reads a block for
+// which it needs more than FreeBlock bytes, and more than ever before, it asks take for
+// the difference. Reading fails with the error of take.
+func BlocksWithin(r io.Reader, take func(bytes int64) error) io.Reader {
+	return &blocks{source: r, take: take, taken: FreeBlock}
+}
+
+// FreeBlock is how much memory a reader may have for a block without asking, in bytes:
+// what clients write mostly takes less, compressed and decompressed.
+const FreeBlock = 4 << 20
+
 type blocks struct {
 	source io.Reader
+	take   func(int64) error // nil: nobody is asked
+	taken  int64
 	packed []byte // the block with its checksum
 	data   []byte // what it holds
 	read   int    // bytes of data that were read
@@ -73,6 +86,9 @@ func (b *blocks) next() error {
 	if err := b.check(codec, packed, size); err != nil {
 		return err
 	}
+	if err := b.ask(packed + size); err != nil {
+		return err
+	}
 	if err := b.fill(int(packed) + checksumSize); err != nil {
 		return err
 	}
@@ -99,6 +115,18 @@ func (b *blocks) check(codec byte, packed, size int64) error {
 		return errors.New("encoding: a compressed block says it holds more than LZ4 can compress")
 	}
 	b.codec = codec
+	return nil
+}
+
+// ask asks for the memory of a block.
+func (b *blocks) ask(need int64) error {
+	if b.take == nil || need <= b.taken {
+		return nil
+	}
+	if err := b.take(need - b.taken); err != nil {
+		return err
+	}
+	b.taken = need
 	return nil
 }
 

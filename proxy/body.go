@@ -13,9 +13,10 @@ import (
 )
 
 // addBody adds to q what the body of r holds, decoded, and returns the body. control is
-// the connection it comes on.
-func addBody(q *porterhouse.Query, r *http.Request, p *parameters, control *http.ResponseController) (*arrival, error) {
-	from := &arrival{source: r.Body, control: control}
+// the connection it comes on. The body takes
+// what it needs of the room, until it leaves.
+func addBody(q *porterhouse.Query, r *http.Request, p *parameters, control *http.ResponseController, room *room) (*arrival, error) {
+	from := &arrival{source: r.Body, control: control, memory: corner{room: room}}
 	q.Passage.Stop = from.stop
 	coding := r.Header.Get("Content-Encoding")
 	if !encoding.Known(coding) {
@@ -35,7 +36,7 @@ func addBody(q *porterhouse.Query, r *http.Request, p *parameters, control *http
 	q.Passage.Data, q.Passage.Size = data, -1
 	switch {
 	case packed:
-		q.Passage.Data = &unpacking{encoding.Blocks(data), from}
+		q.Passage.Data = &unpacking{encoding.BlocksWithin(data, from.memory.take), from}
 	case data != from:
 		q.Passage.Data = &unpacking{data, from}
 	default:
@@ -49,6 +50,7 @@ func addBody(q *porterhouse.Query, r *http.Request, p *parameters, control *http
 type arrival struct {
 	source  io.Reader
 	control *http.ResponseController
+	memory  corner // for what has to be kept of it
 	reading atomic.Bool
 	stopped atomic.Bool
 	ended   atomic.Bool // all of it has come
@@ -115,6 +117,9 @@ func (u *unpacking) Read(p []byte) (int, error) {
 		return n, err
 	case u.from.err != nil:
 		return n, u.from.err
+	}
+	if told, ok := errors.AsType[*porterhouse.Error](err); ok {
+		return n, told
 	}
 	return n, &porterhouse.Error{Kind: porterhouse.Invalid, Code: codeCannotDecompress, Err: err,
 		Public: "the request's body cannot be decompressed: it is not what Content-Encoding or decompress=1 says, or not all of it"}

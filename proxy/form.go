@@ -149,15 +149,36 @@ func (f *form) keep(part *multipart.Part, name string) error {
 	for _, kept := range f.early {
 		room -= len(kept.data)
 	}
-	data, err := io.ReadAll(io.LimitReader(part, int64(room)+1))
+	data, err := f.readKept(io.LimitReader(part, int64(room)+1))
 	if err != nil {
-		return f.broken(err)
+		return err
 	}
 	if len(data) > room {
 		return refuse(codeBadArguments, "the form has tables of more than %d bytes before the query: send the query first, or in the URL", maxEarly)
 	}
 	f.early = append(f.early, earlyTable{name, part.FileName(), data})
 	return nil
+}
+
+// readKept is io.ReadAll that asks for memory as it goes.
+func (f *form) readKept(r io.Reader) (data []byte, err error) {
+	for {
+		if len(data) == cap(data) {
+			grown := max(64<<10, 2*cap(data))
+			if err := f.from.memory.take(int64(grown)); err != nil {
+				return nil, err
+			}
+			data = append(make([]byte, 0, grown), data...)
+		}
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err == io.EOF {
+			return data, nil
+		}
+		if err != nil {
+			return nil, f.broken(err)
+		}
+	}
 }
 
 // broken is the error of a form that cannot be read on; io.EOF: it has ended as it should.

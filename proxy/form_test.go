@@ -41,7 +41,7 @@ func readForm(t *testing.T, url, body string, change func(*http.Request)) (porte
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = addBody(&q, r, p, nil)
+	_, err = addBody(&q, r, p, nil, new(room))
 	return q, err
 }
 

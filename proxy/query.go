@@ -35,6 +35,7 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	answer, err := x.ask(ctx, cancel)
+	defer x.leave()
 	if err != nil {
 		x.explain(err)
 	} else {
@@ -84,8 +85,15 @@ func (x *exchange) addBody(p *parameters) (err error) {
 	if x.r.Body == nil || x.r.Body == http.NoBody || x.r.ContentLength == 0 {
 		return nil
 	}
-	x.body, err = addBody(&x.query, x.r, p, http.NewResponseController(x.w))
+	x.body, err = addBody(&x.query, x.r, p, http.NewResponseController(x.w), &x.room)
 	return err
+}
+
+// leave gives back what the request took of the room; nobody reads its body any more.
+func (x *exchange) leave() {
+	if x.body != nil {
+		x.body.memory.leave()
+	}
 }
 
 // answer writes the answer, as it comes.

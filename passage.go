@@ -24,6 +24,7 @@ type Passage struct {
 	Tables iter.Seq2[Table, error]
 
 	Settings []Setting // of ClickHouse, in the order given
+	Own      []Setting // of those in the statement's SETTINGS, the ones that shape the answer: beside a statement inside another one, only they do
 	Options  []Setting // of its interface, which are no settings: compress, wait_end_of_query … in the order given
 	Roles    []string  // to act with, of those that the account has; nil: its default roles
 	QuotaKey string    // the client's own word for quotas that are keyed

@@ -100,6 +100,11 @@ func (s *statement) appendPassage(p []byte) []byte {
 			p = appendSetting(p, setting)
 		}
 	}
+	if s.prefix != "" { // the answer is the outer statement's
+		for _, setting := range passage.Own {
+			p = appendSetting(p, setting)
+		}
+	}
 	p = s.appendOurs(p)
 	return appendParams(p, s.Params)
 }

@@ -111,6 +111,9 @@ func (a *asking) fill(class porterhouse.Class) {
 		return
 	}
 	p.ReadOnly = a.readOnly() // ClickHouse is to hold it, too
+	if class.Read {
+		p.Own = shaping(a.q.SQL)
+	}
 	if class.Data || p.Tables != nil {
 		p.Settings = slices.Concat(p.Settings, a.door.judge.literals())
 	}

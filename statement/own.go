@@ -71,10 +71,10 @@ func (s clause) literal(i int) (value string, next int, plain bool) {
 	switch w := s.at(i); w.kind {
 	case Minus, Plus:
 		if s.at(i+1).kind == Number {
-			return s.source(i) + s.source(i+1), i + 2, true
+			return s.source(i) + s.source(i+1), i + 2, isDecimal(s.source(i + 1))
 		}
 	case Number:
-		return s.source(i), i + 1, true
+		return s.source(i), i + 1, isDecimal(s.source(i))
 	case BareWord:
 		switch {
 		case s.isWord(i, "true"):
@@ -91,6 +91,10 @@ func (s clause) literal(i int) (value string, next int, plain bool) {
 	}
 	return "", i + 1, false
 }
+
+// isDecimal reports whether a number is digits and points: others mean something else in
+// a URL, or nothing.
+func isDecimal(number string) bool { return strings.Trim(number, "0123456789.") == "" }
 
 // behindBracket returns the index behind the bracket that word i opens.
 func (s clause) behindBracket(i int) int {

@@ -12,6 +12,7 @@ func TestOwnSettings(t *testing.T) {
 	for sql, want := range map[string]string{
 		"SELECT 1": "[]",
 		"SELECT 1 SETTINGS a = 1, `b` = 'x y', c, d = -1.5, e = true, f=false":                                               "[{a 1} {b x y} {c 1} {d -1.5} {e 1} {f 0}]",
+		"SELECT 1 SETTINGS a = 0x10, b = 1e3, c = -1e3, d = 1_000, e = .5":                                                   "[{e .5}]",
 		"SELECT 1 SETTINGS a = 1 FORMAT CSV":                                                                                 "[{a 1}]",
 		"SELECT 1 SETTINGS a = 1 FORMAT CSV SETTINGS b = 2;":                                                                 "[{a 1} {b 2}]",
 		"SELECT 1 SETTINGS a = 'it''s', b = [1, 2], c = {'x': 'y'}, d = {p:UInt8}, e = DEFAULT, f = $$x$$, g = '\\n', h = 1": "[{h 1}]",

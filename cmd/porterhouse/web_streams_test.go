@@ -27,6 +27,7 @@ func TestUploadsMayTakeTime(t *testing.T) {
 	for protocol, change := range map[string]func(*Config){"HTTP/1.1": func(*Config) {}, "HTTP/2.0": overHTTP2(t)} {
 		t.Run(protocol, func(t *testing.T) {
 			s := serveStreams(t, func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(4 * pause) // as in a queue
 				piece, got := make([]byte, 5), ""
 				for range 4 {
 					if _, err := io.ReadFull(r.Body, piece); err != nil {
@@ -45,9 +46,10 @@ func TestUploadsMayTakeTime(t *testing.T) {
 					}
 				}
 				fmt.Fprint(w, r.Proto, " ", got, " ", err)
-			}, func(c *Config) { c.HTTP.BodyTimeout = pause; change(c) })
+			}, func(c *Config) { c.HTTP.HeaderTimeout, c.HTTP.BodyTimeout = pause, pause; change(c) })
 			body, feed := io.Pipe()
 			go func() {
+				time.Sleep(3 * pause) // nobody reads yet, so nobody has waited
 				for range 4 {
 					if _, err := io.WriteString(feed, "piece"); err != nil {
 						return

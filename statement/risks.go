@@ -65,6 +65,7 @@ var riskySettings = map[string]Risk{
 	"readonly": Reserved, "allow_ddl": Reserved, "profile": Reserved, "apply_settings_from_server": Reserved,
 	"push_external_roles_in_interserver_queries": Reserved,
 	"max_memory_usage":                           Reserved, // we set it; time, bytes and rows we measure ourselves
+	"timeout_overflow_mode":                      Reserved, // with break an answer that our limit cut short looks whole
 	"workload":                                   Reserved, "priority": Reserved, "os_thread_priority": Reserved, "os_threads_nice_value_query": Reserved,
 	"os_threads_nice_value_materialized_view": Reserved,
 

@@ -30,6 +30,9 @@ func newDoor(d Door) (door, error) {
 	if err := d.Queue.check(); err != nil {
 		return door{}, err
 	}
+	if err := d.Allow.check(); err != nil {
+		return door{}, err
+	}
 	rules, err := newRules(d.Rules)
 	return door{d, newJudge(d.Pass, d.Allow), rules}, err
 }

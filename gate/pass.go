@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"fmt"
 	"strings"
 
 	"porterhouse"
@@ -22,6 +23,25 @@ type Allow struct {
 	Settings       []string
 	Functions      []string
 	TableFunctions []string // and engines and other sources of the same name
+}
+
+// reservedButAllowed are the reserved settings that an operator may let people set: they
+// are about what a query costs, or about what an operator may know better. The others
+// would take the ground from under the record and the limits.
+var reservedButAllowed = map[string]bool{
+	"input_format_values_interpret_expressions": true, "input_format_values_deduce_templates_of_expressions": true,
+	"max_memory_usage": true, "timeout_overflow_mode": true,
+	"workload": true, "priority": true, "os_thread_priority": true,
+}
+
+// check refuses names that are nobody's to allow.
+func (a Allow) check() error {
+	for _, name := range a.Settings {
+		if statement.RiskOf(strings.ToLower(name)) == statement.Reserved && !reservedButAllowed[strings.ToLower(name)] {
+			return fmt.Errorf("the setting %q cannot be allowed: the record and the limits stand on it; leave it out of allow.settings", name)
+		}
+	}
+	return nil
 }
 
 // judge decides on statements and settings at one door: one judgement for what stands
@@ -125,10 +145,18 @@ func (j judge) settings(all []porterhouse.Setting) error {
 		case s.Name == memory && j.pass.Settings >= statement.Ordinary:
 		case !j.setting(s.Name):
 			return &porterhouse.Error{Kind: porterhouse.Refused, Code: codeSettingConstraint,
-				Public: "the setting " + s.Name + " may not be set here: leave it out of the request, or ask the operator to allow it"}
+				Public: "the setting " + s.Name + " may not be set here: leave it out of the request" + orAsk(s.Name)}
 		}
 	}
 	return nil
+}
+
+// orAsk is the other remedy against a setting that may not be set.
+func orAsk(setting string) string {
+	if statement.RiskOf(setting) == statement.Reserved && !reservedButAllowed[setting] {
+		return ""
+	}
+	return ", or ask the operator to allow it"
 }
 
 // kindOf tells a text that cannot be understood from one that is not allowed.

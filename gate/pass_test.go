@@ -131,3 +131,15 @@ func TestSettingsPassAlike(t *testing.T) {
 		}
 	}
 }
+
+// What the record and the limits stand on is not the operator's to give away by name.
+func TestReservedSettingsCannotBeAllowed(t *testing.T) {
+	for name, may := range map[string]bool{
+		"log_comment": false, "LOG_QUERIES": false, "readonly": false, "profile": false, "replace_running_query": false, "max_query_size": false,
+		"input_format_values_interpret_expressions": true, "max_memory_usage": true, "max_threads": true, "brand_new_setting": true,
+	} {
+		if err := (Allow{Settings: []string{"final", name}}).check(); (err == nil) != may {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -18,6 +19,7 @@ type exchange struct {
 	r     *http.Request
 	since time.Time
 	query porterhouse.Query
+	id    string // of the query, as ClickHouse says; "": it has not
 	who   porterhouse.Principal
 	body  *arrival // nil: the request has none
 
@@ -106,6 +108,7 @@ func (x *exchange) answer(a *porterhouse.Answer) {
 		x.explain(err) // nothing has gone out yet, so it can be told
 		return
 	}
+	x.id = idOf(a.Head)
 	out := x.begin(a.Head.Status, a.Head.Fields)
 	for {
 		if failed := x.write(out, (*buffer)[:n], err == nil); failed != nil {
@@ -162,6 +165,16 @@ func (x *exchange) explain(err error) {
 	}
 }
 
+// idOf is the id under which ClickHouse's own log has the query.
+func idOf(h *porterhouse.Head) string {
+	for _, f := range h.Fields {
+		if f.Name == "X-ClickHouse-Query-Id" {
+			return f.Value
+		}
+	}
+	return ""
+}
+
 // log notes the request, once.
 func (x *exchange) log() {
 	level, kind := slog.LevelInfo, porterhouse.Kind("")
@@ -177,7 +190,7 @@ func (x *exchange) log() {
 	}
 	attributes := []slog.Attr{
 		slog.String("request", requestID(x.r)), slog.String("user", x.who.User), slog.String("client", x.who.Client),
-		slog.String("query_id", x.query.ID), slog.Int("status", x.status), slog.Int64("bytes", x.sent),
+		slog.String("query_id", cmp.Or(x.query.ID, x.id)), slog.Int("status", x.status), slog.Int64("bytes", x.sent),
 		slog.Duration("duration", x.config.Now().Sub(x.since)), slog.String("remote", x.r.RemoteAddr),
 	}
 	if x.err != nil {

@@ -17,6 +17,7 @@ type upload struct {
 	data   string
 	rows   int
 	chunks bool    // of no known length
+	block  int     // rows of each block; 0: all are one
 	part   float64 // of the data that was sent when the end came
 }
 
@@ -90,13 +91,36 @@ func (s *site) cut(id string, u upload, end func(net.Conn)) {
 	there := func() bool { return s.text("SELECT count() FROM system.processes WHERE query_id = '"+id+"'") != "0" }
 	if u.part < 1 { // in the mode execute_as ClickHouse sees a statement when it has all of it
 		s.eventually(id+" has begun", 20*time.Second, func() bool { return s.mode == executeAs && s.recorded(id) || there() })
+		if u.block > 0 && (s.mode != executeAs || s.through == s.straight) { // and has stored some
+			s.eventually(id+" has stored rows", 20*time.Second, func() bool { return s.text("SELECT count() FROM scratch.cut") != "0" })
+		}
 	}
 	end(connection)
 	s.eventually("the INSERT has ended", 30*time.Second, func() bool { return !there() })
-	got := s.text("SELECT count(), uniqExact(n) FROM scratch.cut")
-	if whole := fmt.Sprintf("%d\t%[1]d", u.rows); got != "0\t0" && (got != whole || u.part < 1) {
-		s.t.Errorf("%s: %s in chunks %v: of %d rows there are %s", id, u.format, u.chunks, u.rows, got)
+	var count, unique int
+	if _, err := fmt.Sscan(s.text("SELECT count(), uniqExact(n) FROM scratch.cut"), &count, &unique); err != nil {
+		s.t.Fatal(err)
 	}
+	whole := u.part == 1 && count == u.rows || u.block > 0 && count < u.rows && count%u.block == 0
+	if count != unique || count > 0 && !whole {
+		s.t.Errorf("%s: %s in chunks %v: of %d rows there are %d, %d different ones", id, u.format, u.chunks, u.rows, count, unique)
+	}
+}
+
+// An INSERT of many blocks that is cut leaves blocks that are whole, as one sent straight
+// to ClickHouse does, and none of them twice.
+func TestInsertOfManyBlocks(t *testing.T) {
+	everyMode(t, func(t *testing.T, s *site) {
+		u := s.uploads()[0]
+		u.block, u.part = 10_000, 0.8
+		gone := func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0); _ = c.Close() }
+		for _, u.chunks = range []bool{false, true} {
+			s.cut(fmt.Sprint("blocks-", u.chunks), u, gone)
+			direct := *s
+			direct.plain, direct.through = s.straight.url, s.straight
+			direct.cut(fmt.Sprint("blocks-straight-", u.chunks), u, gone)
+		}
+	})
 }
 
 // recorded reports whether the record has a query of that id.
@@ -115,8 +139,12 @@ func (u upload) send(c net.Conn, w way, id string) error {
 	if u.chunks {
 		length = "Transfer-Encoding: chunked"
 	}
-	_, err := fmt.Fprintf(c, "POST /?query_id=%s&query=%s HTTP/1.1\r\nHost: clickhouse\r\nAuthorization: Basic %s\r\n%s\r\n\r\n",
-		id, escape("INSERT INTO scratch.cut FORMAT "+u.format), base64.StdEncoding.EncodeToString([]byte(w.user+":"+w.secret)), length)
+	blocks := ""
+	if u.block > 0 {
+		blocks = fmt.Sprintf("&max_insert_block_size=%d&min_insert_block_size_rows=%[1]d&min_insert_block_size_bytes=0&input_format_parallel_parsing=0", u.block)
+	}
+	_, err := fmt.Fprintf(c, "POST /?query_id=%s&query=%s%s HTTP/1.1\r\nHost: clickhouse\r\nAuthorization: Basic %s\r\n%s\r\n\r\n",
+		id, escape("INSERT INTO scratch.cut FORMAT "+u.format), blocks, base64.StdEncoding.EncodeToString([]byte(w.user+":"+w.secret)), length)
 	if err != nil {
 		return err
 	}

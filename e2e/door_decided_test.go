@@ -7,10 +7,12 @@ import "maps"
 var decided = map[string]known{
 	verify: everywhere,
 	static: everywhere.and(known{
-		"setting that is none":          bounded,
-		"setting of the operator's own": bounded,
-		"failure: unknown setting":      bounded,
-		"SET of nothing":                bounded,
+		"setting that is none":            bounded,
+		"setting of the operator's own":   bounded,
+		"failure: unknown setting":        bounded,
+		"SET of nothing":                  bounded,
+		"KILL of nothing":                 "everybody is one account, whose statements anybody could stop",
+		"INSERT of values with functions": "nobody has read the SQL in data",
 	}),
 }
 
@@ -25,11 +27,10 @@ var everywhere = known{
 	"/replicas_status":                   answeredHere,
 	"path ":                              answeredHere,
 	"param twice":                        "which of the two holds is anybody's guess",
-	"query_id with odd letters":          "it becomes part of logs and of statements",
 	"POST with max_query_size":           "what ClickHouse reads of a statement must be what the door has read",
 	"content_disposition":                "headers are the door's to say",
 	"failure in the format":              "by where ClickHouse puts an exception the door knows that there is one",
-	"failure: memory":                    "how much a statement may use is not the client's to say, unless the operator lets it (allow.settings)",
+	"failure: memory, in the text":       "how much a statement may use is not the client's to say, unless the operator lets it (allow.settings)",
 	"failure: depth":                     "the door reads the statement first, and gives up earlier",
 	"failure by a parameter that is odd": "a URL must be one",
 }.and(decoded("gzip", "deflate", "br", "zstd", "lz4"))

@@ -80,7 +80,7 @@ func readAndWrite(ctx context.Context, db driver.Conn, user string) error {
 	if err := batch.Send(); err != nil {
 		return fmt.Errorf("sending a batch: %w", err)
 	}
-	if err := db.AsyncInsert(ctx, "INSERT INTO scratch.by_go VALUES (5000, 'async', [], 0)", true); err != nil {
+	if err := db.Exec(clickhouse.Context(ctx, clickhouse.WithAsync(true)), "INSERT INTO scratch.by_go VALUES (5000, 'async', [], 0)"); err != nil {
 		return fmt.Errorf("inserting asynchronously: %w", err)
 	}
 	var rows, sum uint64

@@ -98,7 +98,7 @@ var (
 	elapsedField = regexp.MustCompile(`"(elapsed_ns|memory_usage|read_rows|read_bytes|written_rows|written_bytes|total_rows_to_read|result_rows|result_bytes)":"\d+"`)
 	elapsedTotal = regexp.MustCompile(`"elapsed_ns":"\d+"`)
 	anyUUID      = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
-	elapsedTime  = regexp.MustCompile(`(elapsed) [0-9.]+ ms|would use [0-9.]+ [KMG]iB|current RSS:? [0-9.]+ [KMG]iB|attempt to allocate chunk of [0-9.]+ [KMG]?i?B`)
+	elapsedTime  = regexp.MustCompile(`elapsed [0-9.]+ ms|-?[0-9.]+ [KMG]?i?B\b`)
 )
 
 // settled is the reply without what differs from one to the next.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -62,7 +62,7 @@ func everyMode(t *testing.T, f func(t *testing.T, s *site)) {
 func openSite(t *testing.T, mode, extra string) *site {
 	t.Helper()
 	s := &site{mode: mode}
-	key, authenticator, plain, secure := "", freeAddress(t), freeAddress(t), freeAddress(t)
+	key, authenticator, plain, secure := "", quietAddress(t), quietAddress(t), quietAddress(t)
 	s.plain, s.secure = "http://"+plain, "https://"+secure
 	s.house = prepareHouse(t, "http://127.0.0.1:1", sandbox.Gateway{}, settings{})
 	s.ca, key = s.writeCertificate()
@@ -102,6 +102,22 @@ audit: {file: %q, key: "file:audit.key"}
 		s.straight.user, s.straight.secret = s.gateway.User, s.gateway.Password
 	}
 	return s
+}
+
+// quietAddress is one that nobody listens on, and none of those that the system gives to
+// outgoing connections (on Linux 32768 and up): one of them could take it before the door
+// does, or while Porterhouse is killed and started again.
+func quietAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+mathrand.N(20_000)))
+		if err == nil {
+			defer listener.Close()
+			return listener.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // authenticatorXML is what the program itself tells an operator to give ClickHouse.
@@ -214,13 +230,4 @@ func (h *house) writeCertificate() (certificate, key string) {
 	h.write("door.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 	h.write("door.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
 	return filepath.Join(h.dir, "door.crt"), filepath.Join(h.dir, "door.key")
-}
-
-// ask sends one statement and wants it answered.
-func (w way) ask(ctx context.Context, client *http.Client, sql string) (string, error) {
-	got, err := w.send(ctx, client, request{body: sql})
-	if err == nil && got.status != http.StatusOK {
-		err = fmt.Errorf("%s: HTTP %d: %s", sql, got.status, got.body)
-	}
-	return strings.TrimSuffix(got.body, "\n"), err
 }

@@ -92,7 +92,7 @@ const tableHead = `# The HTTP door in the access mode execute_as
 In the mode ` + "`verify`" + ` a client cannot tell the door from ClickHouse: the same person gets the same status, headers
 and bytes. In the mode ` + "`execute_as`" + ` ClickHouse is asked to impersonate the person, which it can do for reads over
 HTTP, and for everything else in a native session only. Of some five hundred exchanges that the end-to-end tests have both
-ways these are not the same. The test that finds them (` + "`TestDoorInExecuteAs`" + `) writes this page, with PORTERHOUSE_UPDATE=1.
+ways these are not the same. The test that finds them (` + "`e2e`: `TestDoorInExecuteAs`" + `) writes this page, with PORTERHOUSE_UPDATE=1.
 
 | a client sends | ClickHouse, straight | the door |
 | --- | --- | --- |

@@ -14,7 +14,7 @@ func (c *checker) call(i int) {
 	}
 	place, table := tableFunctions.find(name), c.tablePosition(i)
 	if table || !sameWord(name, "format") { // which elsewhere is another function
-		c.structure(i)
+		tableArguments{c}.structure(i)
 	}
 	switch {
 	case table && name == "input" && c.verb.kind == Write && c.verb.name == "INSERT": // reads the data that is sent along

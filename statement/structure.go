@@ -13,9 +13,12 @@ var structured = newLexicon(map[string]int{"values": 1, "null": 1, "generaterand
 // maxStructure is how many words a structure may have, or the first row of values.
 const maxStructure = 10_000
 
+// tableArguments looks into the arguments of table functions.
+type tableArguments struct{ *checker }
+
 // structure checks the strings that the table function at word i, before the bracket of
 // its arguments, reads as more than data.
-func (c *checker) structure(i int) {
+func (c tableArguments) structure(i int) {
 	name, _ := c.plain(i) // call refuses a name that is not plain
 	switch structured.find(name) {
 	case 1:
@@ -38,7 +41,7 @@ func (c *checker) structure(i int) {
 
 // argument returns the words of the argument that begins at word i, and whether another
 // follows.
-func (c *checker) argument(i int) (begin, end int, more bool) {
+func (c tableArguments) argument(i int) (begin, end int, more bool) {
 	for depth, at := 0, i; at < min(len(c.words), i+maxStructure); at++ {
 		switch w := c.words[at]; {
 		case opens(w.kind):
@@ -53,7 +56,7 @@ func (c *checker) argument(i int) (begin, end int, more bool) {
 }
 
 // structureOnly wants an argument to be a structure in one plain string, or a number.
-func (c *checker) structureOnly(i, begin, end int) {
+func (c tableArguments) structureOnly(i, begin, end int) {
 	switch {
 	case end == begin, end == begin+1 && c.at(begin).kind == Number: // generateRandom(1) has no structure
 	case end != begin+1 || !c.namesColumns(begin):
@@ -63,7 +66,7 @@ func (c *checker) structureOnly(i, begin, end int) {
 
 // firstRow wants the first argument of values to have no string that could be a
 // structure with more in it than columns. It may be a row as well.
-func (c *checker) firstRow(i, begin, end int) {
+func (c tableArguments) firstRow(i, begin, end int) {
 	switch {
 	case end-begin >= maxStructure:
 		c.computes(i, "its first row is too long")
@@ -90,13 +93,13 @@ const namesOnly = "its structure is to be written as one plain string of columns
 
 // computes notes that the table function at word i may be told to compute something
 // that nobody has looked at.
-func (c *checker) computes(i int, why string) {
+func (c tableArguments) computes(i int, why string) {
 	name, _ := c.plain(i)
 	c.found.note(TableFunction, c.words[i], name, "the table function "+short(name)+" may compute what nobody can see here: "+why)
 }
 
 // readsNoSQL reports whether the argument of these words is a format whose data is no SQL.
-func (c *checker) readsNoSQL(begin, end int) bool {
+func (c tableArguments) readsNoSQL(begin, end int) bool {
 	if end != begin+1 {
 		return false
 	}
@@ -112,7 +115,7 @@ var computing = newLexicon(map[string]bool{"alias": true, "default": true, "mate
 
 // namesColumns reports whether the string at word i is sure to have, as a structure,
 // nothing but columns and types in it.
-func (c *checker) namesColumns(i int) bool {
+func (c tableArguments) namesColumns(i int) bool {
 	if c.at(i).kind != StringLiteral {
 		return false
 	}

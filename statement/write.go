@@ -98,7 +98,7 @@ func (c change) tableFunction(i int) {
 	if place := tableFunctions.find(name); place != inside {
 		c.found.note(TableFunction, c.words[i], strings.ToLower(name), tableFunctionReason(short(name), place))
 	}
-	tableArguments{c}.structure(i)
+	tableArguments{c.checker}.structure(i)
 }
 
 // fromInfile looks for FROM INFILE, which reads a file of the server where it is not

@@ -98,7 +98,7 @@ func (c change) tableFunction(i int) {
 	if place := tableFunctions.find(name); place != inside {
 		c.found.note(TableFunction, c.words[i], strings.ToLower(name), tableFunctionReason(short(name), place))
 	}
-	tableArguments{c.checker}.structure(i)
+	tableArguments(c).structure(i)
 }
 
 // fromInfile looks for FROM INFILE, which reads a file of the server where it is not

@@ -45,7 +45,8 @@ const (
 
 // NewOwn makes the processor of access tokens of our own authorization server (typ
 // at+jwt, ES256): the Principal is the one that its provider proved, with that
-// provider's processor as Proof, so the same rules apply to it.
+// provider's processor as Proof, so the same rules apply to it. It has no Token: ours
+// is for our doors alone, whatever the access mode forwards.
 func NewOwn(c OwnConfig, r Resource, p *Providers) (Processor, error) {
 	switch {
 	case p == nil:
@@ -56,7 +57,12 @@ func NewOwn(c OwnConfig, r Resource, p *Providers) (Processor, error) {
 		return nil, errors.New("identity: no token of our own could be for this resource: it has no audience, or an empty one")
 	}
 	o := own{OwnConfig: c, audiences: r.Audiences, now: p.now}
-	return p.remember(Settings{Name: ownName}, r, o.verify), nil
+	verify := p.remember(Settings{Name: ownName}, r, o.verify)
+	return func(ctx context.Context, token string) (porterhouse.Principal, error) {
+		who, err := verify(ctx, token)
+		who.Token = porterhouse.Secret{}
+		return who, err
+	}, nil
 }
 
 // verify implements Processor. Its steps are those of RFC 9068, 4.

@@ -11,7 +11,7 @@ TOKENS   := '^Benchmark(OwnToken|Token|TokenHTTP)$$'
 NPM_CI   := npm ci --no-audit --no-fund --loglevel=error
 SOURCES  := $(shell find . -type f \( -name '*.go' -o -name '*.sql' -o -name '*.xml' -o -name '*.sh' \) -not -path '*/node_modules/*' -not -path './build/*' -not -name '*_test.go') go.mod go.sum
 
-.PHONY: help demo test compiler build deps deps-engine deps-clients deps-driver deps-providers deps-redis deps-browser lint bench soak conformance fuzz clean
+.PHONY: help demo test compiler build deps deps-engine deps-clients deps-driver deps-providers deps-redis deps-curl deps-browser lint bench soak conformance fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,7 +39,7 @@ porterhouse-engine: $(SOURCES)
 	@echo "building ./porterhouse-engine"
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/porterhouse-engine
 
-deps: deps-engine deps-clients deps-driver deps-providers deps-redis deps-browser ## install what demo and tests need and this machine lacks
+deps: deps-engine deps-clients deps-driver deps-providers deps-redis deps-curl deps-browser ## install what demo and tests need and this machine lacks
 
 deps-engine: sandbox/npm/node_modules/.installed
 sandbox/npm/node_modules/.installed: sandbox/npm/package-lock.json
@@ -80,6 +80,9 @@ build/dex: $(wildcard sandbox/idp/dex/*.go) sandbox/idp/dex/go.mod sandbox/idp/d
 
 deps-redis:
 	@command -v redis-server >/dev/null || { echo "installing redis-server, which the tests of kv need (apt)"; apt-get update -qq && apt-get install -y -qq redis-server; }
+
+deps-curl:
+	@command -v curl >/dev/null || { echo "installing curl, which the tests of the HTTP door run (apt)"; apt-get update -qq && apt-get install -y -qq curl; }
 
 deps-browser:
 	@command -v chromium >/dev/null || { echo "installing Chromium, in which the tests sign in (apt)"; apt-get update -qq && apt-get install -y -qq chromium; }

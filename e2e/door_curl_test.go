@@ -13,7 +13,7 @@ import (
 // curlLines runs the lines that people write, with $URL, $TLS, $TOKEN, $CA and $DIR.
 func curlLines(t *testing.T, s *site) {
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("there is no curl")
+		t.Fatal("there is no curl: make deps installs it")
 	}
 	s.exec("CREATE OR REPLACE TABLE scratch.by_curl (n UInt32, s String) ENGINE = MergeTree ORDER BY n")
 	files := t.TempDir()

@@ -303,7 +303,7 @@ func checkRows(id, account, outcome string, outer, inner []logged) error {
 func checkKill(t *testing.T, row logged, record told, killed map[string]bool) {
 	t.Helper()
 	var ids []string
-	for _, found := range regexp.MustCompile(`'([^']*)'`).FindAllStringSubmatch(row.Query, -1) {
+	for _, found := range regexp.MustCompile(`\bquery_id = '([^']*)'`).FindAllStringSubmatch(row.Query, -1) {
 		ids = append(ids, found[1])
 	}
 	if len(ids) == 0 || ids[0] != row.Rid || row.Types != finished {

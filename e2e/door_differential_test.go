@@ -34,8 +34,10 @@ func (k known) reason(name string) (string, bool) {
 // A client cannot tell the door from ClickHouse: the same person gets the same status,
 // headers and bytes either way.
 func TestDoorIsClickHouse(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{verify, static} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			s := openSite(t, mode, "")
 			client, all := s.client(), s.exchanges()
 			if len(all) < 150 {

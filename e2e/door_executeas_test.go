@@ -16,6 +16,7 @@ const tableFile = "../doc/execute-as-differences.md"
 // In the mode execute_as not everything can be as it is straight: the table in doc says
 // what is not, and is what this test finds. PORTERHOUSE_UPDATE=1 writes it anew.
 func TestDoorInExecuteAs(t *testing.T) {
+	t.Parallel()
 	s := openSite(t, executeAs, "")
 	client, all := s.client(), s.exchanges()
 	var rows []string

@@ -34,7 +34,6 @@ const (
 // text, nor beside it, nor before it.
 func TestLimitsCannotBeLifted(t *testing.T) {
 	everyMode(t, func(t *testing.T, s *site) {
-		t.Parallel()
 		tokens := s.gatherCrowd()
 		s.reconfigure("\ntokens:", rules+"\ntokens:")
 		as := func(person int) way { return way{s.plain, personOf(person), tokens[person]} }

@@ -50,13 +50,20 @@ type way struct{ url, user, secret string }
 // carolsPassword is what Carol logs in to ClickHouse with, straight.
 const carolsPassword = "carol's own"
 
-// everyMode runs f in a subtest for each access mode, each with a site of its own.
+// everyMode runs f in a subtest for each access mode, each with a site of its own, beside
+// the other tests that may run so.
 func everyMode(t *testing.T, f func(t *testing.T, s *site)) {
 	t.Helper()
-	for _, mode := range []string{verify, static, executeAs} {
-		t.Run(mode, func(t *testing.T) { f(t, openSite(t, mode, "")) })
+	t.Parallel()
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			f(t, openSite(t, mode, ""))
+		})
 	}
 }
+
+var modes = []string{verify, static, executeAs}
 
 // openSite starts both; extra is YAML of the HTTP door.
 func openSite(t *testing.T, mode, extra string) *site {

@@ -30,32 +30,37 @@ func TestSoakDoor(t *testing.T) {
 const clientsOfEach = 4
 
 func stress(t *testing.T, long time.Duration) {
-	everyMode(t, func(t *testing.T, s *site) {
-		tokens := s.gatherCrowd()
-		byHTTP, byNative := newRelay(t, strings.TrimPrefix(s.db.HTTP, "http://")), newRelay(t, s.db.Native)
-		s.reconfigure(s.db.HTTP, "http://"+byHTTP.address(), `native: "`+s.db.Native, `native: "`+byNative.address(),
-			"\ntokens:", "\nhttp: {idle_timeout: 3s}\ntokens:")
-		goroutines, heap := s.metric("go_goroutines"), s.metric("go_memstats_heap_inuse_bytes")
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) { openSite(t, mode, "").stress(long) })
+	}
+}
 
-		book := &ledger{outcomes: map[string]int{}, inserts: map[uint64]insert{}}
-		ctx, end := context.WithCancel(t.Context())
-		defer end()
-		var work sync.WaitGroup
-		for i := range clientsOfEach * crowdSize {
-			v := newVisitor(s, book, i, tokens[i%crowdSize])
-			work.Go(func() { v.visit(ctx) })
-		}
-		since := time.Now()
-		rounds := s.injectFaults(long, byHTTP, byNative)
-		end()
-		work.Wait()
+// stress makes everything fail around its clients for as long.
+func (s *site) stress(long time.Duration) {
+	tokens := s.gatherCrowd()
+	byHTTP, byNative := newRelay(s.t, strings.TrimPrefix(s.db.HTTP, "http://")), newRelay(s.t, s.db.Native)
+	s.reconfigure(s.db.HTTP, "http://"+byHTTP.address(), `native: "`+s.db.Native, `native: "`+byNative.address(),
+		"\ntokens:", "\nhttp: {idle_timeout: 3s}\ntokens:")
+	goroutines, heap := s.metric("go_goroutines"), s.metric("go_memstats_heap_inuse_bytes")
 
-		t.Logf("%v, in which everything failed %d times: %v", time.Since(since).Round(time.Second), rounds, book.outcomes)
-		book.check(s)
-		s.nothingLeftAfterFaults(goroutines, heap)
-		s.eventually("no connection to ClickHouse is left", 20*time.Second, func() bool { return byHTTP.open.Load()+byNative.open.Load() == 0 })
-		s.everyRecordIsClosed()
-	})
+	book := &ledger{outcomes: map[string]int{}, inserts: map[uint64]insert{}}
+	ctx, end := context.WithCancel(s.t.Context())
+	defer end()
+	var work sync.WaitGroup
+	for i := range clientsOfEach * crowdSize {
+		v := newVisitor(s, book, i, tokens[i%crowdSize])
+		work.Go(func() { v.visit(ctx) })
+	}
+	since := time.Now()
+	rounds := s.injectFaults(long, byHTTP, byNative)
+	end()
+	work.Wait()
+
+	s.t.Logf("%v, in which everything failed %d times: %v", time.Since(since).Round(time.Second), rounds, book.outcomes)
+	book.check(s)
+	s.nothingLeftAfterFaults(goroutines, heap)
+	s.eventually("no connection to ClickHouse is left", 20*time.Second, func() bool { return byHTTP.open.Load()+byNative.open.Load() == 0 })
+	s.everyRecordIsClosed()
 }
 
 // gatherCrowd makes the people of the crowd, who may write what is theirs, and returns

@@ -23,7 +23,6 @@ type pair struct {
 // neither a statement that runs, nor a session, nor a name.
 func TestTheft(t *testing.T) {
 	everyMode(t, func(t *testing.T, s *site) {
-		t.Parallel()
 		tokens := s.gatherCrowd()
 		s.reconfigure("\ntokens:", "\nhttp: {header_timeout: 1s, body_timeout: 1s}\ntokens:")
 		p := pair{s, way{s.plain, personOf(0), tokens[0]}, way{s.plain, personOf(1), tokens[1]}}

@@ -50,7 +50,8 @@ func addBody(q *porterhouse.Query, r *http.Request, p *parameters, control *http
 type arrival struct {
 	source  io.Reader
 	control *http.ResponseController
-	memory  corner // for what has to be kept of it
+	memory  corner      // for what has to be kept of it
+	begun   atomic.Bool // somebody wanted some of it
 	reading atomic.Bool
 	stopped atomic.Bool
 	ended   atomic.Bool // all of it has come
@@ -62,6 +63,7 @@ var errStopped = errors.New("nobody needs more of the request's body")
 
 // Read implements io.Reader.
 func (a *arrival) Read(p []byte) (int, error) {
+	a.begun.Store(true)
 	a.reading.Store(true)
 	defer a.reading.Store(false)
 	if a.stopped.Load() {

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -125,7 +127,7 @@ func TestFieldsOfTheConnection(t *testing.T) {
 	w := httptest.NewRecorder()
 	x := &exchange{w: w, r: httptest.NewRequest("GET", "/", nil)}
 	x.begin(200, pairs("Connection", "close", "transfer-encoding", "chunked", "Content-Length", "5", "Set-Cookie", "a=b",
-		"Vary", "Accept-Encoding", "X-ClickHouse-Format", "TSV"))
+		"Vary", "Accept-Encoding", "X-ClickHouse-Format", "TSV"), unknown)
 	if got := slices.Sorted(maps.Keys(w.Header())); !slices.Equal(got, []string{"Content-Type", "X-ClickHouse-Format"}) {
 		t.Errorf("%v", w.Header())
 	}
@@ -140,5 +142,38 @@ func TestStop(t *testing.T) {
 	}
 	if kind, _ := porterhouse.Explain(errStopped); kind != porterhouse.Internal || a.whole() {
 		t.Error("a body that was stopped is whole")
+	}
+}
+
+// A client that sends everything before it reads still sees why it was refused.
+func TestRefusalIsSeen(t *testing.T) {
+	h := newHouse(t)
+	const size = 64 << 20
+	for name, c := range map[string]struct{ token, target, want string }{
+		"nobody":          {"wrong", "INSERT+INTO+shop.inbox+FORMAT+TSV", "HTTP/1.1 403 "},
+		"not allowed":     {"token-alice", "EXECUTE+AS+bob+SELECT+1", "HTTP/1.1 4"},
+		"no such table":   {"token-alice", "INSERT+INTO+shop.nope+FORMAT+TSV", "HTTP/1.1 404 "},
+		"what is no data": {"token-alice", "INSERT+INTO+shop.inbox+FORMAT+JSONEachRow", "HTTP/1.1 400 "},
+	} {
+		for framing, end := range map[string]string{
+			fmt.Sprintf("Content-Length: %d\r\n\r\n", size):               "",
+			fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n", size): "\r\n0\r\n\r\n",
+		} {
+			t.Run(name+", "+framing[:6], func(t *testing.T) {
+				t.Parallel()
+				connection, in := h.dial(t, "POST /?query="+c.target+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+c.token+"\r\n"+framing)
+				piece := bytes.Repeat([]byte("1\ta\n"), 256<<10)
+				for range size / len(piece) {
+					if _, err := connection.Write(piece); err != nil {
+						t.Fatal("the connection was closed before the answer was read:", err)
+					}
+					time.Sleep(20 * time.Millisecond) // longer, all in all, than net/http waits for a reader
+				}
+				_, _ = io.WriteString(connection, end) // nobody may listen any more; the answer counts
+				if line, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(line, c.want) {
+					t.Errorf("%q, %v", line, err)
+				}
+			})
+		}
 	}
 }

@@ -44,6 +44,8 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request) {
 		x.answer(answer)
 	}
 	x.log()
+	x.leave()
+	x.linger()
 	if x.progress != nil {
 		x.progress.close()
 	}
@@ -109,7 +111,18 @@ func (x *exchange) answer(a *porterhouse.Answer) {
 		return
 	}
 	x.id = idOf(a.Head)
-	out := x.begin(a.Head.Status, a.Head.Fields)
+	size := unknown
+	if x.refused(a.Head.Status) {
+		for err == nil && n < len(*buffer) {
+			var more int
+			more, err = a.Body.Read((*buffer)[n:])
+			n += more
+		}
+		if err == io.EOF {
+			size = n
+		}
+	}
+	out := x.begin(a.Head.Status, a.Head.Fields, size)
 	for {
 		if failed := x.write(out, (*buffer)[:n], err == nil); failed != nil {
 			err = failed
@@ -154,8 +167,9 @@ func (x *exchange) explain(err error) {
 	if p.code == codeLengthRequired && x.r.ProtoMajor == 1 {
 		setField(x.w.Header(), "Connection", "close") // nobody knows what follows
 	}
-	out := x.begin(p.status, p.fields(x.challenge))
-	n, err := io.WriteString(out, p.String())
+	text := p.String()
+	out := x.begin(p.status, p.fields(x.challenge), len(text))
+	n, err := io.WriteString(out, text)
 	x.sent += int64(n)
 	if err == nil {
 		err = out.end(true)

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,8 +19,11 @@ type reply interface {
 	end(whole bool) error // there is no more; the answer is whole, or was cut off
 }
 
-// begin writes the head of the answer.
-func (x *exchange) begin(status int, fields []porterhouse.Setting) reply {
+// unknown is the size of an answer of which more may come.
+const unknown = -1
+
+// begin writes the head of the answer, of which size bytes come.
+func (x *exchange) begin(status int, fields []porterhouse.Setting, size int) reply {
 	x.status = status
 	if x.progress != nil {
 		if out := x.progress.finish(fields); out != nil {
@@ -34,12 +38,15 @@ func (x *exchange) begin(status int, fields []porterhouse.Setting) reply {
 		}
 		h[f.Name] = append(h[f.Name], f.Value)
 	}
-	if x.r.ProtoMajor == 1 && !x.body.whole() {
+	if x.closes() {
 		// ClickHouse may answer before it has read everything, and so may we: without
 		// this net/http would first read on by itself, and take the body away from
 		// whoever reads it. (It has EnableFullDuplex for that, and then trips over the
 		// next request when this one's body was not read to its end.)
 		setField(h, "Connection", "close")
+	}
+	if size != unknown {
+		setField(h, "Content-Length", strconv.Itoa(size)) // so that the client sees the end before the connection's
 	}
 	if _, typed := h["Content-Type"]; !typed {
 		h["Content-Type"] = nil // nobody guesses one

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -63,8 +65,11 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	}
 	_ = b.control.SetReadDeadline(time.Now().Add(b.pause)) // or it has no deadlines
 	n, err := b.ReadCloser.Read(p)
-	if b.ended = err != nil; !b.ended {
+	switch {
+	case err == nil:
 		_ = b.control.SetReadDeadline(time.Time{})
+	case !errors.Is(err, os.ErrDeadlineExceeded): // else more may come yet, for whoever still wants it
+		b.ended = true
 	}
 	return n, err
 }

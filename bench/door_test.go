@@ -57,11 +57,11 @@ func TestDoor(t *testing.T) {
 			t.Errorf("a transfer without figures: %+v", m)
 		}
 	}
-	if rows, moves := len(r.Door.Rows), len(r.Door.Moves); rows != 3*7+4 || moves != 11 || len(r.Figures) != 3*4+2+3*3+2+3 {
+	if rows, moves := len(r.Door.Rows), len(r.Door.Moves); rows != 3*8+4 || moves != 19 || len(r.Figures) != 3*4+2+3*2+2+3*3+2+3 {
 		t.Errorf("%d rows, %d transfers, %d figures", rows, moves, len(r.Figures))
 	}
 	for _, want := range []string{"| static, JWT | 32 |", "| execute_as | 8 |", "| verify | 1 |", "| stub, httputil.ReverseProxy |",
-		"| execute_as | INSERT |", "| verify | download |", "5 idle clients, TLS", "broken answers | 0 of 100"} {
+		"| execute_as | INSERT |", "| verify | download |", "| httputil.ReverseProxy | INSERT, not kept |", "5 idle clients, TLS", "broken answers | 0 of 100"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in the report:\n%s", want, out.String())
 		}
@@ -165,8 +165,8 @@ func TestTransfersHaveToBeWhole(t *testing.T) {
 	}{
 		{newDownload(to, "SELECT", 16), ""},
 		{newDownload(to, "SELECT", 24), "16 bytes came"},
-		{newInsert(to, "INSERT", &stretch{[]byte("0123456789"), 3}), ""},
-		{newInsert(to, "INSERT", &stretch{[]byte("0123456789"), 2}), "no such table"},
+		{newInsert(to, doorTable, &stretch{[]byte("0123456789"), 3}), ""},
+		{newInsert(to, doorTable, &stretch{[]byte("0123456789"), 2}), "no such table"},
 	} {
 		err := test.transfer.move(t.Context())
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {

@@ -41,6 +41,16 @@ func newBlock(w *workload, concurrency int, targets []*target) block {
 	return b
 }
 
+// thin is the cell of the thin proxy; nil: the block has none.
+func (b block) thin() *cell {
+	for _, c := range b {
+		if c.target.thin {
+			return c
+		}
+	}
+	return nil
+}
+
 // httpTarget is one way to ask over ClickHouse's HTTP interface.
 func httpTarget(name string, at *url.URL, auth ...string) *target {
 	return &target{name: name, protocol: straight, url: at, auth: auth}
@@ -64,9 +74,15 @@ func (d *doorSite) modeTargets(ctx context.Context) ([][]*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	one := []*target{d.gateways.direct(),
+	bare, err := d.thin(ctx, "httputil.ReverseProxy", d.database.url)
+	if err != nil {
+		return nil, err
+	}
+	direct := d.gateways.direct()
+	bare.auth = direct.auth
+	one := []*target{direct,
 		held("static, API token", fixed.plain, fixed.pid(), g.static, "Bearer "+d.gateways.token),
-		held("static, JWT", fixed.plain, fixed.pid(), g.static, "Bearer "+d.gateways.jwt)}
+		held("static, JWT", fixed.plain, fixed.pid(), g.static, "Bearer "+d.gateways.jwt), bare}
 	for _, peer := range d.peers {
 		if peer.pid, err = listener(peer.url); err != nil {
 			return nil, fmt.Errorf("%s: %w", peer.name, err)
@@ -116,17 +132,27 @@ func (d *doorSite) stubTargets(ctx context.Context) ([]*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	thin, at, err := startHelper(ctx, d.log, thinWord, d.stub.String())
+	bare, err := d.thin(ctx, "stub, httputil.ReverseProxy", d.stub)
 	if err != nil {
 		return nil, err
 	}
-	d.children = append(d.children, thin)
 	api := held("stub, static, API token", ours.plain, ours.pid(), nil, "Bearer "+d.gateways.token)
 	jwt := held("stub, static, JWT", ours.plain, ours.pid(), nil, "Bearer "+d.gateways.jwt)
 	api.cpu, jwt.cpu = theDoorGoals().cpu, theDoorGoals().cpu
-	bare := httpTarget("stub, httputil.ReverseProxy", at)
-	bare.pid = thin.pid()
 	return []*target{httpTarget("stub, straight", d.stub), bare, api, jwt}, nil
+}
+
+// thin is the thinnest proxy there is, in front of a ClickHouse: what this machine makes
+// of any process in between.
+func (d *doorSite) thin(ctx context.Context, name string, backend *url.URL) (*target, error) {
+	c, at, err := startHelper(ctx, d.log, thinWord, backend.String())
+	if err != nil {
+		return nil, err
+	}
+	d.children = append(d.children, c)
+	t := httpTarget(name, at)
+	t.pid, t.thin = c.pid(), true
+	return t, nil
 }
 
 // parsePeer reads name=http://user:password@host:port.
@@ -164,6 +190,9 @@ func (d *doorSite) rates(ctx context.Context, groups [][]*target) (rows []row, f
 			r := c.row(b[0])
 			rows = append(rows, r)
 			figures = append(figures, rateFigures(c.target, r)...)
+			if thin := b.thin(); thin != nil {
+				figures = append(figures, theDoorGoals().besideFigures(c, thin)...)
+			}
 		}
 	}
 	return rows, figures, nil

@@ -34,6 +34,7 @@ type person struct{ account, token string }
 // The objects that are made in ClickHouse, and taken away again.
 const (
 	doorDatabase = "porterhouse_bench"
+	doorTable    = doorDatabase + ".numbers"
 	doorSink     = doorDatabase + ".sink" // takes any number of numbers and keeps none
 )
 
@@ -54,8 +55,9 @@ func (s *site) openDoors(ctx context.Context, o options, log io.Writer) (d *door
 	}
 	for _, sql := range []string{
 		"CREATE DATABASE IF NOT EXISTS " + doorDatabase,
+		"CREATE TABLE IF NOT EXISTS " + doorTable + " (number UInt64) ENGINE = MergeTree ORDER BY ()",
 		"CREATE TABLE IF NOT EXISTS " + doorSink + " (number UInt64) ENGINE = Null",
-		"GRANT INSERT ON " + doorSink + " TO " + freshUser + ", `" + o.account + "`",
+		"GRANT INSERT ON " + doorDatabase + ".* TO " + freshUser + ", `" + o.account + "`",
 	} {
 		if _, err := s.database.text(ctx, sql); err != nil {
 			return nil, err

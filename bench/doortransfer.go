@@ -14,13 +14,14 @@ import (
 // transfer is one large answer or one large INSERT, to one target. It has a turn in
 // each round, next to that of its reference.
 type transfer struct {
-	kind      string // "download" or "INSERT"
+	kind      string // "download", "INSERT", or "INSERT, not kept"
 	target    *target
 	reference *transfer // the same straight to ClickHouse; nil: it is one
 	goals     transferGoals
 	request   []byte   // all but the data
 	data      *stretch // of an INSERT; nil: it is a download
 	size      int64    // bytes
+	table     string   // to be emptied before; "": none
 	turns     []moved
 }
 
@@ -55,10 +56,9 @@ func (d *doorSite) transfers(ctx context.Context, groups [][]*target) ([]*transf
 	}
 	data := &stretch{[]byte(piece), max(1, int(d.size)/len(piece))}
 	down := fmt.Sprintf("SELECT number FROM numbers(%d) FORMAT RowBinary", d.size/numberSize)
-	up := "INSERT INTO " + doorSink + " FORMAT " + formatNative
 	g := theDoorGoals()
 	var all []*transfer
-	var straightUp *transfer // EXECUTE AS takes no data: its reference is that of the first group
+	var kept, unkept *transfer // EXECUTE AS takes no data: its reference is that of the first group
 	for _, group := range groups {
 		reference := newDownload(group[0], down, d.size)
 		all = append(all, reference, newDownload(group[1], down, d.size).against(reference, g.download))
@@ -66,10 +66,16 @@ func (d *doorSite) transfers(ctx context.Context, groups [][]*target) ([]*transf
 		if strings.Contains(group[0].url.RawQuery, "EXECUTE") {
 			goals = transferGoals{}
 		} else {
-			straightUp = newInsert(group[0], up, data)
-			all = append(all, straightUp)
+			kept, unkept = newInsert(group[0], doorTable, data), newInsert(group[0], doorSink, data)
+			all = append(all, kept, unkept)
 		}
-		all = append(all, newInsert(group[1], up, data).against(straightUp, goals))
+		all = append(all, newInsert(group[1], doorTable, data).against(kept, goals), newInsert(group[1], doorSink, data).against(unkept, transferGoals{}))
+		for _, other := range group[1:] {
+			if other.shares == nil && len(other.auth) > 0 {
+				all = append(all, newDownload(other, down, d.size).against(reference, transferGoals{}),
+					newInsert(other, doorTable, data).against(kept, transferGoals{}), newInsert(other, doorSink, data).against(unkept, transferGoals{}))
+			}
+		}
 	}
 	return all, nil
 }
@@ -78,11 +84,19 @@ func newDownload(t *target, sql string, size int64) *transfer {
 	return &transfer{kind: "download", target: t, request: t.request(http.MethodPost, []byte(sql), "Authorization", t.auth[0]), size: size / numberSize * numberSize}
 }
 
-func newInsert(t *target, sql string, data *stretch) *transfer {
+// newInsert is an INSERT into a table: a real one, or one where nothing is kept and
+// nothing but the way of the bytes counts.
+func newInsert(t *target, table string, data *stretch) *transfer {
 	at := *t.url
-	at.RawQuery = url.Values{"query": {sql}}.Encode()
+	at.RawQuery = url.Values{"query": {"INSERT INTO " + table + " FORMAT " + formatNative}}.Encode()
 	head := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n", at.RequestURI(), at.Host, t.auth[0], data.size())
-	return &transfer{kind: "INSERT", target: t, request: head, data: data, size: data.size()}
+	i := &transfer{kind: "INSERT", target: t, request: head, data: data, size: data.size()}
+	if table == doorSink {
+		i.kind = "INSERT, not kept"
+	} else {
+		i.table = table
+	}
+	return i
 }
 
 // against names what a transfer is held against.
@@ -95,13 +109,26 @@ func (t *transfer) against(reference *transfer, g transferGoals) *transfer {
 func (d *doorSite) moveAll(ctx context.Context, all []*transfer) error {
 	for round := range d.rounds {
 		fmt.Fprintf(d.log, "HTTP door: downloads and INSERTs of %d bytes, round %d of %d\n", d.size, round+1, d.rounds)
-		for _, t := range all {
+		for i := range all {
+			t := all[(i+round)%len(all)] // each comes after another's disk writes
+			if err := d.empty(ctx, t.table); err != nil {
+				return err
+			}
 			if err := t.move(ctx); err != nil {
 				return fmt.Errorf("%s, %s of %d bytes: %w", t.target.name, t.kind, t.size, err)
 			}
 		}
 	}
 	return nil
+}
+
+// empty empties a table, and lets ClickHouse put away what was in it.
+func (d *doorSite) empty(ctx context.Context, table string) error {
+	if table == "" {
+		return nil
+	}
+	_, err := d.database.text(ctx, "TRUNCATE TABLE "+table+" SYNC")
+	return err
 }
 
 // move does it once.

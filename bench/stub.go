@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,8 @@ func startHelper(ctx context.Context, log io.Writer, args ...string) (*child, *u
 	return c, &url.URL{Scheme: "http", Host: strings.TrimSpace(address), Path: "/"}, nil
 }
 
-// serveThin passes requests on as they are.
+// serveThin passes requests on as they are. Short bodies are read first: while one is
+// passed on as it comes, httputil.ReverseProxy breaks an answer in some thousands.
 func serveThin(l net.Listener, backend string) error {
 	to, err := url.Parse(backend)
 	if err != nil {
@@ -80,8 +82,20 @@ func serveThin(l net.Listener, backend string) error {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(to)
 	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: maxCallers, DisableCompression: true}
-	return http.Serve(l, proxy)
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength >= 0 && r.ContentLength <= shortBody {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				panic(http.ErrAbortHandler) // the client is gone
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		proxy.ServeHTTP(w, r)
+	}))
 }
+
+// shortBody is how long a body is at most that is read first, in bytes.
+const shortBody = 64 << 10
 
 // serveStub answers every request with 200 and the answer to SELECT 1.
 func serveStub(l net.Listener) error {

@@ -32,6 +32,7 @@ type target struct {
 	argument string
 	limits   object // further arguments: the defaults of ours are for models, which read slowly
 	ours     bool   // it is Porterhouse: held against its goals
+	thin     bool   // it is the thin proxy: others are held against it
 	pid      int    // of the server's process; 0: unknown, and then so is its CPU time
 
 	shares map[int]float64 // of its reference at the HTTP door, by concurrency: the least that it has to reach

@@ -37,7 +37,7 @@ func newUpload(p *pool, c *connection, o *outgoing) *upload {
 }
 
 // uploadPiece is how much is read from the client at once, in bytes.
-const uploadPiece = 64 << 10
+const uploadPiece = 256 << 10
 
 // piece has room for data, and for what stands around it as a chunk.
 type piece [chunkBefore + uploadPiece + chunkAfter]byte
@@ -45,7 +45,7 @@ type piece [chunkBefore + uploadPiece + chunkAfter]byte
 // What stands before and behind the data of a chunk, at most: its length in
 // hexadecimal, and line breaks.
 const (
-	chunkBefore = len("10000\r\n")
+	chunkBefore = len("40000\r\n")
 	chunkAfter  = len("\r\n")
 )
 

@@ -291,7 +291,7 @@ func TestChunks(t *testing.T) {
 			t.Errorf("%q is sent as %q", text, got)
 		}
 	}
-	if full := newChunk(strings.Repeat("a", uploadPiece)); !bytes.HasPrefix(full, []byte("10000\r\na")) || !bytes.HasSuffix(full, []byte("a\r\n")) || len(full) != len(piece{}) {
+	if full := newChunk(strings.Repeat("a", uploadPiece)); !bytes.HasPrefix(full, []byte("40000\r\na")) || !bytes.HasSuffix(full, []byte("a\r\n")) || len(full) != len(piece{}) {
 		t.Errorf("a full piece is sent as %.10q… of %d bytes", full, len(full))
 	}
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -71,4 +72,63 @@ func processorTime(b *testing.B) time.Duration {
 	var usage syscall.Rusage
 	check(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// BenchmarkInsert carries 64 MiB to somebody who drops them.
+func BenchmarkInsert(b *testing.B) {
+	h := &house{}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(b, err)
+	b.Cleanup(func() { l.Close() })
+	go drop(l)
+	h.Server, err = New(Config{Gate: newGate(b, "http://"+l.Addr().String(), filepath.Join(b.TempDir(), "audit.jsonl")), Cluster: "main", Verify: verify})
+	check(b, err)
+	web := httptest.NewServer(h.Server)
+	b.Cleanup(web.Close)
+	connection, err := net.Dial("tcp", strings.TrimPrefix(web.URL, "http://"))
+	check(b, err)
+	defer connection.Close()
+	const size = 64 << 20
+	request := fmt.Sprintf("POST /?query_id=q&query=INSERT+INTO+shop.inbox+FORMAT+Native HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-alice\r\nContent-Length: %d\r\n\r\n", size)
+	piece := make([]byte, 1<<20)
+	answer := make([]byte, 4096)
+	b.SetBytes(size)
+	before := processorTime(b)
+	for b.Loop() {
+		_, err := io.WriteString(connection, request)
+		check(b, err)
+		for range size / len(piece) {
+			_, err := connection.Write(piece)
+			check(b, err)
+		}
+		if n, err := connection.Read(answer); err != nil || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 200") {
+			b.Fatalf("%s, %v", answer[:n], err)
+		}
+	}
+	b.ReportMetric(float64((processorTime(b)-before).Milliseconds())/float64(b.N)/size*1e9, "cpu-ms/GB")
+}
+
+func drop(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			in := bufio.NewReaderSize(c, 4<<10)
+			buffer := make([]byte, 1<<20)
+			for {
+				r, err := http.ReadRequest(in)
+				if err != nil {
+					return
+				}
+				for {
+					if _, err := r.Body.Read(buffer); err != nil {
+						break
+					}
+				}
+				fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: q\r\nContent-Length: 0\r\n\r\n")
+			}
+		}()
+	}
 }

@@ -175,12 +175,13 @@ func (q *Question) open(l *Log, body fields) (seq uint64, err error) {
 
 // Outcome is what the closing line of a record says.
 type Outcome struct {
-	Rows, Bytes int64           // of the answer
-	Sent        int64           // bytes that were sent beside the statement: the data of an INSERT, external tables
-	Written     int64           // rows that ClickHouse wrote, as far as it told
-	Cut         porterhouse.Cut // why the answer is not all there is; "" when it is
-	Duration    time.Duration
-	Err         error // nil: answered. ClickHouse's code and its name come from a *porterhouse.Exception in it
+	Rows     int64           // of the answer; -1: nobody counted them, and the line says nothing of them
+	Bytes    int64           // of the answer
+	Sent     int64           // bytes that were sent beside the statement: the data of an INSERT, external tables
+	Written  int64           // rows that ClickHouse wrote, as far as it told
+	Cut      porterhouse.Cut // why the answer is not all there is; "" when it is
+	Duration time.Duration
+	Err      error // nil: answered. ClickHouse's code and its name come from a *porterhouse.Exception in it
 }
 
 // How a question ended, as its closing line says.
@@ -205,7 +206,9 @@ func (e *Entry) End(o Outcome) error {
 		body.text("outcome", outcomeError)
 		writeError(body, o.Err)
 	}
-	body.count("rows", o.Rows)
+	if o.Rows >= 0 {
+		body.count("rows", o.Rows)
+	}
 	body.count("bytes", o.Bytes)
 	body.some("sent", o.Sent)
 	body.some("written", o.Written)

@@ -129,6 +129,9 @@ func TestRecordOfAPassage(t *testing.T) {
 		_, err := h.send(carol, q)
 		check(t, err)
 		open, closed := h.closing(t)
+		if rows, counted := closed["rows"]; counted {
+			t.Errorf("%v rows, which nobody counted", rows)
+		}
 		got := fmt.Sprint(open["query_id"], "|", open["sql"], "|", open["session"], "|", open["settings"], "|", closed["outcome"], "|", closed["sent"], "|", closed["written"])
 		if got != "the client's own|INSERT INTO scratch.t FORMAT CSV|tab-1|[[max_threads 1]]|answered|6|3" || open["id"] == open["query_id"] || open["id"] != closed["id"] {
 			t.Errorf("the record says %s", got)

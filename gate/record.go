@@ -111,6 +111,9 @@ func (b *recordedBody) Close() error {
 		Rows: s.Rows, Bytes: s.Bytes, Written: s.Written, Sent: b.asking.uploads.sent.Load(),
 		Cut: s.Cut, Duration: s.Duration, Err: b.failed,
 	}
+	if b.asking.q.Passage != nil {
+		o.Rows = -1 // its format is the client's
+	}
 	switch {
 	case b.cut:
 		o.Cut = porterhouse.CutBytes

@@ -73,6 +73,10 @@ func (c check) encryption() {
 
 // pair refuses half a certificate.
 func (c check) pair(path, cert, key string, needed bool) {
+	if cert == "" && key == "" && needed {
+		c.refuse(path+".cert", "TLS needs a certificate and its key: name their files in cert and key")
+		return
+	}
 	if cert == "" && (key != "" || needed) {
 		c.refuse(path+".cert", "the certificate of the key is missing")
 	}

@@ -36,7 +36,7 @@ func TestHTTPDoorMistakes(t *testing.T) {
 		{"one address for both", door("listen: '127.0.0.1:8123', tls: {listen: '127.0.0.1:8123', cert: a, key: b}"), "clickhouse_http.tls.listen: this address is taken"},
 		{"the authenticator's address", "clickhouse_http: {listen: '127.0.0.1:8444'}\n" + oneCluster(aKnock), "clickhouse_http.listen: this address is taken"},
 		{"plain beyond loopback", door("listen: '0.0.0.0:8123', public_url: 'http://127.0.0.1:8123'"), "clickhouse_http.listen: 0.0.0.0:8123 is reached from other machines"},
-		{"no certificate", door("tls: {listen: '127.0.0.1:8443'}"), "clickhouse_http.tls.cert: the certificate of the key is missing"},
+		{"no certificate", door("tls: {listen: '127.0.0.1:8443'}"), "clickhouse_http.tls.cert: TLS needs a certificate and its key"},
 		{"half a certificate", door("tls: {listen: '127.0.0.1:8443', cert: a}"), "clickhouse_http.tls.key: the key of the certificate is missing"},
 		{"no public URL", door("tls: {listen: '0.0.0.0:8443', cert: a, key: b}"), "clickhouse_http.public_url: say by which URL"},
 		{"no public URL behind a proxy", "behind_tls_proxy: true\npublic_url: 'https://a.example.com'\n" + door("listen: '127.0.0.1:8123'"), "clickhouse_http.public_url: say by which URL"},

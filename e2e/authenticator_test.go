@@ -51,6 +51,7 @@ func loginAs(t *testing.T, db *sandbox.Server, user, secret string) (int, string
 // the file that the program itself prints, and knows the person: by hand-made users
 // and by those that are made here.
 func TestAuthenticator(t *testing.T) {
+	t.Parallel()
 	address, i := freeAddress(t), idp.StartIssuer(t, idp.Options{})
 	s := settings{env: []string{"PROVISIONER=makes accounts, and no more", "KNOCK=" + knock}}
 	h := prepareHouse(t, "http://127.0.0.1:1", sandbox.Gateway{}, s)

@@ -107,6 +107,7 @@ func TestReportOfDailyTokenUsage(t *testing.T) {
 
 // A token that is revoked, or made, while the server runs is noticed within a second.
 func TestTokensWhileRunning(t *testing.T) {
+	t.Parallel()
 	db, gateway := withSamples()
 	h := openHouse(t, db.HTTP, gateway, settings{})
 	asks := func(token string) error {

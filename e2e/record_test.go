@@ -23,6 +23,7 @@ import (
 // asks, of every question exactly its outer and inner row, and no statement of
 // the gateway, a KILL neither, without a record.
 func TestRecordJoinsQueryLog(t *testing.T) {
+	t.Parallel()
 	db, gateway := freshClickHouse(t, sandbox.Options{})
 	for _, sql := range []string{
 		"CREATE DATABASE usage",

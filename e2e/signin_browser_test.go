@@ -17,6 +17,7 @@ var screenshots = filepath.Join("..", "build", "screenshots")
 // the demo's address to a token, over the device page, and out again. Its pages load
 // nothing, run nothing, are legible, and stand in no other site's frame.
 func TestSignInBrowser(t *testing.T) {
+	t.Parallel()
 	_, d := startDemo(t)
 	h := &house{t: t, dir: t.TempDir(), url: strings.TrimSuffix(d.MCP, "/mcp"), log: &lockedBuffer{}}
 	client := h.register("Browser Test", "http://127.0.0.1/callback")

@@ -142,6 +142,7 @@ func bridged(p *running) string {
 // Clients that nobody here wrote get in with nothing but the URL and a person at the
 // browser, however they are known.
 func TestSignInClients(t *testing.T) {
+	t.Parallel()
 	h, at := signInHouse(t, "", settings{})
 	for name, client := range programs {
 		for _, known := range []string{byRegistration, byDocument, byOperator} {

@@ -60,6 +60,7 @@ func through(t *testing.T, session *mcp.ClientSession, tool string) string {
 // The command line signs in with the browser; scripts have its token, and clients that
 // speak stdio have the server, until it signs out.
 func TestCommandLineLogin(t *testing.T) {
+	t.Parallel()
 	h, at := signInHouse(t, "", settings{})
 	d := newDesk(t)
 	if said := d.login(h, at, idp.Alice); !strings.Contains(said, "Signed in at "+h.url+"/mcp as "+idp.Alice.Email) {
@@ -93,6 +94,7 @@ func TestCommandLineLogin(t *testing.T) {
 // Where there is no browser, a code is shown. What the login may do is what was asked
 // for, and a second login takes the place of the first.
 func TestCommandLineDevice(t *testing.T) {
+	t.Parallel()
 	h, at := signInHouse(t, "", settings{})
 	d := newDesk(t)
 	d.login(h, at, idp.Alice)

@@ -42,6 +42,7 @@ func trouble(t *testing.T, a *agent, sql string, within time.Duration) string {
 // ClickHouse goes away in every way it can, and comes back: each time the person
 // is told so, and the same server goes on serving.
 func TestClickHouseInTrouble(t *testing.T) {
+	t.Parallel()
 	db, gateway := freshClickHouse(t, sandbox.Options{})
 	h := openHouse(t, db.HTTP, gateway, settings{extra: "limits: {time: 3s, memory: 64 MiB}\n"})
 	a := h.mustAgent("alice", stateless)
@@ -92,6 +93,7 @@ func TestClickHouseInTrouble(t *testing.T) {
 
 // A black hole accepts connections and never says a word.
 func TestBlackHole(t *testing.T) {
+	t.Parallel()
 	hole, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"porterhouse/authenticator":          {"porterhouse", "porterhouse/directory"},
 	"porterhouse/sandbox/idp":            {},
 	"porterhouse/sandbox/openid":         {},
+	"porterhouse/sandbox/fake":           {},
 	"porterhouse/seal":                   {"porterhouse"},
 	"porterhouse/page":                   {"porterhouse"},
 	"porterhouse/signin":                 {"porterhouse", "porterhouse/audit", "porterhouse/kv", "porterhouse/seal", "porterhouse/page"},

@@ -89,7 +89,7 @@ deps-browser:
 
 test: compiler deps build lint ## everything: formatting, vet, staticcheck, race detector, unit, end-to-end, clients, conformance
 	@echo "testing with the race detector"
-	@$(GO) test -race -timeout 30m ./...
+	@$(GO) test -race -timeout 30m -parallel 4 ./...
 	@echo "running the benchmarks of tokens once, to see that they run"
 	@$(GO) test -run '^$$' -bench $(TOKENS) -benchtime 1x ./identity ./authserver >/dev/null
 

@@ -136,6 +136,22 @@ func TestPersonas(t *testing.T) {
 	}
 }
 
+// Every set-up is one that ClickHouse takes, and can be taken off again.
+func TestSetups(t *testing.T) {
+	real := sandbox.ForTest(t, sandbox.Options{})
+	for _, p := range fake.Personas() {
+		dress(t, real, p)
+	}
+	for _, sql := range fake.Undress() {
+		if err := real.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, err := real.Text(t.Context(), "SELECT count() FROM system.users"); err != nil || left != "1" {
+		t.Errorf("%s users are left (%v), not the admin alone", left, err)
+	}
+}
+
 // Whoever is not well is not well in the way of its name.
 func TestUnwellPersonas(t *testing.T) {
 	real := sandbox.ForTest(t, sandbox.Options{})

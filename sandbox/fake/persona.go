@@ -12,7 +12,7 @@ const (
 	Provisioner = "porterhouse_provisioner"
 	Password    = "a password that every account of a persona has"
 	Alice       = "alice" // a person: the gateway may act as her, where it may act at all
-	Admin       = "boss"  // holds every right
+	Admin       = "boss"  // holds access management
 )
 
 // Token is what a persona that takes tokens knows as a token of Alice.

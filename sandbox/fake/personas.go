@@ -53,7 +53,8 @@ func byAge() []Persona {
 func byVendor() []Persona {
 	return []Persona{
 		{Name: "cloud", About: "ClickHouse Cloud: no EXECUTE AS, and tokens",
-			Version: "25.12.1.1497", ExecuteAs: NoSyntax, Tokens: true, Setup: noImpersonation()},
+			Version: "25.12.1.1497", ExecuteAs: NoSyntax, Tokens: true,
+			Setup: slices.Concat(noImpersonation(), []string{"ALTER USER " + Gateway + " SETTINGS cloud_mode = 1"})},
 		{Name: "antalya", About: "Altinity's Antalya with token processors, and EXECUTE AS off",
 			Version: "25.8.9.20207.altinityantalya", Build: " (altinity build)", ExecuteAs: OldSwitchOff, Tokens: true, Setup: noImpersonation()},
 		{Name: "altinity", About: "Altinity's stable build with EXECUTE AS brought back into 25.8",
@@ -70,8 +71,8 @@ func byRights() []Persona {
 			Setup: slices.Concat(gateway(), []string{"CREATE USER " + Provisioner + " " + identified})},
 		{Name: "almighty", About: "a gateway that holds access management and may be an administrator", Version: "26.7.2.1",
 			Setup: slices.Concat(wellMade(), []string{
-				"CREATE USER " + Admin + " " + identified, "GRANT ALL ON *.* TO " + Admin,
-				"GRANT CREATE USER, ALTER USER, GRANT OPTION ON *.* TO " + Gateway, "GRANT IMPERSONATE ON * TO " + Gateway,
+				"CREATE USER " + Admin + " " + identified, "GRANT ACCESS MANAGEMENT ON *.* TO " + Admin,
+				"GRANT CREATE USER, ALTER USER ON *.* TO " + Gateway, "GRANT IMPERSONATE ON * TO " + Gateway,
 				"GRANT READ, WRITE ON REMOTE TO " + Gateway,
 			})},
 		{Name: "readonly", About: "a gateway whose profile says readonly = 1 and limits", Version: "26.7.2.1",

@@ -89,7 +89,7 @@ func TestAttemptsAreRecorded(t *testing.T) {
 	if got := h.record.Stats().Unauthenticated; got != 3 {
 		t.Errorf("%d attempts recorded, want 3", got)
 	}
-	if got := h.Stats().Denied; got != 4 {
+	if got := h.state.Stats().Denied; got != 4 {
 		t.Errorf("%d requests denied, want 4", got)
 	}
 	file, err := os.ReadFile(h.audit)

@@ -40,7 +40,6 @@ func BenchmarkShortText(b *testing.B) {
 }
 
 func benchText(b *testing.B, text []byte, held, newer bool) {
-	s := &Server{config: withDefaults(Config{Verify: verify, ResourceMetadata: "https://p.example.com/x"})}
 	server := mcp.NewServer(&mcp.Implementation{Name: "bench", Version: "1"}, nil)
 	server.AddTool(&mcp.Tool{Name: "query", InputSchema: json.RawMessage(`{"type":"object"}`)},
 		func(_ context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -48,7 +47,7 @@ func benchText(b *testing.B, text []byte, held, newer bool) {
 			if err != nil {
 				return nil, err
 			}
-			c := s.newCall(v, "query")
+			c := newCall(v, "query")
 			defer c.end()
 			*c.text = append(*c.text, text...)
 			if !held {
@@ -56,12 +55,10 @@ func benchText(b *testing.B, text []byte, held, newer bool) {
 			}
 			return c.result(), nil
 		})
-	server.AddReceivingMiddleware(attend(byRequest, s.config.Log, s.config.Now))
-	d, err := newDoor(s.config, server, &s.buffers, func(string, string, error) {})
-	check(b, err)
+	d := doorAround(b, server, Config{Verify: verify, ResourceMetadata: "https://p.example.com/x"})
 	web := httptest.NewServer(d)
 	defer web.Close()
-	defer d.sessions.closeAll()
+	defer d.State.Close()
 	a := newAgent(b, web.URL, "alice", newer)
 	body, err := json.Marshal(a.message("tools/call", map[string]any{"name": "query", "arguments": map[string]any{"sql": "SELECT 1"}}))
 	check(b, err)

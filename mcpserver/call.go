@@ -13,19 +13,18 @@ import (
 // carry its id, and it collects the text of the answer.
 type call struct {
 	*visit
-	server   *Server
 	tool     string
 	id       string
 	progress progress
 	text     *[]byte // the answer so far
 }
 
-func (s *Server) newCall(v *visit, tool string) *call {
-	return &call{visit: v, server: s, tool: tool, id: newID(), text: s.buffers.take()}
+func newCall(v *visit, tool string) *call {
+	return &call{visit: v, tool: tool, id: newID(), text: v.server.state.buffers.take()}
 }
 
 // end gives back what the call borrowed.
-func (c *call) end() { c.server.buffers.give(c.text) }
+func (c *call) end() { c.server.state.buffers.give(c.text) }
 
 // ask puts a question to ClickHouse as the person of this visit, and nobody else.
 func (c *call) ask(ctx context.Context, q porterhouse.Query) (*porterhouse.Answer, error) {
@@ -65,11 +64,11 @@ func (c *call) wire() string {
 	if c.reply == nil || len(*c.text) < longText {
 		return string(*c.text)
 	}
-	escaped := c.server.buffers.take()
+	escaped := c.server.state.buffers.take()
 	*escaped = appendEscaped(*escaped, *c.text)
 	placeholder, ok := c.reply.hold(escaped)
 	if !ok {
-		c.server.buffers.give(escaped) // nobody waits any more
+		c.server.state.buffers.give(escaped) // nobody waits any more
 	}
 	return placeholder
 }

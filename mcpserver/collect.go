@@ -46,7 +46,7 @@ func (c *call) collect(sql string, a *porterhouse.Answer, s shape, limit bounds,
 		return porterhouse.Errorf(porterhouse.Limited, "the answer has %s, whose names and types alone need %d of %d bytes; select fewer columns",
 			count(len(a.Columns), "column"), len(head), limit.bytes)
 	}
-	buffers := &c.server.buffers
+	buffers := &c.server.state.buffers
 	k := collector{
 		shape: s, limit: limit, lines: buffers.reader(a.Body), head: head, room: limit.bytes - len(head),
 		rows: buffers.take(), seen: seen, totals: totals{asked: withTotals.MatchString(sql), parted: a.Summary},

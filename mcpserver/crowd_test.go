@@ -25,7 +25,7 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 	crowd.Wait()
-	h.Close()
+	h.state.Close()
 	http.DefaultClient.CloseIdleConnections()
 	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before+8 }) // the pool to ClickHouse stays
 	h.waitFor(t, "crowd_of", false)

@@ -102,9 +102,9 @@ func TestSlowSample(t *testing.T) {
 // TestSlowLookup: a question of a tool's own ends long before a person's may.
 func TestSlowLookup(t *testing.T) {
 	h := newHouse(t, func(c *Config) { c.LookupTime = time.Second })
-	v := &visit{door: Door, request: "the-id", gone: t.Context()}
+	v := &visit{server: h.Server, door: Door, request: "the-id", gone: t.Context()}
 	v.who, _ = verify(t.Context(), tokenOf("alice"))
-	c := h.newCall(v, "search_schema")
+	c := newCall(v, "search_schema")
 	defer c.end()
 	_, _, err := c.lookup(t.Context(), slowSQL("lookup"), nil)
 	if kind, text := porterhouse.Explain(err); kind != porterhouse.Timeout || !strings.Contains(text, "maximum: 1000 ms") {

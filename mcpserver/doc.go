@@ -9,8 +9,11 @@
 //	        ─▶ the SDK's protocol ─▶ attend (cancellation, panics, one log line)
 //	        ─▶ tool ─▶ gate.Query ─▶ text ─▶ the reply, around the SDK's marshalling
 //
-// The rule of this package: a handler knows the person only from the visit that
-// came with the very request it serves, in req.Extra. The context of a handler
+// A State outlives the configuration, with the sessions; a Server is the door under one
+// configuration.
+//
+// The rule of this package: a handler knows the person, and the rules, only from the
+// visit that came with the very request it serves, in req.Extra. The context of a handler
 // in an older session carries the values of the request that opened the session,
 // so nothing is ever read from there.
 //

@@ -9,10 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
 // newestEra is the first revision without sessions; single is the first one
@@ -25,17 +23,14 @@ const (
 // door is the HTTP side: one URL for both eras of the protocol.
 type door struct {
 	Config
+	server   *Server
 	unproved func(door, remote string, err error) // records an attempt
 	web      web
-	newer    http.Handler // 2026-07-28 and later: every request on its own
-	older    http.Handler // up to 2025-11-25: sessions
-	sessions *sessions
-	buffers  *buffers
-	denied   atomic.Uint64 // requests that did not come in
 }
 
-// newDoor serves server, which has our middleware already.
-func newDoor(c Config, server *mcp.Server, b *buffers, unproved func(door, remote string, err error)) (*door, error) {
+// newDoor is the door of s.
+func newDoor(s *Server, unproved func(door, remote string, err error)) (*door, error) {
+	c := s.config
 	public, err := url.Parse(c.ResourceMetadata)
 	if err != nil || public.Host == "" || strings.ContainsAny(c.ResourceMetadata, "\"\\\r\n ") {
 		return nil, fmt.Errorf("mcpserver: ResourceMetadata %q is not an absolute URL", c.ResourceMetadata)
@@ -44,22 +39,7 @@ func newDoor(c Config, server *mcp.Server, b *buffers, unproved func(door, remot
 	if err != nil {
 		return nil, err
 	}
-	handler := func(stateless bool) http.Handler {
-		return authenticated(mcp.NewStreamableHTTPHandler(
-			func(*http.Request) *mcp.Server { return server },
-			&mcp.StreamableHTTPOptions{
-				Stateless:                    stateless,
-				SessionTimeout:               c.Sessions.Idle,
-				MaxRequestBodyBytes:          c.MaxBody,
-				PropagateRequestCancellation: true,
-				DisableLocalhostProtection:   true, // ours knows the public host as well
-			}))
-	}
-	return &door{
-		Config: c, unproved: unproved, web: web, buffers: b,
-		newer: handler(true), older: handler(false),
-		sessions: newSessions(c.Sessions, server, c.Now),
-	}, nil
+	return &door{Config: c, server: s, unproved: unproved, web: web}, nil
 }
 
 // visitContext is the key of the visit in the context of an HTTP request, on its
@@ -84,11 +64,11 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	since := d.Now()
 	w.Header().Set("X-Accel-Buffering", "no") // or a proxy would keep notes on progress back
 	id := requestID(w.Header())
-	out := &reply{ResponseWriter: w, recycle: d.buffers.give, single: r.Header.Get("MCP-Protocol-Version") >= single}
+	out := &reply{ResponseWriter: w, recycle: d.State.buffers.give, single: r.Header.Get("MCP-Protocol-Version") >= single}
 
 	v, no := d.enter(out, r, id)
 	if no != nil {
-		d.denied.Add(1)
+		d.State.counts.denied.Add(1)
 		d.deny(out, id, no)
 	} else if v != nil {
 		no = d.serve(out, r, v)
@@ -120,23 +100,26 @@ func (d *door) enter(w http.ResponseWriter, r *http.Request, id string) (*visit,
 		}
 		return nil, no
 	}
-	return &visit{who: who, door: Door, remote: remote(r), request: id, gone: r.Context()}, nil
+	return &visit{server: d.server, who: who, door: Door, remote: remote(r), request: id, gone: r.Context()}, nil
 }
 
 // serve hands the request to the SDK's handler of its era.
 func (d *door) serve(w *reply, r *http.Request, v *visit) *refusal {
 	v.reply = w
+	if r.Body != nil {
+		r.Body = http.MaxBytesReader(w, r.Body, d.MaxBody)
+	}
 	r = r.WithContext(context.WithValue(r.Context(), visitContext{}, v))
 	if r.Header.Get("MCP-Protocol-Version") >= newestEra {
-		d.newer.ServeHTTP(w, r)
+		d.State.newer.ServeHTTP(w, r)
 		return nil
 	}
-	leave, no := d.sessions.enter(r, v.who.Key())
+	leave, no := d.State.sessions.enter(r, v.who.Key())
 	if no != nil {
 		d.deny(w, v.request, no)
 		return no
 	}
-	d.older.ServeHTTP(w, r)
+	d.State.older.ServeHTTP(w, r)
 	leave(w.Header().Get(sessionHeader))
 	return nil
 }

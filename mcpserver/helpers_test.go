@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
 	"porterhouse"
 )
 
@@ -33,13 +35,17 @@ var errScope = porterhouse.Errorf(porterhouse.Refused, "your token lacks the sco
 
 // fixtureDoor is our real door around the fixture.
 func fixtureDoor(t *testing.T, verify func(context.Context, string) (porterhouse.Principal, error)) *door {
-	server := newFixture(t)
-	c := withDefaults(Config{Verify: verify, ResourceMetadata: ownIssuer + "/.well-known/oauth-protected-resource/mcp"})
-	server.AddReceivingMiddleware(attend(byRequest, c.Log, c.Now))
-	d, err := newDoor(c, server, &buffers{}, func(string, string, error) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.sessions.closeAll() })
+	return doorAround(t, newFixture(t), Config{Verify: verify, ResourceMetadata: ownIssuer + "/.well-known/oauth-protected-resource/mcp"})
+}
+
+// doorAround is our real door around an MCP server of the test's own.
+func doorAround(t testing.TB, server *mcp.Server, c Config) *door {
+	t.Helper()
+	state := StateConfig{Log: c.Log}.withDefaults()
+	server.AddReceivingMiddleware(attend(byRequest, state.Log, state.Now))
+	c.State = newState(state, server)
+	d, err := newDoor(&Server{config: withDefaults(c), state: c.State}, func(string, string, error) {})
+	check(t, err)
+	t.Cleanup(c.State.Close)
 	return d
 }

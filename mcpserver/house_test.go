@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,30 +29,13 @@ var engine struct {
 	once    sync.Once
 	server  *sandbox.Server
 	gateway sandbox.Gateway
-	main    mainTB
+	main    sandbox.WholeRun
 }
-
-// mainTB is the sandbox's testing.TB of the whole package.
-type mainTB struct {
-	cleanups []func()
-	err      error
-}
-
-func (*mainTB) Helper()                  {}
-func (*mainTB) Context() context.Context { return context.Background() }
-func (m *mainTB) Cleanup(f func())       { m.cleanups = append(m.cleanups, f) }
-func (m *mainTB) Errorf(format string, a ...any) {
-	m.err = errors.Join(m.err, fmt.Errorf(format, a...))
-}
-func (m *mainTB) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, f := range slices.Backward(engine.main.cleanups) {
-		f()
-	}
-	if engine.main.err != nil {
-		fmt.Fprintln(os.Stderr, engine.main.err)
+	if err := engine.main.End(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
@@ -158,7 +140,7 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	})
 	check(t, err)
 	c := Config{
-		Gate: g, Verify: verify, Cluster: "main", Version: "test",
+		Gate: g, Verify: verify, Cluster: "main",
 		Scopes: []string{"clickhouse:read"}, LacksScope: func(err error) bool { return errors.Is(err, errScope) },
 		ResourceMetadata: "https://porterhouse.example.com/.well-known/oauth-protected-resource/mcp",
 		HintTime:         time.Minute, // on a busy machine
@@ -169,12 +151,15 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	for _, f := range change {
 		f(&c)
 	}
+	if c.State == nil {
+		c.State = NewState(StateConfig{Version: "test", Log: c.Log})
+	}
 	h.Server, err = New(c)
 	check(t, err)
 	web := httptest.NewServer(h.Server)
 	h.url = web.URL + "/mcp"
 	t.Cleanup(func() {
-		h.Server.Close()
+		h.state.Close()
 		web.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()

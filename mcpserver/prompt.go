@@ -8,11 +8,11 @@ import (
 )
 
 // instructions are what a client tells its model about this server.
-func (s *Server) instructions() string {
+func instructions(n numbers) string {
 	return fmt.Sprintf("ClickHouse, read-only, as the signed-in person: what that person may not read is refused or not there. "+
 		"To answer a question about data: search_schema by words, describe_tables, then query. Compute in SQL and return few rows; "+
 		"an answer is cut at %d rows and about %d tokens, and its first line says when it is not all.",
-		min(s.config.Rows, s.config.mostRows()), s.config.Tokens)
+		n.rows, n.tokens)
 }
 
 // addPrompts offers a beginning for people who do not know the data yet.

@@ -175,15 +175,12 @@ func TestLog(t *testing.T) {
 // stack is in the log, and the server goes on.
 func TestPanic(t *testing.T) {
 	var logged lockedBuffer
-	c := withDefaults(Config{Verify: verify, ResourceMetadata: "https://p.example.com/x", Log: slog.New(slog.NewTextHandler(&logged, nil))})
 	server := mcp.NewServer(&mcp.Implementation{Name: "panics", Version: "1"}, nil)
 	server.AddTool(&mcp.Tool{Name: "panic", InputSchema: json.RawMessage(`{"type":"object"}`)},
 		func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { panic("the secret cause") })
-	server.AddReceivingMiddleware(attend(byRequest, c.Log, c.Now))
-	d, err := newDoor(c, server, &buffers{}, func(string, string, error) {})
-	check(t, err)
+	d := doorAround(t, server, Config{Verify: verify, ResourceMetadata: "https://p.example.com/x", Log: slog.New(slog.NewTextHandler(&logged, nil))})
 	web := httptest.NewServer(d)
-	t.Cleanup(func() { d.sessions.closeAll(); web.Close() })
+	t.Cleanup(func() { d.State.Close(); web.Close() })
 	eras(t, func(t *testing.T, newer bool) {
 		a := newAgent(t, web.URL, "alice", newer)
 		got := a.send(t.Context(), a.message("tools/call", map[string]any{"name": "panic"}))
@@ -208,7 +205,7 @@ func TestInternalErrorsStayInside(t *testing.T) {
 	if !failed || !strings.HasPrefix(text, "Error unavailable: the audit record cannot be written, so nothing was asked") {
 		t.Errorf("failed %t: %s", failed, text)
 	}
-	c := h.newCall(&visit{request: "the-id", door: Door}, "query")
+	c := newCall(&visit{server: h.Server, request: "the-id", door: Door}, "query")
 	defer c.end()
 	res := c.failed(t.Context(), fmt.Errorf("dial tcp 10.0.0.1:8123: password hunter2"))
 	said := res.Content[0].(*mcp.TextContent).Text
@@ -220,7 +217,7 @@ func TestInternalErrorsStayInside(t *testing.T) {
 // TestUnnamedException: where ClickHouse named no error, its kind stands for it.
 func TestUnnamedException(t *testing.T) {
 	h := newHouse(t)
-	c := h.newCall(&visit{request: "the-id", door: Door}, "query")
+	c := newCall(&visit{server: h.Server, request: "the-id", door: Door}, "query")
 	defer c.end()
 	x := &porterhouse.Exception{Code: 81, Message: "Database x does not exist"}
 	said := c.failed(t.Context(), &porterhouse.Error{Kind: porterhouse.Failed, Public: x.Error(), Err: x}).Content[0].(*mcp.TextContent).Text
@@ -363,7 +360,7 @@ func TestNew(t *testing.T) {
 	h := newHouse(t)
 	good := h.config
 	for name, spoil := range map[string]func(*Config){
-		"no gate": func(c *Config) { c.Gate = nil }, "no verify": func(c *Config) { c.Verify = nil }, "no cluster": func(c *Config) { c.Cluster = "" },
+		"no gate": func(c *Config) { c.Gate = nil }, "no verify": func(c *Config) { c.Verify = nil }, "no cluster": func(c *Config) { c.Cluster = "" }, "no state": func(c *Config) { c.State = nil },
 		"no metadata": func(c *Config) { c.ResourceMetadata = "" }, "a relative URL": func(c *Config) { c.ResourceMetadata = "/x" },
 		"a header in it": func(c *Config) { c.ResourceMetadata = "https://p.example.com/\"x" }, "no origin": func(c *Config) { c.Origins = []string{"p.example.com"} },
 	} {

@@ -22,7 +22,6 @@ func nasty() string {
 // textDoor is a real door around one tool, say, that answers with the text given.
 func textDoor(t testing.TB, text string, saw func(*reply)) string {
 	t.Helper()
-	s := &Server{config: withDefaults(Config{Verify: verify, ResourceMetadata: "https://p.example.com/x"})}
 	server := mcp.NewServer(&mcp.Implementation{Name: "say", Version: "1"}, nil)
 	server.AddTool(&mcp.Tool{Name: "say", InputSchema: json.RawMessage(`{"type":"object"}`)},
 		func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -30,7 +29,7 @@ func textDoor(t testing.TB, text string, saw func(*reply)) string {
 			if err != nil {
 				return nil, err
 			}
-			c := s.newCall(v, "say")
+			c := newCall(v, "say")
 			defer c.end()
 			if token := req.Params.GetProgressToken(); token != nil {
 				if err := req.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ProgressToken: token, Progress: 1, Message: "at work"}); err != nil {
@@ -44,11 +43,9 @@ func textDoor(t testing.TB, text string, saw func(*reply)) string {
 			}
 			return res, nil
 		})
-	server.AddReceivingMiddleware(attend(byRequest, s.config.Log, s.config.Now))
-	d, err := newDoor(s.config, server, &s.buffers, func(string, string, error) {})
-	check(t, err)
+	d := doorAround(t, server, Config{Verify: verify, ResourceMetadata: "https://p.example.com/x"})
 	web := httptest.NewServer(d)
-	t.Cleanup(func() { d.sessions.closeAll(); web.Close() })
+	t.Cleanup(func() { d.State.Close(); web.Close() })
 	return web.URL
 }
 

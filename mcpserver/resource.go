@@ -15,7 +15,7 @@ import (
 const resourceTool = "resources/read"
 
 // addResources offers the description of each table as a resource.
-func (s *Server) addResources(server *mcp.Server) {
+func addResources(server *mcp.Server) {
 	server.AddResourceTemplate(&mcp.ResourceTemplate{
 		Name: "table", Title: "Description of a table",
 		Description: "Columns, types, comments, keys, engine and size of a table that you may see.",
@@ -26,7 +26,7 @@ func (s *Server) addResources(server *mcp.Server) {
 		if err != nil {
 			return nil, err
 		}
-		c := s.newCall(v, resourceTool)
+		c := newCall(v, resourceTool)
 		defer c.end()
 		if err := readTable(ctx, c, req.Params.URI); err != nil {
 			return nil, err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -31,8 +30,8 @@ type Config struct {
 	Scopes []string
 	// Cluster is the one that all tools of this door ask. Required.
 	Cluster string
-	// Version is ours, as clients see it; "": "dev".
-	Version string
+	// State is what outlives this configuration. Required.
+	State *State
 	// ResourceMetadata is the absolute URL of our protected resource metadata
 	// (RFC 9728), for the challenge of a 401. Its host is the public one: requests
 	// that reach us over loopback through a proxy may name it. Required.
@@ -46,7 +45,6 @@ type Config struct {
 	Bytes       int           // of an answer's text when the caller names no max_bytes; 0: 50,000. Twice that with a max_rows
 	Tokens      int           // the same in a model's tokens, estimated; 0: 20,000
 	MaxBytes    int           // the largest max_bytes; 0: 1,000,000
-	Sessions    Sessions      // bounds on those of clients before 2026-07-28
 	ProgressGap time.Duration // between two notes on a long question; 0: 2 s
 	HintTime    time.Duration // for the search of names near to an unknown one; 0: 2 s
 	LookupTime  time.Duration // for each other question that a tool asks on its own; 0: 10 s
@@ -56,19 +54,13 @@ type Config struct {
 	Now func() time.Time // nil: time.Now
 }
 
-// Sessions bounds what clients of the revisions before 2026-07-28 keep open.
-type Sessions struct {
-	Idle time.Duration // closed after so long without a request; 0: 8 h
-	Each int           // of one person; 0: 32
-	All  int           // of everybody; 0: 2,000
-}
-
-// Server is the door. It is safe for concurrent use.
+// Server is the door under one configuration. It is safe for concurrent use.
 type Server struct {
-	config  Config
-	door    *door // for HTTP
-	buffers buffers
-	counts  counts
+	config       Config
+	state        *State
+	door         *door       // for HTTP
+	tools        []*mcp.Tool // as clients list them
+	instructions string
 }
 
 // New checks c and makes its Server.
@@ -80,10 +72,13 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("mcpserver: no Verify: nobody may come in unproved")
 	case c.Cluster == "":
 		return nil, errors.New("mcpserver: no Cluster to ask")
+	case c.State == nil:
+		return nil, errors.New("mcpserver: no State for the sessions of older clients")
 	}
-	s := &Server{config: withDefaults(c)}
+	c = withDefaults(c)
+	s := &Server{config: c, state: c.State, tools: listed(tools(c.numbers())), instructions: instructions(c.numbers())}
 	var err error
-	s.door, err = newDoor(s.config, s.newMCP(byRequest), &s.buffers, c.Gate.Unauthenticated)
+	s.door, err = newDoor(s, c.Gate.Unauthenticated)
 	if err != nil {
 		return nil, err
 	}
@@ -91,15 +86,11 @@ func New(c Config) (*Server, error) {
 }
 
 func withDefaults(c Config) Config {
-	c.Version = cmp.Or(c.Version, "dev")
 	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
 	c.Rows = cmp.Or(c.Rows, 200)
 	c.Bytes = cmp.Or(c.Bytes, 50_000)
 	c.Tokens = cmp.Or(c.Tokens, 20_000)
 	c.MaxBytes = max(cmp.Or(c.MaxBytes, 1_000_000), c.Bytes)
-	c.Sessions.Idle = cmp.Or(c.Sessions.Idle, 8*time.Hour)
-	c.Sessions.Each = cmp.Or(c.Sessions.Each, 32)
-	c.Sessions.All = cmp.Or(c.Sessions.All, 2_000)
 	c.ProgressGap = cmp.Or(c.ProgressGap, 2*time.Second)
 	c.HintTime = cmp.Or(c.HintTime, 2*time.Second)
 	c.LookupTime = cmp.Or(c.LookupTime, 10*time.Second)
@@ -113,27 +104,8 @@ func withDefaults(c Config) Config {
 	return c
 }
 
-// newMCP is the MCP server behind a way in: its messages' visits are found by find.
-func (s *Server) newMCP(find usher) *mcp.Server {
-	server := mcp.NewServer(
-		&mcp.Implementation{Name: "porterhouse", Title: "Porterhouse, the porter at ClickHouse", Version: s.config.Version},
-		&mcp.ServerOptions{
-			Instructions: s.instructions(),
-			// The lists never change while we run, and nothing is logged to clients.
-			Capabilities: &mcp.ServerCapabilities{
-				Tools: &mcp.ToolCapabilities{}, Prompts: &mcp.PromptCapabilities{}, Resources: &mcp.ResourceCapabilities{},
-			},
-			SetCacheable: cacheable,
-		})
-	s.addTools(server)
-	s.addResources(server)
-	addPrompts(server)
-	server.AddReceivingMiddleware(attend(find, s.config.Log, s.config.Now))
-	return server
-}
-
 // listTTL is how long clients may keep our lists, which are the same for
-// everybody and change only with our version.
+// everybody and change only with our version and configuration.
 const listTTL = 5 * time.Minute
 
 // cacheable says how long a client may keep a result. What a person reads
@@ -177,33 +149,9 @@ func (s *Server) Run(ctx context.Context, verify func(context.Context) (porterho
 			}
 			return nil, err
 		}
-		v := &visit{who: who, door: StdioDoor, request: newID(), gone: ctx}
+		v := &visit{server: s, who: who, door: StdioDoor, request: newID(), gone: ctx}
 		v.bring(req)
 		return v, nil
 	}
-	return s.newMCP(find).Run(ctx, t)
-}
-
-// Close ends the sessions of older clients, so that no stream of theirs holds up
-// the end of an HTTP server: call it from http.Server.RegisterOnShutdown, of every
-// one that serves this door. What is under way is still answered.
-func (s *Server) Close() { s.door.sessions.closeAll() }
-
-// Stats counts what the door did since it was made.
-type Stats struct {
-	Calls    uint64 // of tools
-	Failures uint64 // calls of tools that ended in an error
-	Denied   uint64 // HTTP requests that did not come in
-	Sessions int    // open now
-}
-
-// counts is what Stats reads.
-type counts struct{ calls, failures atomic.Uint64 }
-
-// Stats returns the counts so far.
-func (s *Server) Stats() Stats {
-	return Stats{
-		Calls: s.counts.calls.Load(), Failures: s.counts.failures.Load(), Denied: s.door.denied.Load(),
-		Sessions: s.door.sessions.count(),
-	}
+	return s.state.newMCP(find).Run(ctx, t)
 }

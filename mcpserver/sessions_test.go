@@ -60,7 +60,7 @@ func TestEachRequestHasItsPerson(t *testing.T) {
 // TestSessionBounds: one person's sessions are bounded, the idlest gives way, and
 // nobody else's is touched.
 func TestSessionBounds(t *testing.T) {
-	h := newHouse(t, func(c *Config) { c.Sessions = Sessions{Each: 3, All: 5} })
+	h := newHouse(t, func(c *Config) { c.State = NewState(StateConfig{Sessions: Sessions{Each: 3, All: 5}}) })
 	bob := h.agent(t, "bob", false)
 	var alices []*agent
 	for range 4 {
@@ -76,7 +76,7 @@ func TestSessionBounds(t *testing.T) {
 		}
 	}
 	carol, dave := h.agent(t, "carol", false), h.agent(t, "dave", false) // the second one is over the bound for all
-	if got := h.Stats().Sessions; got != 5 {
+	if got := h.state.Stats().Sessions; got != 5 {
 		t.Errorf("%d sessions are open, want 5", got)
 	}
 	for _, a := range []*agent{carol, dave} {
@@ -89,7 +89,7 @@ func TestSessionBounds(t *testing.T) {
 // TestBusySessionsStay: when all sessions of a person are at work, a further one
 // is refused rather than one of them cut off.
 func TestBusySessionsStay(t *testing.T) {
-	h := newHouse(t, func(c *Config) { c.Sessions = Sessions{Each: 1} })
+	h := newHouse(t, func(c *Config) { c.State = NewState(StateConfig{Sessions: Sessions{Each: 1}}) })
 	a := h.agent(t, "alice", false)
 	ctx, leave := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -115,9 +115,9 @@ func TestBusySessionsStay(t *testing.T) {
 
 // TestIdleSessionsEnd: a session that nobody uses is closed, and its name given up.
 func TestIdleSessionsEnd(t *testing.T) {
-	h := newHouse(t, func(c *Config) { c.Sessions.Idle = 50 * time.Millisecond })
+	h := newHouse(t, func(c *Config) { c.State = NewState(StateConfig{Sessions: Sessions{Idle: 50 * time.Millisecond}}) })
 	a := h.agent(t, "alice", false)
-	eventually(t, "the session ends", func() bool { return h.Stats().Sessions == 0 })
+	eventually(t, "the session ends", func() bool { return h.state.Stats().Sessions == 0 })
 	if got := a.send(t.Context(), a.message("ping", nil)); got.status != http.StatusNotFound {
 		t.Errorf("%d %s", got.status, got.raw)
 	}
@@ -130,7 +130,7 @@ func TestShutdown(t *testing.T) {
 		h := newHouse(t)
 		web := httptest.NewServer(h.Server)
 		for range 2 { // once for each address that it listens on
-			web.Config.RegisterOnShutdown(h.Close)
+			web.Config.RegisterOnShutdown(h.state.Close)
 		}
 		client := newAgent(t, web.URL, "alice", newer)
 		streaming := newAgent(t, web.URL, "alice", false)
@@ -158,7 +158,7 @@ func TestShutdown(t *testing.T) {
 			}
 		}
 		streaming.read(stream)
-		if open := h.Stats().Sessions; open != 0 {
+		if open := h.state.Stats().Sessions; open != 0 {
 			t.Errorf("%s: %d sessions are still open", name, open)
 		}
 		web.Close()
@@ -177,6 +177,6 @@ func TestCloseEndsStreams(t *testing.T) {
 	if res.StatusCode != http.StatusOK || res.Header.Get("X-Accel-Buffering") != "no" {
 		t.Errorf("status %d, headers %v", res.StatusCode, res.Header)
 	}
-	h.Close()
+	h.state.Close()
 	a.read(res) // would wait for ever
 }

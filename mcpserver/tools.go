@@ -29,22 +29,21 @@ type tool struct {
 
 // tools are the tools of the door. Their definitions are in the context of every
 // model that works with us, so each word has to earn its place.
-func (s *Server) tools() []tool {
-	most := s.config.mostRows()
+func tools(n numbers) []tool {
 	return []tool{
 		{
 			name:  "query",
 			title: "Query ClickHouse",
 			description: fmt.Sprintf("Run one read-only ClickHouse statement as yourself. The first line of the answer says how many rows it has and whether they are all; "+
 				"in the compact format a line of name:type and tab-separated rows follow (\\N is NULL). Aggregate in SQL rather than fetching rows. An answer is cut at %d rows and about %d tokens, unless you set max_rows (this also doubles the tokens) or max_bytes (it replaces them).",
-				min(s.config.Rows, most), s.config.Tokens),
+				n.rows, n.tokens),
 			schema: fmt.Sprintf(`{"type":"object","properties":{`+
 				`"sql":{"type":"string","description":"SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN; without FORMAT"},`+
 				`"max_rows":{"type":"integer","minimum":1,"maximum":%d},`+
 				`"max_bytes":{"type":"integer","minimum":%d,"maximum":%d},`+
 				`"format":{"type":"string","enum":["compact","json","markdown"]},`+
 				`"database":{"type":"string","description":"for tables named without one"}`+
-				`},"required":["sql"],"additionalProperties":false}`, most, leastBytes, s.config.MaxBytes),
+				`},"required":["sql"],"additionalProperties":false}`, n.mostRows, leastBytes, n.mostBytes),
 			run: runQuery,
 		},
 		{
@@ -79,31 +78,34 @@ func (s *Server) tools() []tool {
 	}
 }
 
-// addTools puts the tools into an MCP server.
-func (s *Server) addTools(server *mcp.Server) {
+// listed are tools as clients list them.
+func listed(tools []tool) []*mcp.Tool {
 	no := false
-	for _, t := range s.tools() {
-		server.AddTool(&mcp.Tool{
+	var all []*mcp.Tool
+	for _, t := range tools {
+		all = append(all, &mcp.Tool{
 			Name: t.name, Title: t.title, Description: t.description,
 			InputSchema: json.RawMessage(t.schema),
 			Annotations: &mcp.ToolAnnotations{ReadOnlyHint: true, DestructiveHint: &no, IdempotentHint: true, OpenWorldHint: &no},
-		}, s.handler(t))
+		})
 	}
+	return all
 }
 
 // handler runs a tool for the person whose visit brought the call.
-func (s *Server) handler(t tool) mcp.ToolHandler {
+func handler(t tool) mcp.ToolHandler {
 	return func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		v, err := visitOf(req.Extra)
 		if err != nil {
 			return nil, err
 		}
-		c := s.newCall(v, t.name)
+		c := newCall(v, t.name)
 		defer c.end()
 		c.progress = progressOf(req)
-		s.counts.calls.Add(1)
+		counts := &v.server.state.counts
+		counts.calls.Add(1)
 		if err := t.run(ctx, c, req.Params.Arguments); err != nil {
-			s.counts.failures.Add(1)
+			counts.failures.Add(1)
 			return c.failed(ctx, err), nil
 		}
 		return c.result(), nil

@@ -14,6 +14,7 @@ import (
 // visit is one request of one person. It travels with the request itself, in
 // the SDK's TokenInfo, and is the only place where a handler learns who asks.
 type visit struct {
+	server  *Server // to which it came: its rules hold, in an older session too
 	who     porterhouse.Principal
 	door    string          // the name of the way in: Door or StdioDoor
 	remote  string          // the caller's address; "" on stdio
@@ -45,6 +46,12 @@ func (v *visit) bring(req mcp.Request) {
 	case *mcp.CallToolRequest:
 		req.Extra = extra
 	case *mcp.ReadResourceRequest:
+		req.Extra = extra
+	case *mcp.ListToolsRequest:
+		req.Extra = extra
+	case *mcp.ServerRequest[*mcp.InitializeParams]:
+		req.Extra = extra
+	case *mcp.ServerRequest[*mcp.DiscoverParams]:
 		req.Extra = extra
 	}
 }

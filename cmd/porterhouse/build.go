@@ -59,7 +59,7 @@ func build(c Config, p *process) (*generation, error) {
 		LacksScope:       identity.LacksScope,
 		Scopes:           scopes(c),
 		Cluster:          c.clusterNames()[0],
-		Version:          version,
+		State:            p.mcp,
 		ResourceMetadata: c.publicURL() + metadataPath + mcpPath,
 		Origins:          c.Origins,
 		MaxBody:          int64(c.HTTP.MaxBody),

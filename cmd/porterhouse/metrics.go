@@ -113,6 +113,12 @@ func (s stats) Collect(out chan<- prometheus.Metric) {
 	send(counter, "accounts_refused_total", "Of these, people whom the rules give no account.", float64(accounts.Refused))
 	send(gauge, "accounts_remembered", "Accounts of people that are remembered.", float64(accounts.Answers))
 
+	door := s.p.mcp.Stats()
+	send(counter, "mcp_tool_calls_total", "Calls of tools.", float64(door.Calls))
+	send(counter, "mcp_tool_failures_total", "Calls of tools that ended in an error.", float64(door.Failures))
+	send(counter, "mcp_denied_total", "Requests that did not come in at the MCP door.", float64(door.Denied))
+	send(gauge, "mcp_sessions", "Sessions of clients before 2026-07-28 that are open.", float64(door.Sessions))
+
 	if g := s.p.generation.Load(); g != nil {
 		g.collect(send)
 	}
@@ -132,12 +138,6 @@ func (g *generation) collect(send report) {
 	send(counter, "tokens_accepted_total", "Tokens that proved somebody.", float64(tokens.Accepted))
 	send(counter, "tokens_refused_total", "Tokens that proved nobody.", float64(tokens.Refused))
 	send(counter, "tokens_failed_total", "Tokens that could not be checked.", float64(tokens.Failed))
-
-	door := g.mcp.Stats()
-	send(counter, "mcp_tool_calls_total", "Calls of tools.", float64(door.Calls))
-	send(counter, "mcp_tool_failures_total", "Calls of tools that ended in an error.", float64(door.Failures))
-	send(counter, "mcp_denied_total", "Requests that did not come in at the MCP door.", float64(door.Denied))
-	send(gauge, "mcp_sessions", "Sessions of clients before 2026-07-28 that are open.", float64(door.Sessions))
 
 	g.collectHTTPDoor(send)
 	g.collectSignIn(send)

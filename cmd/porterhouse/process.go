@@ -18,6 +18,7 @@ import (
 	"porterhouse/gate"
 	"porterhouse/identity"
 	"porterhouse/kv"
+	"porterhouse/mcpserver"
 	"porterhouse/ticket"
 )
 
@@ -38,6 +39,7 @@ type process struct {
 	desks     map[string]*ticket.Desk                                        // of the clusters whose ClickHouse asks us, by cluster
 	signing   *signing                                                       // nil: nobody can sign in here
 	passwords *passwords                                                     // of ClickHouse's own users
+	mcp       *mcpserver.State
 
 	clients      map[string]*clickhouse.Client     // by cluster
 	provisioners map[string]*directory.Provisioner // by cluster; none where accounts are made by hand
@@ -52,7 +54,7 @@ type process struct {
 func openProcess(c Config, log *slog.Logger, now func() time.Time) (*process, error) {
 	p := &process{
 		log: log, now: now, people: &gate.People{}, accounts: directory.NewState(0), forgetful: c.KV.Memory,
-		desks: make(map[string]*ticket.Desk), passwords: newPasswords(now),
+		desks: make(map[string]*ticket.Desk), passwords: newPasswords(now), mcp: mcpserver.NewState(mcpserver.StateConfig{Version: version, Log: log, Now: now}),
 		clients: make(map[string]*clickhouse.Client), provisioners: make(map[string]*directory.Provisioner),
 	}
 	var err error

@@ -116,11 +116,7 @@ func (s *server) open(address string, by *http.Server, pair *TLSPair) error {
 	}
 	l := listener{plain, by}
 	l.http.BaseContext = func(net.Listener) context.Context { return s.streams }
-	l.http.RegisterOnShutdown(func() {
-		if g := s.process.generation.Load(); g != nil {
-			g.mcp.Close() // or its streams would hold up the end
-		}
-	})
+	l.http.RegisterOnShutdown(s.process.mcp.Close) // or its streams would hold up the end
 	if pair != nil {
 		config, err := serverTLS(*pair, s.process.log)
 		if err != nil {

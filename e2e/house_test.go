@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -34,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(work)
 		code := m.Run()
-		if err := shared.end(); err != nil {
+		if err := shared.End(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -52,29 +51,7 @@ var program = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// wholeRun is what sandbox.ForTest needs, for a server that all tests share.
-type wholeRun struct {
-	cleanups []func()
-	failure  error
-}
-
-func (r *wholeRun) Helper()                  {}
-func (r *wholeRun) Context() context.Context { return context.Background() }
-func (r *wholeRun) Cleanup(f func())         { r.cleanups = append(r.cleanups, f) }
-func (r *wholeRun) Errorf(format string, args ...any) {
-	r.failure = errors.Join(r.failure, fmt.Errorf(format, args...))
-}
-func (r *wholeRun) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
-
-// end runs the cleanups, last first.
-func (r *wholeRun) end() error {
-	for _, f := range slices.Backward(r.cleanups) {
-		f()
-	}
-	return r.failure
-}
-
-var shared wholeRun
+var shared sandbox.WholeRun
 
 // withSamples is the ClickHouse with the sample data, which tests that only read share.
 var withSamples = sync.OnceValues(func() (*sandbox.Server, sandbox.Gateway) {

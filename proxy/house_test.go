@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -35,30 +34,13 @@ import (
 var engine struct {
 	once   sync.Once
 	server *sandbox.Server
-	main   mainTB
+	main   sandbox.WholeRun
 }
-
-// mainTB is the sandbox's testing.TB of the whole package.
-type mainTB struct {
-	cleanups []func()
-	err      error
-}
-
-func (*mainTB) Helper()                  {}
-func (*mainTB) Context() context.Context { return context.Background() }
-func (m *mainTB) Cleanup(f func())       { m.cleanups = append(m.cleanups, f) }
-func (m *mainTB) Errorf(format string, a ...any) {
-	m.err = errors.Join(m.err, fmt.Errorf(format, a...))
-}
-func (m *mainTB) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, f := range slices.Backward(engine.main.cleanups) {
-		f()
-	}
-	if engine.main.err != nil {
-		fmt.Fprintln(os.Stderr, engine.main.err)
+	if err := engine.main.End(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)

@@ -44,6 +44,11 @@ func (a *Admin) Rows(ctx context.Context, sql, comment string) ([][]string, erro
 	if err != nil {
 		return nil, err
 	}
+	return tsvRows(answer), nil
+}
+
+// tsvRows reads an answer in TabSeparated.
+func tsvRows(answer string) [][]string {
 	rows := make([][]string, 0, strings.Count(answer, "\n"))
 	for line := range strings.Lines(answer) {
 		row := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
@@ -52,7 +57,7 @@ func (a *Admin) Rows(ctx context.Context, sql, comment string) ([][]string, erro
 		}
 		rows = append(rows, row)
 	}
-	return rows, nil
+	return rows
 }
 
 // Close lets go of the connections.

@@ -28,6 +28,7 @@ type Config struct {
 	AllowPlainHTTP bool
 
 	Access Access // how a statement becomes an account's
+	Trial  Trial  // what only Probe uses
 
 	MaxConnections int           // at once, for questions; 0: 256. Kills and checks have a few of their own
 	DialTimeout    time.Duration // to be connected; 0: 3 s

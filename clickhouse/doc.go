@@ -20,6 +20,10 @@
 // uploads travels while the answer is read (upload.go, tables.go). One connection
 // carries one exchange at a time (pool.go, exchange.go, outgoing.go, response.go).
 //
+// What works at a server is found by looking (probe.go): Probe asks harmless questions
+// side by side and returns Facts. What versions have of which one must know is one
+// table (traps.go).
+//
 // The rules:
 //   - One call of Query is at most one statement in ClickHouse. A statement that
 //     may have started is never sent again.

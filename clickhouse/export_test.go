@@ -8,3 +8,9 @@ func CodeNames() map[int]string {
 	}
 	return names
 }
+
+// ParseGrants reads the answer to SHOW GRANTS.
+var ParseGrants = parseGrants
+
+// ProbeComment is the log_comment of what Probe asks.
+const ProbeComment = probeComment

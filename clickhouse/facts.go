@@ -13,8 +13,9 @@ type Facts struct {
 	At   time.Time     `json:"at"` // when the look began
 	Took time.Duration `json:"took_ns"`
 
-	Reached Finding     `json:"reached"`       // somebody answers at URL, and it is ClickHouse. All else is Untried if not
-	TLS     *TLSFact    `json:"tls,omitempty"` // nil: plain, or never reached
+	Reached Finding     `json:"reached"`          // somebody answers at URL, and it is ClickHouse. All else is Untried if not
+	Lost    int         `json:"lost_connections"` // that were closed without a word; what they carried was asked again
+	TLS     *TLSFact    `json:"tls,omitempty"`    // nil: plain, or never reached
 	Server  ServerFacts `json:"server"`
 	Traps   []Trap      `json:"traps"` // of this version: see Traps
 
@@ -22,19 +23,20 @@ type Facts struct {
 	Provisioner *AccountFacts `json:"provisioner,omitempty"` // Trial.Provisioner; nil: there is none
 	OpenDefault Finding       `json:"open_default"`          // Works: the user `default` is let in without a password
 
+	Person    string         `json:"person,omitempty"` // with whom the ways were tried; "": with nobody
 	ExecuteAs ExecuteAsFacts `json:"execute_as"`
-	Ticket    Finding        `json:"ticket"` // Works: Trial.Person was let in with a one-time ticket of Access.Mint
+	Ticket    Finding        `json:"ticket"` // Works: the person was let in with a one-time ticket of Access.Mint
 	Bearer    Finding        `json:"bearer"` // Works: ClickHouse reads tokens in Authorization: Bearer, and refused the one made up for the trial as a token
 	Native    NativeFacts    `json:"native"`
 
 	CustomSettings Finding `json:"custom_settings"` // Works: settings that begin with SQL_ exist (custom_settings_prefixes)
-	QueryLog       Finding `json:"query_log"`       // Works or Denied: system.query_log is there
+	QueryLog       Finding `json:"query_log"`       // Works: system.query_log is there; Said is why the gateway may not read it, if so. A server that has just begun makes it with its first lines
 	SessionLog     Finding `json:"session_log"`     // the same
 }
 
 // Finding is what became of something that was tried. The zero Finding was not tried.
 type Finding struct {
-	Outcome Outcome `json:"outcome"`
+	Outcome Outcome `json:"outcome,omitempty"`
 	Cause   Cause   `json:"cause,omitempty"` // of Fails and Untried
 	Code    int     `json:"code,omitempty"`  // of ClickHouse's exception; 0: there was none
 	Said    string  `json:"said,omitempty"`  // ClickHouse's or the network's own words: for the operator, it names hosts and accounts
@@ -100,6 +102,7 @@ const (
 const (
 	NotConfigured Cause = "not_configured" // the Config does not have what it takes
 	NotReached    Cause = "not_reached"    // what it stands on had failed before
+	NoPerson      Cause = "no_person"      // there is nobody to try it with: see Trial.Person
 )
 
 // TLSFact is what the server showed in the handshake.
@@ -111,12 +114,13 @@ type TLSFact struct {
 	Until   time.Time `json:"not_after"` // the first end of validity in the chain that was shown
 }
 
-// Build is who has built a server, as far as it shows in its version and its build options.
+// Build is who has built a server, as far as it tells.
 type Build string
 
 // The builds.
 const (
-	Official Build = "official"
+	Official Build = "official" // ClickHouse's own releases
+	Other    Build = "other"    // it says nothing of who has built it
 	Altinity Build = "altinity" // its stable builds: …altinitystable
 	Antalya  Build = "antalya"  // Altinity's, with token processors: …altinityantalya
 	Aiven    Build = "aiven"
@@ -147,18 +151,19 @@ type AccountFacts struct {
 	Changed  []ChangedSetting `json:"changed"`         // by its profile: under EXECUTE AS these override the person's own
 }
 
-// ChangedSetting is a setting that has not its default.
+// ChangedSetting is a setting of which somebody has said what it is to be.
 type ChangedSetting struct {
-	porterhouse.Setting
-	ReadOnly bool `json:"const"` // and cannot be changed by the account
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Const bool   `json:"const"` // the account cannot change it
 }
 
 // ExecuteAsFacts are what was found about EXECUTE AS, with harmless questions.
 type ExecuteAsFacts struct {
 	// Known is whether the server has it at all, and switched on: tried with a name that
-	// nobody has.
+	// nobody has, so that a login that is held to reading (HeldToReading) hides it.
 	Known Finding `json:"known"`
-	// Person is whether the gateway may act as Trial.Person.
+	// Person is whether the gateway may act as the person.
 	Person Finding `json:"person"`
 	// FormatKept Fails where a FORMAT in the person's text is dropped (#99572).
 	FormatKept Finding `json:"format_kept"`
@@ -168,7 +173,7 @@ type ExecuteAsFacts struct {
 type NativeFacts struct {
 	Reached Finding `json:"reached"` // and it speaks the protocol
 	Login   Finding `json:"login"`   // of the gateway, with its password
-	Secret  Finding `json:"secret"`  // a question as Trial.Person under the cluster's secret, which is the only proof: a ping succeeds with a wrong one
+	Secret  Finding `json:"secret"`  // a question as the person under the cluster's secret, which is the only proof: a ping succeeds with a wrong one
 }
 
 // Trial is what Probe uses of a Config beside what a Client needs.
@@ -179,4 +184,6 @@ type Trial struct {
 
 	Provisioner         string // its own account; "": there is none
 	ProvisionerPassword porterhouse.Secret
+
+	Within time.Duration // bounds the look as a whole; 0: two seconds
 }

@@ -64,7 +64,7 @@ func (t *nativeTarget) secured(c *nativeConn) error {
 	}
 	secure := tls.Client(c.plain, t.secure)
 	if err := secure.Handshake(); err != nil {
-		return fmt.Errorf("the TLS handshake failed: %w", err)
+		return fmt.Errorf("%w: %w", errHandshake, err)
 	}
 	c.over(secure)
 	return nil

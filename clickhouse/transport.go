@@ -87,11 +87,14 @@ func connector(t *target, c Config, opened *atomic.Uint64) func(context.Context)
 		defer cancel()
 		if err := conn.HandshakeContext(ctx); err != nil {
 			plain.Close()
-			return nil, fmt.Errorf("the TLS handshake failed: %w", err)
+			return nil, fmt.Errorf("%w: %w", errHandshake, err)
 		}
 		return conn, nil
 	}
 }
+
+// errHandshake says how far a connection came.
+var errHandshake = errors.New("the TLS handshake failed")
 
 // clientTLS returns a copy of c that speaks TLS 1.2 at least. It resumes no
 // sessions, unless c says so: a resumed one goes on with the old client certificate

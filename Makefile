@@ -11,7 +11,7 @@ TOKENS   := '^Benchmark(OwnToken|Token|TokenHTTP)$$'
 NPM_CI   := npm ci --no-audit --no-fund --loglevel=error
 SOURCES  := $(shell find . -type f \( -name '*.go' -o -name '*.sql' -o -name '*.xml' -o -name '*.sh' \) -not -path '*/node_modules/*' -not -path './build/*' -not -name '*_test.go') go.mod go.sum
 
-.PHONY: help demo test compiler build deps deps-engine deps-clients deps-driver deps-providers deps-redis deps-curl deps-browser lint bench soak conformance fuzz clean
+.PHONY: help demo test compiler build deps deps-engine deps-clients deps-driver deps-providers deps-redis deps-curl deps-browser lint modes bench soak conformance fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -105,6 +105,9 @@ lint: ## gofmt, go mod tidy, vet, staticcheck
 
 conformance: deps-engine deps-clients build ## the official MCP conformance suites, with their counts
 	@$(GO) test -count=1 -v -run 'Conformance' ./mcpserver ./e2e
+
+modes: deps-engine build ## what each access mode carries, through both doors: the tests of the modes alone
+	@$(GO) test -count=1 -v -run 'Modes' ./clickhouse ./e2e
 
 bench: deps build ## the figures of the README, side by side in one run; then what our own tokens cost
 	@$(GO) run ./bench

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -42,25 +41,7 @@ func TestDoorInExecuteAs(t *testing.T) {
 		table += fmt.Sprintf("| %s | %s |\n", only, cell(strings.Join(headers[only], "; ")))
 	}
 	t.Logf("of %d exchanges %d are the same, %d differ", len(all), same, len(rows))
-	checkTable(t, table)
-}
-
-// checkTable holds the table to what is written, or writes it.
-func checkTable(t *testing.T, table string) {
-	t.Helper()
-	if os.Getenv("PORTERHOUSE_UPDATE") != "" {
-		if err := os.WriteFile(tableFile, []byte(table), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	written, err := os.ReadFile(tableFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(written) != table {
-		t.Errorf("%s does not say what the door does: PORTERHOUSE_UPDATE=1 writes it anew\n%s", tableFile, firstDifference(string(written), table))
-	}
+	checkPage(t, tableFile, table)
 }
 
 // contrast is the table's row for an exchange that is answered otherwise, or else the

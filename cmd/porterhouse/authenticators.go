@@ -20,7 +20,7 @@ import (
 )
 
 // buildAuthenticators makes the door of each cluster that has one, by cluster.
-func buildAuthenticators(c Config, p *process, people map[string]*directory.Directory) (map[string]*authenticator.Authenticator, error) {
+func buildAuthenticators(c Config, p setup, people map[string]*directory.Directory) (map[string]*authenticator.Authenticator, error) {
 	doors := map[string]*authenticator.Authenticator{}
 	for name, cluster := range c.Clusters {
 		a := cluster.Authenticator
@@ -52,23 +52,25 @@ func buildAuthenticators(c Config, p *process, people map[string]*directory.Dire
 // desk makes and takes the tickets of a cluster. Gateways that share a Redis share
 // them, and the key of what is kept there, which follows from the path that they
 // share as well. A gateway alone keeps them in memory.
-func (c Config) desk(cluster string, store kv.Store, now func() time.Time) (*ticket.Desk, error) {
+func (c Config) desk(cluster string, store kv.Store, now func() time.Time) (*ticket.Desk, *part, error) {
+	made := &part{}
 	if c.KV.Redis.URL == "" {
-		var err error
-		if store, err = kv.OpenMemory(kv.MemoryConfig{Now: now}); err != nil {
-			return nil, err
+		own, err := kv.OpenMemory(kv.MemoryConfig{Now: now})
+		if err != nil {
+			return nil, nil, err
 		}
+		store, made.end = own, func(context.Context) error { return own.Close() }
 	}
 	mac := hmac.New(sha256.New, []byte(c.Clusters[cluster].Authenticator.path().Reveal()))
 	mac.Write([]byte("tickets of " + cluster))
-	return ticket.New(ticket.Config{Store: store, Key: porterhouse.NewSecret(string(mac.Sum(nil)))})
+	desk, err := ticket.New(ticket.Config{Store: store, Key: porterhouse.NewSecret(string(mac.Sum(nil)))})
+	return desk, made, err
 }
 
-// mint makes the one-time tickets of a cluster, each for one user and one query. The
-// desk is opened after the client that needs it.
-func (p *process) mint(cluster, authenticator string) func(context.Context, porterhouse.UserName, string) (porterhouse.Secret, error) {
+// mint makes the one-time tickets of a desk, each for one user and one query.
+func mint(desk *ticket.Desk, authenticator string) func(context.Context, porterhouse.UserName, string) (porterhouse.Secret, error) {
 	return func(ctx context.Context, user porterhouse.UserName, queryID string) (porterhouse.Secret, error) {
-		return p.desks[cluster].Mint(ctx, ticket.Claim{User: user, QueryID: queryID, Authenticator: authenticator})
+		return desk.Mint(ctx, ticket.Claim{User: user, QueryID: queryID, Authenticator: authenticator})
 	}
 }
 
@@ -104,9 +106,7 @@ func (s *server) openAuthenticators(c Config) error {
 		if a == nil {
 			continue
 		}
-		current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.process.generation.Load().authenticators[name].ServeHTTP(w, r)
-		})
+		current := s.process.answering(func(g *generation) http.Handler { return g.authenticators[name] })
 		errs = append(errs, s.open(a.Listen, c.HTTP.server(current, s.process.log), a.TLS))
 	}
 	return errors.Join(errs...)

@@ -6,8 +6,6 @@ import (
 	"net/http"
 
 	"porterhouse"
-	"porterhouse/authenticator"
-	"porterhouse/authserver"
 	"porterhouse/directory"
 	"porterhouse/gate"
 	"porterhouse/identity"
@@ -16,27 +14,9 @@ import (
 	"porterhouse/signin"
 )
 
-// generation is what one configuration makes: the rules, and the routes that
-// follow them. A new configuration makes a new generation; the process stays.
-type generation struct {
-	gate     *gate.Gate
-	verifier *identity.Verifier
-	mcp      *mcpserver.Server
-	handler  http.Handler
-	people   map[string]*directory.Directory // by cluster
-
-	http         *proxy.Server // nil: the door of ClickHouse's clients is shut
-	httpVerifier *identity.Verifier
-	httpHandler  http.Handler
-
-	signIn         *signin.SignIn                          // nil: nobody can
-	tokens         *authserver.Server                      // there is one where people can sign in
-	authenticators map[string]*authenticator.Authenticator // by cluster
-}
-
 // build makes the generation of c. It is the one place where rooms meet.
-func build(c Config, p *process) (*generation, error) {
-	g := &generation{}
+func build(c Config, p setup) (*generation, error) {
+	g := &generation{config: c, reach: p.reach}
 	var err error
 	if g.verifier, err = buildVerifier(c, p, c.mcpResource()); err != nil {
 		return nil, err
@@ -75,7 +55,7 @@ func build(c Config, p *process) (*generation, error) {
 
 // buildVerifier makes the verifier of one resource. API tokens are for every
 // door; all other tokens, our own too, are for this one.
-func buildVerifier(c Config, p *process, r identity.Resource) (*identity.Verifier, error) {
+func buildVerifier(c Config, p setup, r identity.Resource) (*identity.Verifier, error) {
 	var processors []identity.Processor
 	if p.tokens != nil {
 		processors = append(processors, p.verifyAPIToken)
@@ -96,14 +76,14 @@ func buildVerifier(c Config, p *process, r identity.Resource) (*identity.Verifie
 
 // verifyAPIToken is the processor of API tokens, under the name that the rules
 // have for it.
-func (p *process) verifyAPIToken(ctx context.Context, token string) (porterhouse.Principal, error) {
+func (p setup) verifyAPIToken(ctx context.Context, token string) (porterhouse.Principal, error) {
 	who, err := p.tokens.Verify(ctx, token)
 	who.Proof = apiTokens
 	return who, err
 }
 
 // buildDirectories makes the rules of each cluster.
-func buildDirectories(c Config, p *process) (map[string]*directory.Directory, error) {
+func buildDirectories(c Config, p setup) (map[string]*directory.Directory, error) {
 	people := make(map[string]*directory.Directory, len(c.Clusters))
 	for name := range c.Clusters {
 		var err error
@@ -114,7 +94,7 @@ func buildDirectories(c Config, p *process) (map[string]*directory.Directory, er
 	return people, nil
 }
 
-func buildGate(c Config, p *process, people map[string]*directory.Directory) (*gate.Gate, error) {
+func buildGate(c Config, p setup, people map[string]*directory.Directory) (*gate.Gate, error) {
 	clusters := make(map[string]gate.Cluster, len(c.Clusters))
 	for name := range c.Clusters {
 		inside := agentDoor(c)
@@ -152,7 +132,7 @@ const (
 //	/authorize /token /jwks …                     the authorization server (authserver.Server.Paths)
 //	/healthz  /readyz                             for whoever restarts us, and whoever sends us traffic
 //	/metrics                                      for Prometheus; from this machine only, or on metrics.listen, which a proxy in front needs
-func routes(c Config, p *process, g *generation) http.Handler {
+func routes(c Config, p setup, g *generation) http.Handler {
 	m := p.metrics
 	metadata := resourceMetadata(c, c.publicURL()+mcpPath)
 	mux := http.NewServeMux()

@@ -173,7 +173,7 @@ func checkAuthenticator(_ context.Context, t terminal, args []string) error {
 
 // grants are the statements that the gateway, and the provisioner if there is one,
 // need; and those by which the users that were made by hand can be got into.
-func grants(c Config, cluster string, p *process, roles ...string) []string {
+func grants(c Config, cluster string, p setup, roles ...string) []string {
 	at := c.Clusters[cluster]
 	gateway := clickhouse.QuoteName(at.User)
 	on, statements := "", []string{

@@ -47,7 +47,7 @@ func TestCheckingSignIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		err = tellProviders(t.Context(), entrance{c, &process{providers: known}}, &out)
+		err = tellProviders(t.Context(), entrance{c, setup{&process{}, &reach{providers: known}}}, &out)
 		for _, want := range test.want {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%s: %v, no %q in\n%s", test.name, err, want, out.String())
@@ -68,7 +68,7 @@ func TestCommandsKnowOurOwnTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &process{providers: known, store: s.process.store, accounts: s.process.accounts, audit: s.process.audit}
+		p := setup{&process{store: s.process.store, accounts: s.process.accounts, audit: s.process.audit}, &reach{providers: known}}
 		if p.ownKey, err = askServerForKeys(c); err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestCommandsKnowOurOwnTokens(t *testing.T) {
 // Why a client's document cannot be had is told in words about the client.
 func TestDocumentThatCannotBeFetched(t *testing.T) {
 	_, s := serveSignIn(t, nil)
-	_, err := s.process.signing.fetch(t.Context(), "https://127.0.0.1/client.json")
+	_, err := s.process.generation.Load().reach.fetch(t.Context(), "https://127.0.0.1/client.json")
 	if err == nil || !strings.Contains(err.Error(), "special-use address") || strings.Contains(err.Error(), "identity provider") || !errors.Is(err, authserver.ErrForbidden) {
 		t.Errorf("%v", err)
 	}
@@ -118,7 +118,7 @@ func TestOwnTokensAreForOneResource(t *testing.T) {
 		c.Clusters["main"] = with
 	})
 	at := identity.Resource{Door: "clickhouse", Cluster: "main", Audiences: s.config.Clusters["main"].authenticatorAudiences()}
-	verifier, err := buildVerifier(s.config, s.process, at)
+	verifier, err := buildVerifier(s.config, s.setup(), at)
 	if err != nil {
 		t.Fatal(err)
 	}

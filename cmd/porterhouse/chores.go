@@ -15,11 +15,11 @@ const (
 )
 
 // chores does what is due now and then, until ctx ends.
-func (p *process) chores(ctx context.Context, c Config) {
+func (p *process) chores(ctx context.Context) {
 	flush, retire := time.NewTicker(flushEvery), time.NewTicker(retireEvery)
 	defer flush.Stop()
 	defer retire.Stop()
-	p.retireAll(ctx, c)
+	p.retireAll(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -28,7 +28,7 @@ func (p *process) chores(ctx context.Context, c Config) {
 		case <-flush.C:
 			p.flush()
 		case <-retire.C:
-			p.retireAll(ctx, c)
+			p.retireAll(ctx)
 		}
 	}
 }
@@ -43,13 +43,16 @@ func (p *process) flush() {
 }
 
 // retireAll retires the accounts of people who are gone, where that is configured.
-func (p *process) retireAll(ctx context.Context, c Config) {
+func (p *process) retireAll(ctx context.Context) {
+	g := p.enter()
+	defer g.leave()
+	c := g.config
 	for _, name := range c.clusterNames() {
 		provision := c.Clusters[name].Provision
 		if provision == nil || provision.DisableAfter == 0 {
 			continue
 		}
-		if err := p.retire(ctx, name, provision); err != nil && ctx.Err() == nil {
+		if err := p.retire(ctx, name, g.reach.provisioners[name], provision); err != nil && ctx.Err() == nil {
 			p.log.Warn("accounts of people who are gone could not be looked for; it is tried again in an hour", "cluster", name, "error", err)
 		}
 	}
@@ -57,8 +60,7 @@ func (p *process) retireAll(ctx context.Context, c Config) {
 
 // retire disables what nobody has wanted for long, and drops what nobody has wanted
 // for longer. What cannot be retired keeps nothing else from it.
-func (p *process) retire(ctx context.Context, cluster string, o *ProvisionConfig) error {
-	provisioner := p.provisioners[cluster]
+func (p *process) retire(ctx context.Context, cluster string, provisioner *directory.Provisioner, o *ProvisionConfig) error {
 	absent, err := provisioner.Absent(ctx, days(o.DisableAfter))
 	if err != nil {
 		return err
@@ -97,7 +99,7 @@ func days(d time.Duration) int { return max(1, int(d/(24*time.Hour))) }
 // lookAtProvisioners says in the log of the start what would keep accounts from
 // being made, or more from being kept safe.
 func (s *server) lookAtProvisioners(ctx context.Context) {
-	for name, provisioner := range s.process.provisioners {
+	for name, provisioner := range s.setup().provisioners {
 		if provisioner == nil {
 			continue
 		}

@@ -47,8 +47,9 @@ type Config struct {
 	Allow  AllowConfig  `yaml:"allow"`
 	Audit  AuditConfig  `yaml:"audit"`
 
-	inline []string // paths of the secrets that stand in the file itself
-	demo   bool     // everybody may be anybody, and that is no mistake
+	inline   []string          // paths of the secrets that stand in the file itself
+	demo     bool              // everybody may be anybody, and that is no mistake
+	contents map[string]digest // of files that are read once, by the key that names them; see readContents
 }
 
 // TLSPair is a certificate with what issued it, and its key: PEM files.

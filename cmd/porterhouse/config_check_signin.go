@@ -47,7 +47,7 @@ func (c signIns) rooms() {
 		return
 	}
 	defer func() { _ = store.Close() }() // it was not used
-	p := &process{store: store, audit: &audit.Log{}, providers: known, signing: &signing{keys: &authserver.Keys{}}}
+	p := setup{&process{store: store, audit: &audit.Log{}, signing: &signing{keys: &authserver.Keys{}}}, &reach{providers: known}}
 	if p.signing.master, err = seal.NewKey(c.SignIn.MasterKey); err != nil {
 		c.refuse("sign_in.master_key", "%v", err)
 		return

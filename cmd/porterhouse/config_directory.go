@@ -147,7 +147,7 @@ func (r namedRules) sameRoles(other namedRules) bool {
 }
 
 // directory is the rules for a cluster, and what they are carried out with.
-func (c Config) directory(cluster string, p *process) directory.Config {
+func (c Config) directory(cluster string, p setup) directory.Config {
 	config := directory.Config{
 		Gateway: c.Clusters[cluster].User, Deny: c.Users.Deny, DenyRoles: c.Users.DenyRoles,
 		Provisioner: p.provisioners[cluster], Store: p.store, AllowOrphans: p.forgetful, State: p.accounts, Audit: p.audit, Now: p.now,

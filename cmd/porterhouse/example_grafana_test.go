@@ -233,7 +233,7 @@ func (o *office) start(t *testing.T) {
 }
 
 // setUp runs the SQL of the example, and what check grants prints.
-func (o *office) setUp(t *testing.T, c Config, p *process) {
+func (o *office) setUp(t *testing.T, c Config, p setup) {
 	t.Helper()
 	var statements []string
 	for _, statement := range strings.Split(o.read(t, "clickhouse/setup.sql"), ";\n") {

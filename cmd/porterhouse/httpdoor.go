@@ -8,7 +8,7 @@ import (
 
 // buildHTTPDoor adds the door of ClickHouse's clients to g, and what is answered at its
 // addresses, where it is open.
-func buildHTTPDoor(c Config, p *process, g *generation) error {
+func buildHTTPDoor(c Config, p setup, g *generation) error {
 	h := c.ClickHouseHTTP
 	if !h.isOpen() {
 		return nil
@@ -38,7 +38,7 @@ func buildHTTPDoor(c Config, p *process, g *generation) error {
 //
 //	/.well-known/oauth-protected-resource   what a client may know before it has a token (RFC 9728)
 //	everything else                         as ClickHouse answers it
-func httpDoorRoutes(c Config, p *process, g *generation) http.Handler {
+func httpDoorRoutes(c Config, p setup, g *generation) http.Handler {
 	door := p.metrics.door("http", g.http)
 	metadata := resourceMetadata(c, httpDoor{c}.url())
 	return outerStreams(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,9 +53,7 @@ func httpDoorRoutes(c Config, p *process, g *generation) http.Handler {
 // openHTTPDoor adds the door's addresses, and puts those into c that a free port gave.
 func (s *server) openHTTPDoor(c *Config) error {
 	h := &c.ClickHouseHTTP
-	current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.process.generation.Load().httpHandler.ServeHTTP(w, r)
-	})
+	current := s.process.answering(func(g *generation) http.Handler { return g.httpHandler })
 	open := func(address string, pair *TLSPair) (string, error) {
 		err := s.open(address, streaming(c.HTTP.server(current, s.process.log), h.MaxHeader), pair)
 		if err != nil {

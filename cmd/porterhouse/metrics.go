@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"porterhouse/clickhouse"
 )
 
 // metrics is everything that /metrics tells. The rooms know nothing of it: they
@@ -80,13 +82,8 @@ func (s stats) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByColl
 
 // Collect implements prometheus.Collector.
 func (s stats) Collect(out chan<- prometheus.Metric) {
-	var send report = func(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
-		var names []string
-		if len(labels) > 0 {
-			names = []string{"cluster"}
-		}
-		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_"+name, help, names, nil), kind, value, labels...)
-	}
+	t := s.p.tally()
+	send := t.add
 	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_build_info", "1, labelled with the version.", []string{"version"}, nil), gauge, 1, version)
 
 	people := s.p.people.Stats()
@@ -119,17 +116,29 @@ func (s stats) Collect(out chan<- prometheus.Metric) {
 	send(counter, "mcp_denied_total", "Requests that did not come in at the MCP door.", float64(door.Denied))
 	send(gauge, "mcp_sessions", "Sessions of clients before 2026-07-28 that are open.", float64(door.Sessions))
 
-	if g := s.p.generation.Load(); g != nil {
-		g.collect(send)
+	for _, is := range t.names() {
+		n := t[is]
+		var labels, values []string
+		if is.cluster != "" {
+			labels, values = []string{"cluster"}, []string{is.cluster}
+		}
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_"+is.name, n.help, labels, nil), n.kind, n.value, values...)
 	}
-	for name, client := range s.p.clients {
-		c := client.Stats()
-		send(counter, "clickhouse_queries_total", "Statements sent for people.", float64(c.Queries), name)
-		send(gauge, "clickhouse_running", "Statements under way.", float64(c.Running), name)
-		send(counter, "clickhouse_kills_total", "Statements stopped because nobody waited for them, or a limit was reached.", float64(c.Kills), name)
-		send(counter, "clickhouse_kill_failures_total", "Statements that could not be stopped; they end by max_execution_time.", float64(c.KillFailures), name)
-		send(counter, "clickhouse_connections_opened_total", "Connections opened.", float64(c.ConnectionsOpened), name)
-	}
+}
+
+// clientCounts is the source of the counts of one cluster's client.
+type clientCounts struct {
+	cluster string
+	client  *clickhouse.Client
+}
+
+func (s clientCounts) collect(send report) {
+	c := s.client.Stats()
+	send(counter, "clickhouse_queries_total", "Statements sent for people.", float64(c.Queries), s.cluster)
+	send(gauge, "clickhouse_running", "Statements under way.", float64(c.Running), s.cluster)
+	send(counter, "clickhouse_kills_total", "Statements stopped because nobody waited for them, or a limit was reached.", float64(c.Kills), s.cluster)
+	send(counter, "clickhouse_kill_failures_total", "Statements that could not be stopped; they end by max_execution_time.", float64(c.KillFailures), s.cluster)
+	send(counter, "clickhouse_connections_opened_total", "Connections opened.", float64(c.ConnectionsOpened), s.cluster)
 }
 
 // collect tells the counts of the rooms that a generation has made.

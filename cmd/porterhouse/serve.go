@@ -57,24 +57,21 @@ type listener struct {
 
 // listen opens the addresses and builds the first generation: when it returns,
 // clients can connect, and run answers them.
-func listen(c Config, p *process) (*server, error) { return listenAt(c, p, nil) }
+func listen(c Config, p setup) (*server, error) { return listenAt(c, p, nil) }
 
 // listenAt is listen where some of the addresses are ours already.
-func listenAt(c Config, p *process, taken addresses) (*server, error) {
-	s := &server{process: p, taken: taken}
+func listenAt(c Config, p setup, taken addresses) (*server, error) {
+	s := &server{process: p.process, taken: taken}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
-	if err := s.prepare(c); err != nil {
+	if err := s.prepare(c, p); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
 
 // prepare is what of listen can fail.
-func (s *server) prepare(c Config) error {
-	p := s.process
-	current := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.generation.Load().handler.ServeHTTP(w, r)
-	})
+func (s *server) prepare(c Config, p setup) error {
+	current := p.answering(func(g *generation) http.Handler { return g.handler })
 	if err := s.open(c.Listen, c.HTTP.server(current, p.log), c.TLS); err != nil {
 		return err
 	}
@@ -98,9 +95,12 @@ func (s *server) prepare(c Config) error {
 		return err
 	}
 	s.config = c
-	p.generation.Store(g)
+	p.replace(g)
 	return nil
 }
+
+// setup is what the generation in force is built of.
+func (s *server) setup() setup { return setup{s.process, s.process.generation.Load().reach} }
 
 func metricsOnly(m *metrics) http.Handler {
 	mux := http.NewServeMux()
@@ -150,7 +150,7 @@ func (s *server) run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { s.lookAtClusters(background) })
 	work.Go(func() { s.lookAtProvisioners(background) })
-	work.Go(func() { s.process.chores(background, s.config) })
+	work.Go(func() { s.process.chores(background) })
 
 	failed := make(chan error, len(s.listeners)+1)
 	work.Go(func() {
@@ -224,7 +224,7 @@ func (s *server) lookAtClusters(ctx context.Context) {
 // the demo's anybody can be anybody: its error is what the server ends with.
 func (s *server) lookAtSignIn(ctx context.Context) error {
 	for _, p := range s.config.SignIn.Providers {
-		party, err := entrance{s.config, s.process}.party(p)
+		party, err := entrance{s.config, s.setup()}.party(p)
 		if err == nil {
 			err = party.Probe(ctx)
 		}

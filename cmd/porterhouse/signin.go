@@ -23,9 +23,8 @@ import (
 
 // signing is what of signing in lives as long as the process.
 type signing struct {
-	master    *seal.Key
-	keys      *authserver.Keys
-	documents *identity.Outbound // asks for what clients say of themselves
+	master *seal.Key
+	keys   *authserver.Keys
 }
 
 const (
@@ -42,13 +41,6 @@ func (p *process) openSigning(c Config) error {
 	s := &signing{}
 	var err error
 	if s.master, err = seal.NewKey(c.SignIn.MasterKey); err != nil {
-		return err
-	}
-	// What a client writes leads anywhere, so no host is allowed by name.
-	s.documents, err = identity.NewOutbound(identity.OutboundConfig{
-		CAFile: c.Identity.CA, Proxy: c.Identity.Proxy.Reveal(), Timeout: documentTime, MaxBytes: maxDocument, NoRedirects: true, Now: p.now,
-	})
-	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openingTime)
@@ -70,10 +62,18 @@ func (s *signing) run(ctx context.Context, log *slog.Logger) {
 	}
 }
 
+// documents bounds how clients' own documents are asked for. What a client writes leads
+// anywhere, so no host is allowed by name.
+func (c Config) documents() identity.OutboundConfig {
+	return identity.OutboundConfig{
+		CAFile: c.Identity.CA, Proxy: c.Identity.Proxy.Reveal(), Timeout: documentTime, MaxBytes: maxDocument, NoRedirects: true,
+	}
+}
+
 // fetch gets a client's own document. Its error is the bare cause: the words around
 // that are about identity providers, and would lead whoever reads the log astray.
-func (s *signing) fetch(ctx context.Context, url string) (authserver.Reply, error) {
-	reply, err := s.documents.Get(ctx, url, nil)
+func (r *reach) fetch(ctx context.Context, url string) (authserver.Reply, error) {
+	reply, err := r.documents.Get(ctx, url, nil)
 	var told *porterhouse.Error
 	if errors.As(err, &told) && told.Err != nil {
 		err = told.Err
@@ -90,12 +90,12 @@ func (s *signing) fetch(ctx context.Context, url string) (authserver.Reply, erro
 //	/authorize ── nobody is there ─▶ /signin ── on whose behalf? ─▶ the same /authorize, read again
 type entrance struct {
 	Config
-	process *process
+	setup setup
 }
 
 // build makes them; nil where nobody can sign in.
 func (e entrance) build() (people *signin.SignIn, tokens *authserver.Server, err error) {
-	p := e.process
+	p := e.setup
 	if p.signing == nil {
 		return nil, nil, nil
 	}
@@ -138,7 +138,7 @@ func (e entrance) providers() ([]signin.Provider, error) {
 
 // party is us at one provider.
 func (e entrance) party(p SignInProviderConfig) (*identity.RelyingParty, error) {
-	return identity.NewRelyingParty(e.TokenProcessors[p.Processor].settings(p.Processor), p.settings(), e.process.providers)
+	return identity.NewRelyingParty(e.TokenProcessors[p.Processor].settings(p.Processor), p.settings(), e.setup.providers)
 }
 
 // provider is us at one provider, in the words of the room where people sign in.
@@ -162,10 +162,10 @@ func (p SignInProviderConfig) provider(party *identity.RelyingParty) signin.Prov
 
 // server is what the authorization server is told, but for who is there.
 func (e entrance) server() (authserver.Config, error) {
-	p := e.process
+	p := e.setup
 	config := authserver.Config{
 		Issuer: e.publicURL(), Resources: e.resources(), Keys: p.signing.keys, Store: p.store, Key: p.signing.master, Audit: p.audit,
-		SignIn: signin.Path, Fetch: p.signing.fetch,
+		SignIn: signin.Path, Fetch: p.fetch,
 		Clients:           []authserver.ClientConfig{e.AuthServer.commandLine()},
 		DeviceCodes:       e.AuthServer.DeviceCodes,
 		AllowRegistration: e.AuthServer.AllowRegistration, AllowClientHosts: e.AuthServer.AllowClientHosts,
@@ -212,7 +212,7 @@ func (e entrance) client(name string) (authserver.ClientConfig, error) {
 	if len(is.Exchange.Audiences) == 0 {
 		return client, nil
 	}
-	verifier, err := identity.NewExchange(e.settings(is.Exchange.Processors), is.Exchange.Audiences, e.process.providers)
+	verifier, err := identity.NewExchange(e.settings(is.Exchange.Processors), is.Exchange.Audiences, e.setup.providers)
 	if err != nil {
 		return client, err
 	}
@@ -226,7 +226,7 @@ func (e entrance) assertion() (func(context.Context, string) (authserver.Asserti
 	if len(e.AuthServer.Assertions) == 0 {
 		return nil, nil
 	}
-	assertions, err := identity.NewAssertions(e.settings(e.AuthServer.Assertions), e.publicURL(), e.process.providers)
+	assertions, err := identity.NewAssertions(e.settings(e.AuthServer.Assertions), e.publicURL(), e.setup.providers)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +245,7 @@ func (e entrance) settings(names []string) []identity.Settings {
 
 // ownProcessor knows our own tokens at a resource. They are for a door by its
 // URL, whatever other audiences it has.
-func ownProcessor(c Config, p *process, r identity.Resource) (identity.Processor, error) {
+func ownProcessor(c Config, p setup, r identity.Resource) (identity.Processor, error) {
 	switch r.Door {
 	case mcpserver.Door:
 		r.Audiences = []string{c.publicURL() + mcpPath}

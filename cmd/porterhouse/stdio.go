@@ -88,7 +88,7 @@ func ownRecord(file, process string) string {
 	return strings.TrimSuffix(file, extension) + "-" + process + extension
 }
 
-func serveStdio(ctx context.Context, c Config, p *process, token string, transport mcp.Transport) error {
+func serveStdio(ctx context.Context, c Config, p setup, token string, transport mcp.Transport) error {
 	g, err := build(c, p)
 	if err != nil {
 		return err

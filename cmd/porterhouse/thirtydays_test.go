@@ -25,7 +25,7 @@ import (
 type longRun struct {
 	*testing.T
 	url      string
-	process  *process
+	process  setup
 	provider *openid.Provider
 
 	since time.Time

@@ -82,7 +82,7 @@ func (s tokenStore) warn(t terminal, user string) error {
 	}
 	who := porterhouse.Principal{Issuer: identity.Issuer, Subject: user, User: user, Proof: apiTokens}
 	for _, name := range s.config.clusterNames() {
-		rules, err := directory.New(s.config.directory(name, &process{store: store}))
+		rules, err := directory.New(s.config.directory(name, setup{&process{store: store}, &reach{}}))
 		if err != nil {
 			return err
 		}

@@ -50,28 +50,28 @@ type desk struct {
 
 // open opens what a change needs: the audit record too. The record is one of its
 // own, as a file has one writer.
-func (d *desk) open(t terminal) (p *process, cluster string, err error) {
+func (d *desk) open(t terminal) (p setup, cluster string, err error) {
 	c, err := loadConfig(*d.path, t.env)
 	if err != nil {
-		return nil, "", err
+		return setup{}, "", err
 	}
 	if cluster = *d.cluster; cluster == "" {
 		cluster = c.clusterNames()[0]
 	}
 	if _, known := c.Clusters[cluster]; !known {
-		return nil, "", fmt.Errorf("there is no cluster %q", cluster)
+		return setup{}, "", fmt.Errorf("there is no cluster %q", cluster)
 	}
 	c.Audit.File = ownRecord(c.Audit.File, "users")
 	log, err := LogConfig{Level: "warn", Format: "text"}.logger(t.stderr)
 	if err != nil {
-		return nil, "", err
+		return setup{}, "", err
 	}
 	p, err = openProcess(c, log, time.Now)
 	return p, cluster, err
 }
 
 // with runs work between open and close.
-func (d *desk) with(ctx context.Context, t terminal, work func(p *process, cluster string) error) error {
+func (d *desk) with(ctx context.Context, t terminal, work func(p setup, cluster string) error) error {
 	p, cluster, err := d.open(t)
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (d *desk) with(ctx context.Context, t terminal, work func(p *process, clust
 	return errors.Join(work(p, cluster), p.close(ctx))
 }
 
-func bindings(p *process) *directory.Bindings {
+func bindings(p setup) *directory.Bindings {
 	return &directory.Bindings{Store: p.store, Audit: p.audit, Now: p.now}
 }
 
@@ -87,7 +87,7 @@ func listUsers(ctx context.Context, t terminal, d *desk, args []string) error {
 	if _, err := parse(d.flags, args, 0, 0); err != nil {
 		return err
 	}
-	return d.with(ctx, t, func(p *process, cluster string) error {
+	return d.with(ctx, t, func(p setup, cluster string) error {
 		all, err := bindings(p).List(ctx, cluster)
 		if err != nil {
 			return err
@@ -114,7 +114,7 @@ func releaseUser(ctx context.Context, t terminal, d *desk, args []string) error 
 		fmt.Fprintln(t.stderr, "usage: porterhouse users release ACCOUNT, or --orphans")
 		return errUsage
 	}
-	return d.with(ctx, t, func(p *process, cluster string) error {
+	return d.with(ctx, t, func(p setup, cluster string) error {
 		if *all {
 			return releaseOrphans(ctx, t, p, cluster)
 		}
@@ -126,7 +126,7 @@ func releaseUser(ctx context.Context, t terminal, d *desk, args []string) error 
 	})
 }
 
-func release(ctx context.Context, t terminal, p *process, cluster string, account porterhouse.UserName) error {
+func release(ctx context.Context, t terminal, p setup, cluster string, account porterhouse.UserName) error {
 	was, err := bindings(p).Release(ctx, cluster, account.String())
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func tellReleased(t terminal, account porterhouse.UserName, whose string) error 
 }
 
 // releaseOrphans lets people in again after the store was lost.
-func releaseOrphans(ctx context.Context, t terminal, p *process, cluster string) error {
+func releaseOrphans(ctx context.Context, t terminal, p setup, cluster string) error {
 	provisioner := p.provisioners[cluster]
 	if provisioner == nil {
 		return errNoProvisioner
@@ -177,7 +177,7 @@ func absentUsers(ctx context.Context, t terminal, d *desk, args []string) error 
 	if _, err := parse(d.flags, args, 0, 0); err != nil {
 		return err
 	}
-	return d.with(ctx, t, func(p *process, cluster string) error {
+	return d.with(ctx, t, func(p setup, cluster string) error {
 		provisioner := p.provisioners[cluster]
 		if provisioner == nil {
 			return errNoProvisioner
@@ -195,7 +195,7 @@ func retireUser(ctx context.Context, t terminal, d *desk, args []string) error {
 	if err != nil {
 		return err
 	}
-	return d.with(ctx, t, func(p *process, cluster string) error {
+	return d.with(ctx, t, func(p setup, cluster string) error {
 		provisioner := p.provisioners[cluster]
 		if provisioner == nil {
 			return errNoProvisioner

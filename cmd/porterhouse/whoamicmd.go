@@ -86,31 +86,34 @@ func (t terminal) token(source string) (string, error) {
 
 // look opens what a command needs that only looks: no audit record, and of the
 // store what is there already. What it logs is told on standard error.
-func (t terminal) look(path string) (Config, *process, error) {
+func (t terminal) look(path string) (Config, setup, error) {
 	c, err := loadPart(path, t.env, func(secret string) bool { return secret != "audit.key" })
 	if err != nil {
-		return c, nil, err
+		return c, setup{}, err
 	}
 	log := slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	// Nothing is written to this record: the rooms only want to have one.
-	p := &process{log: log, now: time.Now, audit: &audit.Log{}, accounts: directory.NewState(0), provisioners: map[string]*directory.Provisioner{}}
+	p := setup{
+		&process{log: log, now: time.Now, audit: &audit.Log{}, accounts: directory.NewState(0)},
+		&reach{provisioners: map[string]*directory.Provisioner{}},
+	}
 	if c.Tokens.File != "" {
 		if p.tokens, err = identity.NewTokens(c.Tokens.identity(log, p.now)); err != nil {
-			return c, nil, err
+			return c, setup{}, err
 		}
 	}
 	if p.providers, err = c.providers(log, p.now); err != nil {
-		return c, nil, err
+		return c, setup{}, err
 	}
 	if p.ownKey, err = askServerForKeys(c); err != nil {
-		return c, nil, err
+		return c, setup{}, err
 	}
 	if p.store, p.forgetful, err = c.KV.look(c.Audit, log); err != nil {
-		return c, nil, err
+		return c, setup{}, err
 	}
 	for name := range c.Clusters {
-		if p.provisioners[name], err = c.provisioner(name, p); err != nil {
-			return c, nil, errors.Join(fmt.Errorf("cluster %s: %w", name, err), p.store.Close())
+		if p.provisioners[name], err = c.provisioner(name, p.process); err != nil {
+			return c, setup{}, errors.Join(fmt.Errorf("cluster %s: %w", name, err), p.store.Close())
 		}
 	}
 	return c, p, nil
@@ -178,7 +181,7 @@ func resourceOf(c Config, door string) (identity.Resource, error) {
 }
 
 // whois asks the rooms. Its own error is one of the configuration.
-func whois(ctx context.Context, c Config, p *process, r identity.Resource, token string) (*identified, error) {
+func whois(ctx context.Context, c Config, p setup, r identity.Resource, token string) (*identified, error) {
 	verifier, err := buildVerifier(c, p, r)
 	if err != nil {
 		return nil, err

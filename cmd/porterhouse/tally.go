@@ -1,0 +1,68 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// source is something that counts, for as long as it is there.
+type source interface{ collect(report) }
+
+// series is the name of a number, and the cluster if it is one's.
+type series struct{ name, cluster string }
+
+// sample is a number at one moment.
+type sample struct {
+	kind  prometheus.ValueType
+	help  string
+	value float64
+}
+
+// tally adds up numbers of one name: those of the generation in force, of generations
+// that still answer somebody, and of all that came before, so that counts go on when
+// what counted is replaced.
+type tally map[series]sample
+
+// add is a report.
+func (t tally) add(kind prometheus.ValueType, name, help string, value float64, cluster ...string) {
+	key := series{name: name}
+	if len(cluster) > 0 {
+		key.cluster = cluster[0]
+	}
+	t[key] = sample{kind, help, t[key].value + value}
+}
+
+// retire adds what s has counted, and will not count any more.
+func (t tally) retire(s source) {
+	s.collect(func(kind prometheus.ValueType, name, help string, value float64, cluster ...string) {
+		if kind == counter {
+			t.add(kind, name, help, value, cluster...)
+		}
+	})
+}
+
+// names are the series in their order.
+func (t tally) names() []series {
+	var all []series
+	for name := range t {
+		all = append(all, name)
+	}
+	slices.SortFunc(all, func(a, b series) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.cluster, b.cluster)) })
+	return all
+}
+
+// tally is the sum of all sources that there ever were.
+func (p *process) tally() tally {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := tally{}
+	for name, s := range p.past {
+		t[name] = s
+	}
+	for s := range p.sources {
+		s.collect(t.add)
+	}
+	return t
+}

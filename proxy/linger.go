@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
@@ -46,6 +47,7 @@ func (x *exchange) linger() {
 	if body == nil {
 		body = &arrival{source: x.r.Body, control: http.NewResponseController(x.w)}
 	}
+	defer context.AfterFunc(x.r.Context(), body.stop)() // whoever shuts down waits for nobody
 	body.drop(lingerTime, lingerPause)
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -175,5 +176,39 @@ func TestRefusalIsSeen(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Nobody waits for a client that was refused, once the server is to stop.
+func TestStopEndsLingering(t *testing.T) {
+	bare := newBareHouse(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	web := httptest.NewUnstartedServer(bare.Server)
+	web.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	web.Start()
+	t.Cleanup(web.Close)
+	bare.url = web.URL
+	connection, in := bare.dial(t, "POST /?query=SELECT+1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nContent-Length: 10000000\r\n\r\n")
+	if line, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 403 ") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	sends := time.NewTicker(50 * time.Millisecond)
+	defer sends.Stop()
+	since, stopped := time.Now(), false
+	for range sends.C {
+		if _, err := connection.Write([]byte("data")); err != nil {
+			break
+		}
+		switch took := time.Since(since); {
+		case took > 2*time.Second && !stopped:
+			stopped = true
+			stop()
+		case took > 12*time.Second:
+			t.Fatal("it is still waited for")
+		}
+	}
+	if !stopped {
+		t.Error("it was not waited for at all")
 	}
 }

@@ -3,11 +3,8 @@ package clickhouse
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -33,7 +30,7 @@ func Probe(ctx context.Context, c Config) (Facts, error) {
 	if err != nil {
 		return Facts{}, err
 	}
-	defer p.pool.close()
+	defer p.asker.pool.close()
 	ctx, cancel := context.WithTimeout(ctx, orDefault(c.Trial.Within, probeTime))
 	defer cancel()
 	p.look(ctx)
@@ -43,49 +40,27 @@ func Probe(ctx context.Context, c Config) (Facts, error) {
 // prober is one Probe. What runs side by side writes to fields of its own.
 type prober struct {
 	Config
-	target  target
-	pool    *pool
+	asker   *asker
+	gateway visitor
 	native  *nativeTarget // nil: there is no address
 	facts   Facts
-	secured atomic.Pointer[tls.ConnectionState] // of the last handshake
-	opened  atomic.Uint64
-	told    string       // the version that a person was told
-	lost    atomic.Int64 // connections that were closed without a word
+	told    string // the version that a person was told
 }
 
 // newProber checks c, as New does.
 func newProber(c Config) (*prober, error) {
-	p := &prober{Config: c}
-	var err error
-	if p.target, err = newTarget(c); err != nil {
+	asker, err := newAsker(c)
+	if err != nil {
 		return nil, err
 	}
+	p := &prober{Config: c, asker: asker, gateway: asker.as(c.User, asker.target.login)}
 	if c.Access.Native != "" {
-		if p.native, err = newNativeTarget(c, &p.opened); err != nil {
+		if p.native, err = newNativeTarget(c, &asker.opened); err != nil {
 			return nil, err
 		}
 	}
-	c.TLS = p.watched(c.TLS)
-	p.pool = newPool(controlConnections, connector(&p.target, c, &p.opened))
 	p.facts = Facts{URL: c.URL, At: time.Now(), Gateway: AccountFacts{User: c.User}}
 	return p, nil
-}
-
-// watched returns a copy of c that tells what the server has shown.
-func (p *prober) watched(c *tls.Config) *tls.Config {
-	if c == nil {
-		c = &tls.Config{}
-	}
-	c = c.Clone()
-	verify := c.VerifyConnection
-	c.VerifyConnection = func(state tls.ConnectionState) error {
-		p.secured.Store(&state)
-		if verify == nil {
-			return nil
-		}
-		return verify(state)
-	}
-	return c
 }
 
 // look finds everything. What depends on nothing goes on beside two rounds, of which
@@ -94,8 +69,8 @@ func (p *prober) watched(c *tls.Config) *tls.Config {
 func (p *prober) look(ctx context.Context) {
 	f := &p.facts
 	var wg sync.WaitGroup
-	wg.Go(func() { f.OpenDefault = p.openDefault(ctx) })
-	wg.Go(func() { f.Bearer = p.bearer(ctx) })
+	wg.Go(func() { f.OpenDefault = p.asker.openDefault(ctx) })
+	wg.Go(func() { f.Bearer = p.asker.bearer(ctx) })
 	wg.Go(func() { p.provisioner(ctx) })
 	wg.Go(func() { p.nativeLogin(ctx) })
 	p.server(ctx)
@@ -107,7 +82,7 @@ func (p *prober) look(ctx context.Context) {
 	if !reached {
 		*f = Facts{URL: f.URL, At: f.At, Reached: f.Reached}
 	}
-	f.TLS, f.Lost, f.Took = p.shown(), int(p.lost.Load()), time.Since(f.At)
+	f.TLS, f.Lost, f.Took = p.asker.shown(), int(p.asker.lost.Load()), time.Since(f.At)
 	if reached {
 		f.Server.Version = cmp.Or(f.Server.Version, p.told)
 		f.ExecuteAs.Known = executeAsCause(f.ExecuteAs.Known, f.Server.Version)
@@ -121,13 +96,13 @@ func (p *prober) server(ctx context.Context) {
 	f := &p.facts
 	if p.User == "" { // without a login ClickHouse would take us for default
 		none := Finding{Cause: NotConfigured}
-		f.Reached, f.Gateway.Login, f.Gateway.GrantsOf = p.ping(ctx), none, none
+		f.Reached, f.Gateway.Login, f.Gateway.GrantsOf = p.asker.ping(ctx), none, none
 		return
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { f.Reached = p.ping(ctx) })
-	wg.Go(func() { p.who(ctx, p.gateway()) })
-	wg.Go(func() { f.Gateway.rights(ctx, p, p.gateway()) })
+	wg.Go(func() { f.Reached = p.asker.ping(ctx) })
+	wg.Go(func() { p.who(ctx) })
+	wg.Go(func() { f.Gateway.rights(ctx, p.gateway) })
 	wg.Wait()
 	if login := f.Gateway.Login; login.Works() || login.Code != 0 {
 		f.Reached = Finding{Outcome: Works}
@@ -136,7 +111,7 @@ func (p *prober) server(ctx context.Context) {
 
 // ways finds what works: for the gateway, if it was let in, and for a person.
 func (p *prober) ways(ctx context.Context) {
-	f, own := &p.facts, p.gateway()
+	f, own := &p.facts, p.gateway
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	person := p.person()
@@ -146,75 +121,22 @@ func (p *prober) ways(ctx context.Context) {
 		f.CustomSettings, f.QueryLog, f.SessionLog, f.ExecuteAs.Known = not, not, not, not
 		return
 	}
-	wg.Go(func() { f.Server.Build = p.build(ctx, own) })
-	wg.Go(func() { f.Gateway.settings(ctx, p, own) })
-	wg.Go(func() { f.CustomSettings = p.customSettings(ctx, own) })
-	wg.Go(func() { f.QueryLog = p.table(ctx, own, "system.query_log") })
-	wg.Go(func() { f.SessionLog = p.table(ctx, own, "system.session_log") })
-	wg.Go(func() { f.ExecuteAs.Known = p.executeAsAtAll(ctx, own) })
-}
-
-// ping asks whether ClickHouse answers at all.
-func (p *prober) ping(ctx context.Context) Finding {
-	var found Finding
-	for range attempts {
-		if found = p.pingOnce(ctx); !p.again(found) {
-			break
-		}
-	}
-	return found
-}
-
-func (p *prober) pingOnce(ctx context.Context) Finding {
-	response, err := p.pool.ask(ctx, outgoing{head: p.target.get("/ping")}, new(atomic.Bool))
-	if err != nil {
-		return networkFinding(ctx, err)
-	}
-	defer response.body.Close()
-	answer, err := readAnswer(response)
-	if err == nil && answer == "Ok.\n" {
-		return Finding{Outcome: Works}
-	}
-	if err == nil {
-		err = notClickHouse(response)
-	}
-	f := networkFinding(ctx, ownWords(err))
-	if ctx.Err() == nil && !f.Failed(HungUp) {
-		f.Cause = NotClickHouse
-	}
-	return f
-}
-
-// shown is what the server's certificate says; nil without TLS.
-func (p *prober) shown() *TLSFact {
-	state := p.secured.Load()
-	if state == nil || len(state.PeerCertificates) == 0 {
-		return nil
-	}
-	leaf := state.PeerCertificates[0]
-	f := &TLSFact{
-		Version: tls.VersionName(state.Version), Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(),
-		Names: slices.Clone(leaf.DNSNames), Until: leaf.NotAfter,
-	}
-	for _, address := range leaf.IPAddresses {
-		f.Names = append(f.Names, address.String())
-	}
-	for _, c := range state.PeerCertificates {
-		if c.NotAfter.Before(f.Until) {
-			f.Until = c.NotAfter
-		}
-	}
-	return f
+	wg.Go(func() { f.Server.Build = own.build(ctx, f.Server.Version) })
+	wg.Go(func() { f.Gateway.settings(ctx, own) })
+	wg.Go(func() { f.CustomSettings = own.customSettings(ctx) })
+	wg.Go(func() { f.QueryLog = own.table(ctx, "system.query_log") })
+	wg.Go(func() { f.SessionLog = own.table(ctx, "system.session_log") })
+	wg.Go(func() { f.ExecuteAs.Known = own.executeAsAtAll(ctx) })
 }
 
 // whoSQL asks a server who it is. All of it is known to versions since 21.
 const whoSQL = "SELECT version(), uptime(), timezone(), toUnixTimestamp64Micro(now64(6))"
 
 // who logs in as the gateway, and finds which server answers.
-func (p *prober) who(ctx context.Context, own caller) {
+func (p *prober) who(ctx context.Context) {
 	f := &p.facts
 	asked := time.Now()
-	answer, found := p.ask(ctx, own, probeQuestion{sql: whoSQL})
+	answer, found := p.gateway.ask(ctx, probeQuestion{sql: whoSQL})
 	f.Server.RoundTrip, f.Server.DisplayName = time.Since(asked), answer.display
 	if f.Gateway.Login = found; !found.Works() {
 		return

@@ -12,12 +12,12 @@ import (
 
 // rights finds what the account holds. FINAL has the rights of its roles as well;
 // versions that do not know it tell of the account's own only.
-func (a *AccountFacts) rights(ctx context.Context, p *prober, as caller) {
+func (a *AccountFacts) rights(ctx context.Context, v visitor) {
 	var own, all probeAnswer
 	var foundOwn, foundAll Finding
 	var wg sync.WaitGroup
-	wg.Go(func() { own, foundOwn = p.ask(ctx, as, probeQuestion{sql: "SHOW GRANTS"}) })
-	wg.Go(func() { all, foundAll = p.ask(ctx, as, probeQuestion{sql: "SHOW GRANTS FINAL"}) })
+	wg.Go(func() { own, foundOwn = v.ask(ctx, probeQuestion{sql: "SHOW GRANTS"}) })
+	wg.Go(func() { all, foundAll = v.ask(ctx, probeQuestion{sql: "SHOW GRANTS FINAL"}) })
 	wg.Wait()
 
 	a.GrantsOf = foundOwn
@@ -55,8 +55,8 @@ func firstColumn(answer string) (values []string) {
 }
 
 // settings finds what the account's profile changes: not what a Probe sends itself.
-func (a *AccountFacts) settings(ctx context.Context, p *prober, as caller) {
-	answer, found := p.ask(ctx, as, probeQuestion{sql: "SELECT name, value, readonly FROM system.settings WHERE changed"})
+func (a *AccountFacts) settings(ctx context.Context, v visitor) {
+	answer, found := v.ask(ctx, probeQuestion{sql: "SELECT name, value, readonly FROM system.settings WHERE changed"})
 	if !found.Works() {
 		return
 	}
@@ -105,19 +105,19 @@ func (p *prober) provisioner(ctx context.Context) {
 	}
 	a := &AccountFacts{User: t.Provisioner}
 	p.facts.Provisioner = a
-	as := withPassword(t.Provisioner, basic(t.Provisioner, t.ProvisionerPassword))
-	if _, a.Login = p.ask(ctx, as, probeQuestion{sql: "SELECT 1"}); !a.Login.Works() {
+	v := p.asker.as(t.Provisioner, basic(t.Provisioner, t.ProvisionerPassword))
+	if _, a.Login = v.ask(ctx, probeQuestion{sql: "SELECT 1"}); !a.Login.Works() {
 		return
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { a.rights(ctx, p, as) })
-	wg.Go(func() { a.settings(ctx, p, as) })
+	wg.Go(func() { a.rights(ctx, v) })
+	wg.Go(func() { a.settings(ctx, v) })
 	wg.Wait()
 }
 
 // openDefault tries whether the user default comes in without a password.
-func (p *prober) openDefault(ctx context.Context) Finding {
+func (a *asker) openDefault(ctx context.Context) Finding {
 	const name = "default"
-	_, found := p.ask(ctx, withPassword(name, basic(name, porterhouse.Secret{})), probeQuestion{sql: "SELECT 1"})
+	_, found := a.as(name, basic(name, porterhouse.Secret{})).ask(ctx, probeQuestion{sql: "SELECT 1"})
 	return found
 }

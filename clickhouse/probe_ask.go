@@ -3,24 +3,61 @@ package clickhouse
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"net/url"
 	"strings"
 	"sync/atomic"
 )
 
-// caller is who asks a question of a Probe.
-type caller struct {
+// asker asks the questions of a Probe over HTTP.
+type asker struct {
+	target  target
+	pool    *pool
+	opened  atomic.Uint64
+	lost    atomic.Int64                        // connections that were closed without a word
+	secured atomic.Pointer[tls.ConnectionState] // of the last handshake
+}
+
+// newAsker checks c, as New does.
+func newAsker(c Config) (*asker, error) {
+	a := &asker{}
+	var err error
+	if a.target, err = newTarget(c); err != nil {
+		return nil, err
+	}
+	c.TLS = a.watched(c.TLS)
+	a.pool = newPool(controlConnections, connector(&a.target, c, &a.opened))
+	return a, nil
+}
+
+// watched returns a copy of c that tells what the server has shown.
+func (a *asker) watched(c *tls.Config) *tls.Config {
+	if c == nil {
+		c = &tls.Config{}
+	}
+	c = c.Clone()
+	verify := c.VerifyConnection
+	c.VerifyConnection = func(state tls.ConnectionState) error {
+		a.secured.Store(&state)
+		if verify == nil {
+			return nil
+		}
+		return verify(state)
+	}
+	return c
+}
+
+// visitor asks as somebody.
+type visitor struct {
+	*asker
 	user  string                                                               // whom ClickHouse names in its exceptions; "": nobody yet
 	login func(ctx context.Context, queryID string) (fields string, err error) // makes the header fields that log in
 }
 
-// gateway asks as Config.User.
-func (p *prober) gateway() caller { return withPassword(p.User, p.target.login) }
-
-// withPassword asks as whoever a header field logs in.
-func withPassword(user, field string) caller {
-	return caller{user, func(context.Context, string) (string, error) { return field, nil }}
+// as returns a visitor whom a header field logs in.
+func (a *asker) as(user, field string) visitor {
+	return visitor{a, user, func(context.Context, string) (string, error) { return field, nil }}
 }
 
 // probeQuestion is a question of a Probe.
@@ -40,16 +77,16 @@ type probeAnswer struct {
 
 // ask asks one question. An account that is held to reading may not set anything, so
 // it is asked again without a log_comment.
-func (p *prober) ask(ctx context.Context, as caller, q probeQuestion) (probeAnswer, Finding) {
+func (v visitor) ask(ctx context.Context, q probeQuestion) (probeAnswer, Finding) {
 	comment := "&log_comment=" + url.QueryEscape(probeComment)
 	var answer probeAnswer
 	var found Finding
 	for range attempts {
-		answer, found = p.askOnce(ctx, as, q, comment)
+		answer, found = v.askOnce(ctx, q, comment)
 		switch {
 		case comment != "" && found.Failed(HeldToReading) && strings.Contains(found.Said, "log_comment"):
 			comment = ""
-		case !p.again(found):
+		case !v.again(found):
 			return answer, found
 		}
 	}
@@ -61,23 +98,23 @@ func (p *prober) ask(ctx context.Context, as caller, q probeQuestion) (probeAnsw
 const attempts = 8
 
 // again reports whether a question is to be asked again, and counts why.
-func (p *prober) again(f Finding) bool {
+func (a *asker) again(f Finding) bool {
 	if !f.Failed(HungUp) {
 		return false
 	}
-	p.lost.Add(1)
+	a.lost.Add(1)
 	return true
 }
 
-func (p *prober) askOnce(ctx context.Context, as caller, q probeQuestion, comment string) (probeAnswer, Finding) {
+func (v visitor) askOnce(ctx context.Context, q probeQuestion, comment string) (probeAnswer, Finding) {
 	id := "porterhouse-probe-" + rand.Text()
 	parameters := "default_format=TabSeparated&query_id=" + id + comment
 	if q.setting != "" {
 		parameters += "&" + q.setting
 	}
-	response, err := p.pool.ask(ctx, outgoing{
-		head:  p.target.head(parameters, "", ""),
-		login: func(ctx context.Context) (string, error) { return as.login(ctx, id) },
+	response, err := v.pool.ask(ctx, outgoing{
+		head:  v.target.head(parameters, "", ""),
+		login: func(ctx context.Context) (string, error) { return v.login(ctx, id) },
 		body:  q.prefix + q.sql + probeText + q.format,
 	}, new(atomic.Bool))
 	if err != nil {
@@ -86,7 +123,7 @@ func (p *prober) askOnce(ctx context.Context, as caller, q probeQuestion, commen
 	defer response.body.Close()
 	text, err := readAnswer(response)
 	if said, ok := errors.AsType[exceptionText](err); ok {
-		return probeAnswer{}, exceptionFinding(string(said), as.user)
+		return probeAnswer{}, exceptionFinding(string(said), v.user)
 	}
 	if err != nil {
 		return probeAnswer{}, networkFinding(ctx, ownWords(err))

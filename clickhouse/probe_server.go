@@ -7,15 +7,15 @@ import (
 )
 
 // customSettings tries whether settings that begin with SQL_ exist.
-func (p *prober) customSettings(ctx context.Context, as caller) Finding {
-	_, found := p.ask(ctx, as, probeQuestion{sql: "SELECT 1", setting: "SQL_porterhouse_probe=1"})
+func (v visitor) customSettings(ctx context.Context) Finding {
+	_, found := v.ask(ctx, probeQuestion{sql: "SELECT 1", setting: "SQL_porterhouse_probe=1"})
 	return found
 }
 
 // table tries whether a table is there, which an account that may not read it is told
 // as well.
-func (p *prober) table(ctx context.Context, as caller, name string) Finding {
-	_, found := p.ask(ctx, as, probeQuestion{sql: "SELECT 1 FROM " + name + " LIMIT 0"})
+func (v visitor) table(ctx context.Context, name string) Finding {
+	_, found := v.ask(ctx, probeQuestion{sql: "SELECT 1 FROM " + name + " LIMIT 0"})
 	if found.Failed(NotGranted) {
 		found.Outcome = Works
 	}
@@ -33,20 +33,20 @@ var builders = []struct {
 // build finds who has built the server: by its version, by the words that exceptions
 // have behind the version, such as (version 26.7.2.1 (official build)), and by a
 // setting that is on in the Cloud only.
-func (p *prober) build(ctx context.Context, as caller) Build {
+func (v visitor) build(ctx context.Context, version string) Build {
 	var mode probeAnswer
 	var wrong Finding
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		mode, _ = p.ask(ctx, as, probeQuestion{sql: "SELECT value FROM system.settings WHERE name = 'cloud_mode'"})
+		mode, _ = v.ask(ctx, probeQuestion{sql: "SELECT value FROM system.settings WHERE name = 'cloud_mode'"})
 	})
-	wg.Go(func() { _, wrong = p.ask(ctx, as, probeQuestion{sql: "SELECT porterhouse_looks_for_no_such_column"}) })
+	wg.Go(func() { _, wrong = v.ask(ctx, probeQuestion{sql: "SELECT porterhouse_looks_for_no_such_column"}) })
 	wg.Wait()
 	if strings.TrimSpace(mode.text) == "1" {
 		return Cloud
 	}
 	_, behind, _ := strings.Cut(wrong.Said, "(version ")
-	text := strings.ToLower(p.facts.Server.Version + " " + behind)
+	text := strings.ToLower(version + " " + behind)
 	for _, b := range builders {
 		if strings.Contains(text, b.word) {
 			return b.build

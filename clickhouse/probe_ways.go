@@ -51,8 +51,8 @@ func (p *prober) nobody() {
 
 // executeAsAtAll tries EXECUTE AS with a name that nobody has. A server that says so, or
 // that the gateway may not, has it switched on.
-func (p *prober) executeAsAtAll(ctx context.Context, as caller) Finding {
-	_, found := p.ask(ctx, as, probeQuestion{prefix: "EXECUTE AS '" + nobody + "' ", sql: "SELECT 1"})
+func (v visitor) executeAsAtAll(ctx context.Context) Finding {
+	_, found := v.ask(ctx, probeQuestion{prefix: "EXECUTE AS '" + nobody + "' ", sql: "SELECT 1"})
 	if found.Failed(NoSuchUser, NotGranted) {
 		return Finding{Outcome: Works}
 	}
@@ -65,10 +65,10 @@ func (p *prober) executeAs(ctx context.Context, person porterhouse.UserName) {
 	f, prefix := &p.facts.ExecuteAs, prefixFor(person)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		answer, found := p.ask(ctx, p.gateway(), probeQuestion{prefix: prefix, sql: personSQL})
+		answer, found := p.gateway.ask(ctx, probeQuestion{prefix: prefix, sql: personSQL})
 		f.Person, _ = isPerson(answer, found, person)
 	})
-	wg.Go(func() { f.FormatKept = p.formatKept(ctx, prefix) })
+	wg.Go(func() { f.FormatKept = p.gateway.formatKept(ctx, prefix) })
 	wg.Wait()
 	if !f.Person.Works() {
 		f.FormatKept = Finding{Cause: NotReached}
@@ -76,8 +76,8 @@ func (p *prober) executeAs(ctx context.Context, person porterhouse.UserName) {
 }
 
 // formatKept tries whether a FORMAT in the text behind EXECUTE AS counts.
-func (p *prober) formatKept(ctx context.Context, prefix string) Finding {
-	answer, found := p.ask(ctx, p.gateway(), probeQuestion{prefix: prefix, sql: "SELECT 1 AS one", format: "\nFORMAT JSONEachRow"})
+func (v visitor) formatKept(ctx context.Context, prefix string) Finding {
+	answer, found := v.ask(ctx, probeQuestion{prefix: prefix, sql: "SELECT 1 AS one", format: "\nFORMAT JSONEachRow"})
 	if found.Works() && !strings.HasPrefix(answer.text, "{") {
 		return Finding{Outcome: Fails, Cause: OtherError, Said: "FORMAT JSONEachRow was answered in " + answer.format}
 	}
@@ -103,15 +103,15 @@ func (p *prober) ticket(ctx context.Context, person porterhouse.UserName) (found
 	}
 	way, as := byTicket{mint: p.Access.Mint}, porterhouse.Account{User: person}
 	login := func(ctx context.Context, id string) (string, error) { return way.login(ctx, as, id) }
-	answer, found := p.ask(ctx, caller{person.String(), login}, probeQuestion{sql: personSQL})
+	answer, found := visitor{p.asker, person.String(), login}.ask(ctx, probeQuestion{sql: personSQL})
 	found, p.told = isPerson(answer, found, person)
 	return found
 }
 
 // bearer tries whether ClickHouse reads tokens: it says something else of one that is
 // none than of a scheme that it does not have.
-func (p *prober) bearer(ctx context.Context) Finding {
-	_, found := p.ask(ctx, withPassword("", "Authorization: Bearer porterhouse.probe.none\r\n"), probeQuestion{sql: "SELECT 1"})
+func (a *asker) bearer(ctx context.Context) Finding {
+	_, found := a.as("", "Authorization: Bearer porterhouse.probe.none\r\n").ask(ctx, probeQuestion{sql: "SELECT 1"})
 	switch {
 	case found.Works():
 		return Finding{Outcome: Fails, Cause: NotClickHouse, Said: "a token that is none was let in"}

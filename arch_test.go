@@ -41,12 +41,13 @@ var rooms = map[string][]string{
 	"porterhouse/directory":              {"porterhouse", "porterhouse/clickhouse", "porterhouse/audit", "porterhouse/kv"},
 	"porterhouse/gate":                   {"porterhouse", "porterhouse/statement", "porterhouse/directory", "porterhouse/clickhouse", "porterhouse/audit"},
 	"porterhouse/mcpserver":              {"porterhouse", "porterhouse/gate"},
+	"porterhouse/doctor":                 {"porterhouse", "porterhouse/clickhouse"},
 	"porterhouse/bench":                  {"porterhouse/sandbox"},
 	"porterhouse/e2e":                    {},
 	"porterhouse/cmd/porterhouse": {"porterhouse", "porterhouse/statement", "porterhouse/identity", "porterhouse/clickhouse", "porterhouse/audit",
 		"porterhouse/directory", "porterhouse/gate", "porterhouse/mcpserver", "porterhouse/sandbox",
 		"porterhouse/kv", "porterhouse/ticket", "porterhouse/authenticator",
-		"porterhouse/seal", "porterhouse/page", "porterhouse/signin", "porterhouse/authserver", "porterhouse/login", "porterhouse/sandbox/openid", "porterhouse/proxy"},
+		"porterhouse/seal", "porterhouse/page", "porterhouse/signin", "porterhouse/authserver", "porterhouse/login", "porterhouse/sandbox/openid", "porterhouse/proxy", "porterhouse/doctor"},
 }
 
 // Nobody but these may link what they link: purego makes any binary dynamic.

@@ -12,11 +12,18 @@ import (
 // operator writes the configured one there. Beyond these the two accounts need, and
 // should have, nothing.
 func (p *Provisioner) Grants(roles ...string) []string {
-	provisioner, gateway, marker := clickhouse.QuoteName(p.config.Admin.User()), clickhouse.QuoteName(p.config.Gateway), clickhouse.QuoteName(p.config.Marker)
-	statements := []string{
+	gateway := clickhouse.QuoteName(p.config.Gateway)
+	return append([]string{
 		// A role that somebody gives the gateway must not count by itself.
 		"CREATE USER IF NOT EXISTS " + gateway + p.on + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE",
 		"GRANT" + p.on + " SELECT(query, query_id, user) ON system.processes TO " + gateway,
+	}, p.OwnGrants(roles...)...)
+}
+
+// OwnGrants are those of Grants that are for the provisioner and the marker role.
+func (p *Provisioner) OwnGrants(roles ...string) []string {
+	provisioner, marker := clickhouse.QuoteName(p.config.Admin.User()), clickhouse.QuoteName(p.config.Marker)
+	statements := []string{
 		"CREATE USER IF NOT EXISTS " + provisioner + p.on + " IDENTIFIED BY <the provisioner's password>",
 		"CREATE ROLE IF NOT EXISTS " + marker + p.on,
 	}

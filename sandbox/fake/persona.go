@@ -37,10 +37,9 @@ type Persona struct {
 	Stranger       bool          // it is no ClickHouse
 	OldCertificate bool          // speaks TLS, by a certificate that ended yesterday
 
-	// Setup are statements that an administrator of the real server runs before, and
-	// Config is XML for its configuration.
-	Setup  []string
-	Config string
+	Setup      []string // statements that an administrator of the real server runs before
+	Provisions bool     // there is a Provisioner
+	HasSecret  bool     // the real server is to have SecretConfig, and its native port can be had
 }
 
 // Impersonation is what becomes of EXECUTE AS.

@@ -30,11 +30,11 @@ func Named(name string) (Persona, bool) {
 func byAge() []Persona {
 	return []Persona{
 		{Name: "old", About: "21.8, without EXECUTE AS and without the settings of these days",
-			Version: "21.8.15.7", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation(), Config: secret},
+			Version: "21.8.15.7", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation(), HasSecret: true},
 		{Name: "no-secret", About: "21.8, whose operator has not given the cluster's secret",
 			Version: "21.8.15.7", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation()},
 		{Name: "23.8", About: "23.8 LTS, without EXECUTE AS",
-			Version: "23.8.16.40", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation(), Config: secret},
+			Version: "23.8.16.40", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation(), HasSecret: true},
 		{Name: "25.11-off", About: "25.11, where EXECUTE AS is off as it comes",
 			Version: "25.11.2.24", Build: " (official build)", ExecuteAs: OldSwitchOff, Setup: noImpersonation()},
 		{Name: "26.1-off", About: "26.1, whose operator set the switch where only 26.2 looks for it",
@@ -42,9 +42,9 @@ func byAge() []Persona {
 		{Name: "26.2-off", About: "26.2, where the switch has moved and is off",
 			Version: "26.2.5.45", Build: " (official build)", ExecuteAs: SwitchedOff, Setup: noImpersonation()},
 		{Name: "26.3-format", About: "26.3 before .14.32, where EXECUTE AS drops the FORMAT of the text",
-			Version: "26.3.3.20", Build: " (official build)", ExecuteAs: DropsFormat, Setup: wellMade()},
+			Version: "26.3.3.20", Build: " (official build)", ExecuteAs: DropsFormat, Provisions: true, Setup: wellMade()},
 		{Name: "26.7", About: "26.7 as it should be",
-			Version: "26.7.2.1", Setup: wellMade()},
+			Version: "26.7.2.1", Provisions: true, Setup: wellMade()},
 	}
 }
 
@@ -58,7 +58,7 @@ func byVendor() []Persona {
 		{Name: "antalya", About: "Altinity's Antalya with token processors, and EXECUTE AS off",
 			Version: "25.8.9.20207.altinityantalya", Build: " (altinity build)", ExecuteAs: OldSwitchOff, Tokens: true, Setup: noImpersonation()},
 		{Name: "altinity", About: "Altinity's stable build with EXECUTE AS brought back into 25.8",
-			Version: "25.8.13.10041.altinitystable", Build: " (altinity build)", Setup: wellMade()},
+			Version: "25.8.13.10041.altinitystable", Build: " (altinity build)", Provisions: true, Setup: wellMade()},
 		{Name: "aiven", About: "a 26.3 out of which EXECUTE AS was compiled",
 			Version: "26.3.4.12", ExecuteAs: NoSyntax, Setup: noImpersonation()},
 	}
@@ -67,29 +67,33 @@ func byVendor() []Persona {
 // byRights are 26.7s on which somebody granted too much or too little.
 func byRights() []Persona {
 	return []Persona{
-		{Name: "helpless", About: "a provisioner without rights", Version: "26.7.2.1",
+		{Name: "helpless", About: "a provisioner without rights", Version: "26.7.2.1", Provisions: true,
 			Setup: slices.Concat(gateway(), []string{"CREATE USER " + Provisioner + " " + identified})},
 		{Name: "almighty", About: "a gateway that holds access management and may be an administrator", Version: "26.7.2.1",
+			Provisions: true,
 			Setup: slices.Concat(wellMade(), []string{
 				"CREATE USER " + Admin + " " + identified, "GRANT ACCESS MANAGEMENT ON *.* TO " + Admin,
 				"GRANT CREATE USER, ALTER USER ON *.* TO " + Gateway, "GRANT IMPERSONATE ON * TO " + Gateway,
 				"GRANT READ, WRITE ON REMOTE TO " + Gateway,
 			})},
 		{Name: "readonly", About: "a gateway whose profile says readonly = 1 and limits", Version: "26.7.2.1",
-			Setup: slices.Concat(wellMade(), []string{"ALTER USER " + Gateway + " SETTINGS readonly = 1, max_result_rows = 7"})},
+			Provisions: true,
+			Setup:      slices.Concat(wellMade(), []string{"ALTER USER " + Gateway + " SETTINGS readonly = 1, max_result_rows = 7"})},
 		{Name: "ungranted", About: "a gateway that may act as nobody", Version: "26.7.2.1",
-			Setup: slices.Concat(wellMade(), []string{"REVOKE IMPERSONATE ON " + Alice + " FROM " + Gateway})},
+			Provisions: true,
+			Setup:      slices.Concat(wellMade(), []string{"REVOKE IMPERSONATE ON " + Alice + " FROM " + Gateway})},
 		{Name: "stale-password", About: "a gateway whose password is another", Version: "26.7.2.1",
-			Setup: slices.Concat(wellMade(), []string{"ALTER USER " + Gateway + " IDENTIFIED WITH sha256_password BY 'rotated'"})},
+			Provisions: true,
+			Setup:      slices.Concat(wellMade(), []string{"ALTER USER " + Gateway + " IDENTIFIED WITH sha256_password BY 'rotated'"})},
 	}
 }
 
 // byHealth are servers that are not well, or none.
 func byHealth() []Persona {
 	return []Persona{
-		{Name: "flapping", About: "hangs up on every other connection", Version: "26.7.2.1", Flaps: true, Setup: wellMade()},
-		{Name: "slow", About: "takes its time for each answer", Version: "26.7.2.1", Delay: slow, Setup: wellMade()},
-		{Name: "expired", About: "speaks TLS by a certificate that ended yesterday", Version: "26.7.2.1", OldCertificate: true, Setup: wellMade()},
+		{Name: "flapping", About: "hangs up on every other connection", Version: "26.7.2.1", Flaps: true, Provisions: true, Setup: wellMade()},
+		{Name: "slow", About: "takes its time for each answer", Version: "26.7.2.1", Delay: slow, Provisions: true, Setup: wellMade()},
+		{Name: "expired", About: "speaks TLS by a certificate that ended yesterday", Version: "26.7.2.1", OldCertificate: true, Provisions: true, Setup: wellMade()},
 		{Name: "stranger", About: "somebody else's web server", Stranger: true},
 	}
 }
@@ -103,8 +107,9 @@ const (
 	Secret  = "the cluster's secret"
 )
 
-// secret gives the server the cluster's secret.
-const secret = "<remote_servers><" + Cluster + "><secret>" + Secret + "</secret><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></" + Cluster + "></remote_servers>"
+// SecretConfig is XML for the configuration of the real server behind a persona that
+// HasSecret.
+const SecretConfig = "<remote_servers><" + Cluster + "><secret>" + Secret + "</secret><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></" + Cluster + "></remote_servers>"
 
 // gateway makes Alice, and a gateway that may act as her and look for its own
 // statements.

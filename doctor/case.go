@@ -1,0 +1,92 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"porterhouse/clickhouse"
+)
+
+// Case is a cluster: what was found there, and how it is meant to be.
+type Case struct {
+	Cluster string // our name of it
+	Facts   clickhouse.Facts
+	Access  clickhouse.Access // Mode: how people are to get in; Auto: by what works best
+
+	LocalUsers []string // users made by hand to whom the rules lead: names, or beginnings with a * behind them
+	Hosts      []string // the addresses that we come from; none: the gateway may come from anywhere
+	OnCluster  string   // ClickHouse's own name of the cluster whose servers each keep their users; "": none
+
+	Provisioner  string   // its account; "": accounts are made by hand
+	Prefix       string   // of the accounts that it makes
+	Provisioning []string // the statements that it needs; see directory.Provisioner.OwnGrants
+	Provisioned  error    // what does not fit about it; see directory.Provisioner.CheckOwn
+
+	Authenticator string // how ClickHouse's configuration calls us; "": it does not ask us
+	AskUs         string // the file that tells ClickHouse to ask us
+}
+
+// exam is the examination of a Case.
+type exam struct {
+	Case
+	on   string // " ON CLUSTER '…'", or nothing
+	plan *Plan
+}
+
+// Examine makes the plan.
+func Examine(c Case) Plan {
+	f := c.Facts
+	plan := Plan{Cluster: c.Cluster, URL: f.URL, Version: f.Server.Version}
+	e := newExam(c, &plan)
+	if e.reach() {
+		e.server()
+		e.way()
+		e.gateway()
+		e.provisioner()
+		e.steady()
+	}
+	plan.sort()
+	return plan
+}
+
+func newExam(c Case, plan *Plan) *exam {
+	e := &exam{Case: c, plan: plan}
+	if c.OnCluster != "" {
+		e.on = " ON CLUSTER " + clickhouse.QuoteString(c.OnCluster)
+	}
+	return e
+}
+
+func (e *exam) fine(name, format string, args ...any) {
+	e.add(Finding{Severity: Fine, Name: name, Text: fmt.Sprintf(format, args...)})
+}
+
+func (e *exam) add(f Finding) {
+	if f.Text != "" {
+		e.plan.Findings = append(e.plan.Findings, f)
+	}
+}
+
+// run adds a statement, unless it is there already.
+func (e *exam) run(why, sql string) {
+	if !slices.ContainsFunc(e.plan.SQL, func(s Statement) bool { return s.SQL == sql }) {
+		e.plan.SQL = append(e.plan.SQL, Statement{sql, why})
+	}
+}
+
+// gatewayName is the gateway's account in SQL.
+func (e *exam) gatewayName() string { return clickhouse.QuoteName(e.Facts.Gateway.User) }
+
+// exact are the local users that are named one by one, and prefixes how the names of
+// the others begin.
+func (c Case) exact() (names, prefixes []string) {
+	for _, user := range c.LocalUsers {
+		if prefix, isPrefix := strings.CutSuffix(user, "*"); isPrefix {
+			prefixes = append(prefixes, prefix)
+		} else {
+			names = append(names, user)
+		}
+	}
+	return names, prefixes
+}

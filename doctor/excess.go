@@ -1,0 +1,105 @@
+package doctor
+
+import (
+	"strings"
+
+	"porterhouse/clickhouse"
+)
+
+// excesses say what it means that the gateway holds more than it needs, by realm.
+var excesses = []struct {
+	realm    clickhouse.Realm
+	severity Severity
+	text     string
+}{
+	{clickhouse.Everything, Wrong, "the gateway holds every right: whoever has its password, or makes it run a statement of their own, is an administrator"},
+	{clickhouse.Management, Wrong, "the gateway holds access management, so it can give itself every right"},
+	{clickhouse.Impersonation, Wrong, "the gateway may act as more users than the configuration names"},
+	{clickhouse.Sources, Wrong, "the gateway can reach other hosts and files; remote() without a user name is the user default on the host that it names"},
+	{clickhouse.Writing, Wrong, "the gateway can write by itself"},
+	{clickhouse.Running, Wrong, "the gateway can command the server"},
+	{clickhouse.Killing, Careful, "the gateway can stop other people's statements, which this mode does not need"},
+	{clickhouse.Reading, Careful, "the gateway can read by itself"},
+}
+
+// excess says what the gateway holds beyond its needs, and takes it away. It reports
+// whether there was something.
+func (e *exam) excess() bool {
+	g := e.Facts.Gateway
+	var found bool
+	for _, about := range excesses {
+		var grants []string
+		for _, held := range g.Grants {
+			if held.Realm == about.realm && !held.Revoked && !e.needed(held) {
+				grants = append(grants, held.Right+columnList(held.Columns)+" ON "+held.On)
+				e.run("the gateway does not need it", e.revoke(held, e.gatewayName()))
+			}
+		}
+		if len(grants) > 0 {
+			found = true
+			e.add(Finding{about.severity, "gateway-" + string(about.realm), about.text + ": " + strings.Join(grants, ", "), "run the REVOKE below", ""})
+		}
+	}
+	if len(g.Roles) > 0 {
+		found = true
+		e.add(Finding{Careful, "gateway-roles", "the gateway has roles: " + strings.Join(g.Roles, ", "), "run the REVOKE below: what it needs is granted to itself", ""})
+		e.run("the gateway needs no role", "REVOKE"+e.on+" "+quotedList(g.Roles, clickhouse.QuoteName)+" FROM "+e.gatewayName())
+	}
+	return found
+}
+
+// needed reports whether a grant is one that the gateway is to have.
+func (e *exam) needed(held clickhouse.Grant) bool {
+	if held.Option || held.Right == "NONE" {
+		return held.Right == "NONE"
+	}
+	if held.Right == "IMPERSONATE" {
+		return e.mayActAs(held)
+	}
+	if held.Right == "SELECT" && held.On == "system.processes" {
+		return held.Columns != nil && subset(held.Columns, allStatements)
+	}
+	for _, n := range e.needs() {
+		if n.right == held.Right && n.on == held.On {
+			return true
+		}
+	}
+	return false
+}
+
+// mayActAs reports whether the users of a grant are such as the configuration leads
+// to: named by it, or made by the provisioner.
+func (e *exam) mayActAs(held clickhouse.Grant) bool {
+	name, isPrefix, ok := held.Names()
+	if !ok || name == "" || name == "default" || !isPrefix && name == e.Provisioner {
+		return false
+	}
+	names, prefixes := e.exact()
+	if e.Provisioner != "" && e.Prefix != "" {
+		prefixes = append(prefixes, e.Prefix)
+	}
+	for _, prefix := range prefixes {
+		if prefix != "" && strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	for _, known := range names {
+		if name == known && !isPrefix {
+			return true
+		}
+	}
+	return false
+}
+
+// revoke is the statement that takes a grant away from an account.
+func (e *exam) revoke(g clickhouse.Grant, account string) string {
+	return "REVOKE" + e.on + " " + g.Right + columnList(quotedColumns(g.Columns)) + " ON " + g.On + " FROM " + account
+}
+
+func quotedColumns(columns []string) []string {
+	quoted := make([]string, len(columns))
+	for i, column := range columns {
+		quoted[i] = clickhouse.QuoteName(column)
+	}
+	return quoted
+}

@@ -1,0 +1,203 @@
+package doctor_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"porterhouse"
+	"porterhouse/audit"
+	"porterhouse/clickhouse"
+	"porterhouse/directory"
+	"porterhouse/doctor"
+	"porterhouse/sandbox"
+	"porterhouse/sandbox/fake"
+)
+
+var update = flag.Bool("update", false, "write the plans into testdata anew")
+
+// house is a real ClickHouse behind personas.
+type house struct {
+	*sandbox.Server
+	*testing.T
+}
+
+func open(t *testing.T) house {
+	return house{sandbox.ForTest(t, sandbox.Options{ExtraConfig: fake.SecretConfig}), t}
+}
+
+// run runs statements as the administrator.
+func (h house) run(statements ...string) {
+	h.Helper()
+	for _, sql := range statements {
+		if err := h.Exec(h.Context(), sql); err != nil {
+			h.Fatal(err)
+		}
+	}
+}
+
+// dress lets a persona stand in front of the real server.
+func (h house) dress(p fake.Persona) *fake.Server {
+	h.Helper()
+	h.run(slices.Concat(fake.Undress(), p.Setup)...)
+	s, err := fake.Start(p, h.HTTP)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			h.Error(err)
+		}
+	})
+	return s
+}
+
+// config is how an operator has configured the cluster of every persona.
+func config(t *testing.T, s *fake.Server) clickhouse.Config {
+	c := clickhouse.Config{
+		URL: s.URL, User: fake.Gateway, Password: porterhouse.NewSecret(fake.Password),
+		Trial: clickhouse.Trial{Person: user(t, fake.Alice)},
+	}
+	if s.CA != nil {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(s.CA)
+		c.TLS = &tls.Config{RootCAs: roots}
+	}
+	if s.Provisions {
+		c.Trial.Provisioner, c.Trial.ProvisionerPassword = fake.Provisioner, c.Password
+	}
+	return c
+}
+
+func user(t *testing.T, name string) porterhouse.UserName {
+	u, err := porterhouse.ParseUserName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// look makes the case of a persona.
+func look(t *testing.T, s *fake.Server) doctor.Case {
+	t.Helper()
+	c := config(t, s)
+	facts, err := clickhouse.Probe(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := doctor.Case{Cluster: "main", Facts: facts, LocalUsers: []string{fake.Alice}, Hosts: []string{"127.0.0.1"}}
+	of.Access.Mode = "auto"
+	if s.Provisions {
+		p := provisioner(t, c)
+		of.Provisioner, of.Prefix, of.Provisioning, of.Provisioned = fake.Provisioner, fake.Prefix, p.OwnGrants("analyst"), p.CheckOwn(t.Context())
+	}
+	return of
+}
+
+func provisioner(t *testing.T, c clickhouse.Config) *directory.Provisioner {
+	t.Helper()
+	c.User, c.Password = c.Trial.Provisioner, c.Trial.ProvisionerPassword
+	admin, err := clickhouse.NewAdmin(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := directory.NewProvisioner(directory.ProvisionerConfig{
+		Admin: admin, Audit: &audit.Log{}, Cluster: "main", Gateway: fake.Gateway, Prefix: fake.Prefix, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+var (
+	ports = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	ends  = regexp.MustCompile(`current time \S+ is after [^\s"]+`)
+)
+
+// still takes out of a case what is otherwise each time.
+func still(c doctor.Case) doctor.Case {
+	f := &c.Facts
+	f.QueryLog, f.SessionLog = clickhouse.Finding{}, clickhouse.Finding{} // the engine makes them when something is in them
+	f.At = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	f.URL = ports.ReplaceAllString(f.URL, "ch.example.com")
+	f.Server.Uptime, f.Server.Ahead, f.Server.Timezone = 50*time.Hour, 0, "UTC"
+	f.Server.RoundTrip = time.Millisecond
+	return c
+}
+
+// Each persona gets the plan that is in testdata, within two seconds.
+func TestPlans(t *testing.T) {
+	h := open(t)
+	for _, p := range fake.Personas() {
+		if p.Flaps || p.Delay > 0 {
+			continue // what is found of these is each time something else
+		}
+		t.Run(p.Name, func(t *testing.T) {
+			s := house{h.Server, t}.dress(p)
+			c := look(t, s)
+			var got bytes.Buffer
+			e := json.NewEncoder(&got)
+			e.SetEscapeHTML(false)
+			e.SetIndent("", "  ")
+			if err := e.Encode(doctor.Examine(still(c))); err != nil {
+				t.Fatal(err)
+			}
+			text := ends.ReplaceAllString(ports.ReplaceAllString(got.String(), "ch.example.com"), "current time … is after …")
+			compare(t, filepath.Join("testdata", p.Name+".json"), text)
+		})
+	}
+}
+
+// Of a server that is not well the plan says so, and nothing that would be wrong.
+func TestUnwellServers(t *testing.T) {
+	h := open(t)
+	for _, name := range []string{"flapping", "slow"} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := fake.Named(name)
+			s := house{h.Server, t}.dress(p)
+			plan := doctor.Examine(look(t, s))
+			if len(plan.SQL) > 0 || len(plan.Files) > 0 {
+				t.Errorf("something is to be run although nothing is known to be amiss: %+v", plan)
+			}
+			if told := slices.ContainsFunc(plan.Findings, func(f doctor.Finding) bool {
+				return slices.Contains([]string{"reached", "unsteady", "slow", "distance", "gateway-login", "provisioner-rights"}, f.Name) && f.Severity != doctor.Fine
+			}); name == "slow" && !told {
+				t.Errorf("it does not say that the server is slow: %+v", plan.Findings)
+			}
+		})
+	}
+}
+
+func compare(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(gotLines), len(wantLines)) {
+		if gotLines[i] != wantLines[i] {
+			t.Fatalf("line %d is\n%s\nnot\n%s\n(go test -update writes it anew)", i+1, gotLines[i], wantLines[i])
+		}
+	}
+	if len(gotLines) != len(wantLines) {
+		t.Fatalf("%d lines, not %d", len(gotLines), len(wantLines))
+	}
+}

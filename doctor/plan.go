@@ -1,0 +1,88 @@
+package doctor
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"porterhouse/clickhouse"
+)
+
+// Plan is what is to be done at one cluster, and why.
+type Plan struct {
+	Cluster  string          `json:"cluster"`
+	URL      string          `json:"url"`
+	Version  string          `json:"version,omitempty"`
+	Mode     clickhouse.Mode `json:"mode,omitempty"` // "": none works
+	Why      string          `json:"why"`            // that mode
+	Findings []Finding       `json:"findings"`       // the worst first
+	SQL      []Statement     `json:"sql,omitempty"`  // in the order in which they are to be run
+	Files    []File          `json:"files,omitempty"`
+}
+
+// Severity says how much a finding matters.
+type Severity string
+
+// The severities.
+const (
+	Wrong   Severity = "wrong"   // people are kept out, or somebody gets further than meant
+	Careful Severity = "careful" // it works, and could be better
+	Fine    Severity = "fine"
+)
+
+var severities = []Severity{Wrong, Careful, Fine}
+
+// Finding is one thing, in words.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	Name     string   `json:"name"`             // for programs, such as gateway-login
+	Text     string   `json:"text"`             // what is so
+	Remedy   string   `json:"remedy,omitempty"` // what to do about it
+	Said     string   `json:"said,omitempty"`   // ClickHouse's own words, or those of the network
+}
+
+// Statement is one of SQL, without a semicolon. Where GatewayPassword or
+// ProvisionerPassword stands in it, a string literal belongs.
+type Statement struct {
+	SQL string `json:"sql"`
+	Why string `json:"why"`
+}
+
+// The placeholders.
+const (
+	GatewayPassword     = "<the gateway's password>"
+	ProvisionerPassword = "<the provisioner's password>"
+)
+
+// File belongs into the configuration of each server.
+type File struct {
+	Path string `json:"path"` // below /etc/clickhouse-server
+	Text string `json:"text"`
+	Why  string `json:"why"`
+}
+
+// Worst is the severity of the worst finding.
+func (p Plan) Worst() Severity {
+	for _, s := range severities {
+		if slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.Severity == s }) {
+			return s
+		}
+	}
+	return Fine
+}
+
+// sort brings the worst findings to the front, and keeps the order otherwise.
+func (p *Plan) sort() {
+	slices.SortStableFunc(p.Findings, func(a, b Finding) int {
+		return cmp.Compare(slices.Index(severities, a.Severity), slices.Index(severities, b.Severity))
+	})
+}
+
+// quotedList is names as SQL has them, one after the other.
+func quotedList(names []string, quote func(string) string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = quote(name)
+	}
+	return strings.Join(quoted, ", ")
+}

@@ -1,0 +1,158 @@
+package doctor
+
+import (
+	"slices"
+
+	"porterhouse/clickhouse"
+)
+
+// configured is the mode that the configuration names; "": it leaves that to what
+// works.
+func (e *exam) configured() clickhouse.Mode {
+	if e.Access.Mode == auto {
+		return ""
+	}
+	return e.Access.Mode
+}
+
+// way finds how people get in, and says what is in the way.
+func (e *exam) way() {
+	if mode := e.configured(); mode != "" {
+		e.plan.Mode, e.plan.Why = mode, "the configuration says so"
+	} else {
+		e.plan.Mode, e.plan.Why = choose(e.Facts)
+		if e.plan.Mode == "" && e.Facts.ExecuteAs.Known.Failed(clickhouse.SwitchedOff) {
+			e.plan.Mode, e.plan.Why = clickhouse.ExecuteAs, "EXECUTE AS is there, and works once it is switched on; nothing else works yet"
+		}
+	}
+	switch e.plan.Mode {
+	case clickhouse.ExecuteAs:
+		e.executeAs()
+	case clickhouse.Verify:
+		e.verify()
+	case clickhouse.Forward:
+		e.forward()
+	case interserver:
+		e.interserver()
+	case clickhouse.Static:
+		e.add(Finding{Careful, "way", "to ClickHouse everybody is " + e.Facts.Gateway.User + ": whatever this user may read, everybody reads", "use a mode in which people are themselves: auto says which ones work here", ""})
+	default:
+		e.noWay()
+	}
+}
+
+// executeAs says whether the gateway can act as people.
+func (e *exam) executeAs() {
+	f := e.Facts.ExecuteAs
+	e.executeAsKnown(f.Known)
+	person := e.Facts.Person
+	switch {
+	case f.Person.Works():
+		e.fine("person", "the gateway may act as %s, and ClickHouse then says that it is %s who asks", person, person)
+	case f.Person.Failed(clickhouse.NotGranted) && slices.Contains(e.LocalUsers, person): // see rights
+	case f.Person.Failed(clickhouse.NotGranted) && f.Known.Works():
+		e.add(Finding{Wrong, "person", "the gateway may not act as " + person, "run the GRANT IMPERSONATE below", f.Person.Said})
+		e.run("so that the gateway may act as "+person, e.grant(need{right: "IMPERSONATE", on: clickhouse.QuoteName(person)}))
+	case f.Person.Failed(clickhouse.NoSuchUser):
+		e.add(Finding{Wrong, "person", "the gateway may act as " + person + ", whom ClickHouse does not have", "make that user, or take it out of users.local_users.allow", f.Person.Said})
+	case f.Known.Works() && !f.Person.Failed():
+		e.fine("person", "there is nobody yet as whom the gateway may act, so it could not be tried")
+	}
+	if f.FormatKept.Failed(clickhouse.OtherError) {
+		e.add(Finding{Careful, "format", "a FORMAT in a person's own SQL has no effect here, without an error", "upgrade to 26.3.14.32, 26.4.1.220 or later; clients that name the format beside the SQL are not concerned", f.FormatKept.Said})
+	}
+	e.native("all but reads needs it: without it people can read, and that is all")
+}
+
+// executeAsKnown says whether the server has EXECUTE AS.
+func (e *exam) executeAsKnown(f clickhouse.Finding) {
+	const others = "use access.mode verify, where the server's configuration can be changed (see the authenticator), or interserver, where its operator gives the cluster's secret"
+	switch {
+	case f.Works():
+		e.fine("execute-as", "EXECUTE AS is there and switched on")
+	case f.Failed(clickhouse.SwitchedOff):
+		e.add(Finding{Wrong, "execute-as", "EXECUTE AS is switched off", "put the file below into the configuration of each server, start it anew, and then run the SQL: GRANT IMPERSONATE is refused as long as it is off", f.Said})
+		e.switchOn()
+	case f.Failed(clickhouse.CompiledOut):
+		e.add(Finding{Wrong, "execute-as", "this build has no EXECUTE AS, although its version would", others, f.Said})
+	case f.Failed(clickhouse.Unknown):
+		e.add(Finding{Wrong, "execute-as", "this version has no EXECUTE AS, which came with 25.11", others + "; or upgrade", f.Said})
+	case f.Failed(clickhouse.HeldToReading):
+		e.add(Finding{Wrong, "execute-as", "the gateway is held to reading, and EXECUTE AS is no read to ClickHouse", "take readonly off its profile: what people may do is bounded by their own accounts", f.Said})
+	case f.Failed():
+		e.add(Finding{Wrong, "execute-as", "EXECUTE AS could not be tried", "see what ClickHouse says", f.Said})
+	}
+}
+
+// verify says whether ClickHouse asks us who is there.
+func (e *exam) verify() {
+	switch f := e.Facts.Ticket; {
+	case f.Works():
+		e.fine("ticket", "%s was let in with a one-time ticket: ClickHouse asks us", e.Facts.Person)
+	case f.Failed(clickhouse.LoginRefused):
+		e.add(Finding{Wrong, "ticket", "a one-time ticket of " + e.Facts.Person + " is refused: ClickHouse does not ask us, or this user does not log in by our word",
+			"put the file below into the configuration of each server, run the ALTER USER, and see in our log whether ClickHouse knocks", f.Said})
+		e.askUs()
+	case f.Failed():
+		e.add(Finding{Wrong, "ticket", "a one-time ticket could not be tried", "see what ClickHouse says", f.Said})
+	default:
+		e.fine("ticket", "it was not tried whether ClickHouse takes one-time tickets: porterhouse serve has to run for that, and somebody has to be there to be tried")
+	}
+}
+
+// forward says whether ClickHouse takes tokens.
+func (e *exam) forward() {
+	if f := e.Facts.Bearer; f.Works() {
+		e.fine("bearer", "ClickHouse reads tokens, and refuses a made-up one")
+	} else {
+		e.add(Finding{Wrong, "bearer", "this ClickHouse takes no tokens", "use a build that does (ClickHouse Cloud, Altinity's Antalya with token_processors), or another access.mode: auto says which one works", f.Said})
+	}
+}
+
+// interserver says whether the cluster's secret lets us in.
+func (e *exam) interserver() {
+	if !e.native("this mode has nothing else") {
+		return
+	}
+	switch f := e.Facts.Native.Secret; {
+	case f.Works():
+		e.fine("secret", "a question as %s, under the cluster's secret, was answered", e.Facts.Person)
+		e.add(Finding{Careful, "secret-holder", "whoever has the cluster's secret is anybody there, an administrator too", "keep the secret with as few as possible; move to execute_as or verify when the servers have them", ""})
+	case f.Failed():
+		e.add(Finding{Wrong, "secret", "a question under the cluster's secret was not answered: the secret or the cluster's name is another, or ClickHouse does not have the user " + e.Facts.Person,
+			"compare <secret> below remote_servers in the server's configuration with ours, and the name of the cluster; the server's log says which it is", f.Said})
+	default:
+		e.add(Finding{Careful, "secret", "the cluster's secret could not be tried, because there is nobody to try it with", "name somebody in users.local_users.allow who is a user of this ClickHouse", ""})
+	}
+}
+
+// native says whether the native port can be had; why is what for. It reports whether
+// it can.
+func (e *exam) native(why string) bool {
+	f := e.Facts.Native
+	switch {
+	case f.Reached.Works():
+		e.fine("native", "the native port answers")
+		return true
+	case f.Reached.Failed():
+		o := obstacles()[f.Reached.Cause]
+		e.add(Finding{Wrong, "native", "the native port: " + o.text, "check access.native and native_tls (9000 is plain, 9440 TLS, mostly); " + why, f.Reached.Said})
+	default:
+		e.add(Finding{Careful, "native", "no native port is configured", "say access.native: host:9000, or host:9440 with native_tls: true; " + why, ""})
+	}
+	return false
+}
+
+// noWay says what could be done where nothing works.
+func (e *exam) noWay() {
+	if !e.Facts.Gateway.Login.Works() {
+		return // which is told, and comes first
+	}
+	known := e.Facts.ExecuteAs.Known
+	why := "this version has no EXECUTE AS, which came with 25.11"
+	if known.Failed(clickhouse.CompiledOut) {
+		why = "this build has no EXECUTE AS, although its version would"
+	}
+	e.add(Finding{Wrong, "way", "nobody can be themselves here as it is: " + why + ", and nothing else works yet",
+		"where the server's configuration can be changed, let ClickHouse ask us (authenticator, access.mode verify); where its operator gives the cluster's secret, use interserver; where it takes tokens, use forward; or upgrade", known.Said})
+}

@@ -1,0 +1,173 @@
+package blocks
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config says how blocks are read and printed.
+type Config struct {
+	Zone     *time.Location // of the session: in it is written what names no zone itself
+	Settings []Setting      // of ClickHouse: those that change how values are printed; see Honoured
+
+	MaxBlock int // bytes of memory that a block may take, a little more in all; 0: 256 MiB
+	MaxRow   int // bytes that a printed row may have; 0: 64 MiB
+}
+
+// Setting is the name of a setting of ClickHouse's and its value.
+type Setting struct{ Name, Value string }
+
+// Column is the name and the type of a column, as ClickHouse sends them.
+type Column struct{ Name, Type string }
+
+// Reader reads blocks of one answer: all have the columns of the first. It is for one
+// goroutine.
+type Reader struct {
+	options  *options
+	kinds    kinds
+	maxBlock int
+	heads    []Column
+	columns  []column
+	begun    bool
+}
+
+// Defaults and bounds of blocks.
+const (
+	defaultMaxBlock = 256 << 20
+	defaultMaxRow   = 64 << 20
+	maxColumns      = 100_000
+)
+
+// NewReader checks c.
+func NewReader(c Config) (*Reader, error) {
+	if c.Zone == nil || c.MaxBlock < 0 || c.MaxBlock > 1<<31 || c.MaxRow < 0 {
+		return nil, errors.New("blocks: there is no zone, or a bound is negative or larger than 2 GiB")
+	}
+	o, err := newOptions(c.Settings)
+	if err != nil {
+		return nil, err
+	}
+	o.maxRow = defaultMaxRow
+	if c.MaxRow > 0 {
+		o.maxRow = c.MaxRow
+	}
+	r := &Reader{options: o, kinds: kinds{options: o, zone: c.Zone}, maxBlock: defaultMaxBlock}
+	if c.MaxBlock > 0 {
+		r.maxBlock = c.MaxBlock
+	}
+	return r, nil
+}
+
+// Block is a number of rows. It is valid until the next one is read.
+type Block struct {
+	Rows    int
+	reader  *Reader
+	columns []column
+}
+
+// Columns returns the columns of the answer; nil before the first block.
+func (r *Reader) Columns() []Column { return r.heads }
+
+// SetZone changes the session's zone, before the first block.
+func (r *Reader) SetZone(zone *time.Location) { r.kinds.zone = zone }
+
+// Read reads a block, from behind the name of its table in the native protocol, or from
+// its beginning elsewhere. A block without columns ends an answer and has no rows.
+//
+// The error is an *Unprintable for a type that cannot be printed. After an error
+// nothing can be read from in any more, except after an *Unprintable of a block
+// without rows.
+func (r *Reader) Read(in *bufio.Reader) (*Block, error) {
+	from := &reader{in: in, left: r.maxBlock}
+	from.blockInfo()
+	columns, rows := from.count(), from.count()
+	switch {
+	case from.err != nil:
+		return nil, from.err
+	case columns > maxColumns || columns == 0 && rows > 0:
+		return nil, fmt.Errorf("blocks: a block of %d columns and %d rows", columns, rows)
+	case columns == 0:
+		return &Block{reader: r}, nil
+	}
+	if r.begun && columns != len(r.heads) {
+		return nil, fmt.Errorf("blocks: a block of %d columns in an answer of %d", columns, len(r.heads))
+	}
+	err := r.readColumns(from, columns, rows)
+	if err != nil {
+		return nil, err
+	}
+	r.begun = true
+	return &Block{Rows: rows, reader: r, columns: r.columns}, nil
+}
+
+// readColumns reads the columns of a block. What of them cannot be printed is said at
+// the end, if the block has no rows: then all names and types have been read.
+func (r *Reader) readColumns(from *reader, columns, rows int) error {
+	var unprintable error
+	for i := range columns {
+		head := Column{Name: from.text(), Type: from.text()}
+		custom := from.byte()
+		if from.err != nil {
+			return from.err
+		}
+		c, err := r.column(i, head)
+		if err == nil && custom != 0 {
+			err = &Unprintable{Column: head.Name, Type: head.Type, Why: "ClickHouse sends it in a form of its own (sparse)"}
+		}
+		switch {
+		case err != nil && rows > 0:
+			return err
+		case err != nil:
+			unprintable = errors.Join(unprintable, err)
+		case rows > 0:
+			c.prefix(from)
+			c.read(from, rows)
+		}
+		if from.err != nil {
+			return named(from.err, head)
+		}
+	}
+	return unprintable
+}
+
+// column returns the column at a place, which the first block names.
+func (r *Reader) column(at int, head Column) (column, error) {
+	if at < len(r.columns) {
+		if r.heads[at] != head {
+			return nil, fmt.Errorf("blocks: the column at %d is %q of the type %s, and was %q of the type %s before", at, head.Name, head.Type, r.heads[at].Name, r.heads[at].Type)
+		}
+		return r.columns[at], nil
+	}
+	c, err := r.kinds.column(head.Type)
+	if err != nil {
+		return nil, named(err, head)
+	}
+	r.heads, r.columns = append(r.heads, head), append(r.columns, c)
+	return c, nil
+}
+
+// named says of which column err is.
+func named(err error, head Column) error {
+	if u, ok := errors.AsType[*Unprintable](err); ok {
+		return &Unprintable{Column: head.Name, Type: u.Type, Why: u.Why}
+	}
+	return fmt.Errorf("the column %q of the type %s: %w", head.Name, head.Type, err)
+}
+
+// blockInfo reads the numbered fields before a block.
+func (r *reader) blockInfo() {
+	for r.err == nil {
+		switch field := r.number(); field {
+		case 0:
+			return
+		case 1:
+			r.byte() // whether it overflows
+		case 2:
+			r.more(nil, 4) // its bucket
+		default:
+			r.fail(fmt.Errorf("blocks: the field %d of a block, which is not known", field))
+		}
+	}
+}

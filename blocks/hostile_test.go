@@ -1,0 +1,153 @@
+package blocks_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"porterhouse/blocks"
+)
+
+// forged makes a block of one column that says what it likes.
+func forged(kind string, rows uint64, data ...[]byte) []byte {
+	b := []byte{0, 1}
+	b = binary.AppendUvarint(b, rows)
+	for _, text := range []string{"x", kind} {
+		b = binary.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
+	}
+	b = append(b, 0)
+	return append(b, bytes.Join(data, nil)...)
+}
+
+func eight(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }
+func many(n uint64) []byte  { return binary.AppendUvarint(nil, n) }
+
+// A server that announces more than it sends, or more than there may be, gets an error,
+// and no memory for what it did not send.
+func TestHostileSizes(t *testing.T) {
+	const huge = 1 << 62
+	for _, c := range []struct {
+		name  string
+		block []byte
+	}{
+		{"columns", append([]byte{0}, append(many(huge), 1)...)},
+		{"columns within the memory", append([]byte{0}, append(many(1<<20), 1)...)},
+		{"rows without columns", []byte{0, 0, 5}},
+		{"rows", forged("UInt8", huge)},
+		{"rows within the memory", forged("UInt256", 1<<24)},
+		{"rows of nothing", forged("Tuple()", 1<<27)},
+		{"width", forged("FixedString(16777215)", 1<<27)},
+		{"text", forged("String", 1, many(huge))},
+		{"text within the memory", forged("String", 1, many(1<<27))},
+		{"array", forged("Array(UInt8)", 1, eight(huge))},
+		{"array that shrinks", forged("Array(UInt8)", 2, eight(5), eight(4), make([]byte, 100))},
+		{"array of arrays", forged("Array(Array(UInt64))", 1, eight(1<<27))},
+		{"map", forged("Map(String, UInt8)", 1, eight(huge))},
+		{"low cardinality, form", forged("LowCardinality(String)", 1, eight(2))},
+		{"low cardinality, keys", forged("LowCardinality(String)", 1, eight(1), eight(0x600), eight(huge))},
+		{"low cardinality, flags", forged("LowCardinality(String)", 1, eight(1), eight(0x700), eight(1), many(0), eight(1), []byte{0})},
+		{"low cardinality, width", forged("LowCardinality(String)", 1, eight(1), eight(0x6ff), eight(1), many(0), eight(1), []byte{0})},
+		{"low cardinality, index", forged("LowCardinality(String)", 1, eight(1), eight(0x600), eight(1), many(0), eight(1), []byte{1})},
+		{"low cardinality, rows", forged("LowCardinality(String)", 1, eight(1), eight(0x600), eight(1), many(0), eight(2), []byte{0, 0})},
+		{"variant, form", forged("Variant(String, UInt8)", 1, eight(1))},
+		{"variant, type", forged("Variant(String, UInt8)", 1, eight(0), []byte{2})},
+		{"dynamic, form", forged("Dynamic", 1, eight(3))},
+		{"dynamic, types", forged("Dynamic", 1, eight(1), many(0), many(huge))},
+		{"dynamic, 255 types", forged("Dynamic", 1, eight(1), many(0), many(255), bytes.Repeat([]byte("\x05UInt8"), 255), eight(0), []byte{0, 0})},
+		{"dynamic, no such type", forged("Dynamic", 1, eight(1), many(0), many(1), []byte("\x04Ufo8"), eight(0), []byte{0, 0})},
+		{"dynamic, shared and too long", forged("Dynamic", 1, eight(1), many(0), many(0), eight(0), []byte{0}, []byte("\x03\x01\x05\x06"))},
+		{"dynamic, shared and too short", forged("Dynamic", 1, eight(1), many(0), many(0), eight(0), []byte{0}, []byte("\x02\x02\x05"))},
+		{"dynamic, deep", forged("Dynamic", 1, eight(1), many(0), many(0), eight(0), []byte{0}, many(1000), bytes.Repeat([]byte{0x1e}, 1000))},
+		{"json, form", forged("JSON", 1, eight(1))},
+		{"json, paths", forged("JSON", 1, eight(0), many(0), many(huge))},
+		{"json, shared", forged("JSON", 1, eight(0), many(0), many(0), eight(huge))},
+		{"info", []byte{7}},
+		{"custom", []byte{0, 1, 1, 1, 'x', 5, 'U', 'I', 'n', 't', '8', 1, 0}},
+		{"deep", forged(strings.Repeat("Array(", 2000)+"UInt8"+strings.Repeat(")", 2000), 1)},
+		{"open", forged("Array(UInt8", 1)},
+		{"quotes", forged("Enum8('a", 1)},
+		{"element", forged("Tuple(`a Int8)", 1)},
+		{"enum", forged("Enum8(a = 1)", 1)},
+		{"decimal", forged("Decimal(5, 6)", 1, make([]byte, 4))},
+		{"zone", forged("DateTime('Nowhere/Land')", 1, make([]byte, 4))},
+		{"precision", forged("DateTime64(10)", 1, make([]byte, 8))},
+		{"vector", forged("QBit(Float32, 99999999999)", 1)},
+		{"vector of texts", forged("QBit(String, 1)", 1)},
+		{"no arguments", forged("Array()", 1)},
+		{"nothing in brackets", forged("QBit()", 1)},
+		{"a name", forged("", 1)},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := prints(c.block, "TSV", blocks.Config{})
+		runtime.ReadMemStats(&after)
+		if err == nil {
+			t.Errorf("%s: no error", c.name)
+		}
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 8<<20 {
+			t.Errorf("%s: %d bytes of memory were taken for a block of %d", c.name, taken, len(c.block))
+		}
+	}
+}
+
+// A block takes no more memory than it may, also when all of it comes.
+func TestBlockIsBounded(t *testing.T) {
+	whole := forged("String", 1, many(1<<20), bytes.Repeat([]byte("x"), 1<<20))
+	if _, err := prints(whole, "TSV", blocks.Config{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := prints(whole, "TSV", blocks.Config{MaxBlock: 1 << 20}); err == nil || !strings.Contains(err.Error(), "max_block_size") {
+		t.Error(err)
+	}
+}
+
+// A few bytes can stand for a long row: one key, and who knows how many indexes.
+func TestRowIsBounded(t *testing.T) {
+	key := append(many(1<<20), bytes.Repeat([]byte("x"), 1<<20)...)
+	block := forged("Array(LowCardinality(String))", 1, eight(1), eight(1<<20), eight(0x600), eight(1), key, eight(1<<20), make([]byte, 1<<20))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := prints(block, "TSV", blocks.Config{MaxRow: 4 << 20})
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Error(err)
+	}
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 64<<20 {
+		t.Errorf("%d bytes of memory were taken", taken)
+	}
+}
+
+// All blocks of an answer have the columns of the first.
+func TestColumnsStay(t *testing.T) {
+	for _, second := range [][]byte{forged("UInt16", 1, []byte{1, 2}), {0, 2, 1}} {
+		if _, err := prints(append(forged("UInt8", 1, []byte{1}), second...), "TSV", blocks.Config{}); err == nil {
+			t.Error("other columns were taken")
+		}
+	}
+}
+
+// Whatever comes, there is an answer or an error, and never more than a little memory.
+func FuzzRead(f *testing.F) {
+	for _, seed := range [][]byte{
+		forged("UInt8", 2, []byte{1, 2}),
+		forged("Array(LowCardinality(Nullable(String)))", 1, eight(1), eight(1), eight(0x600), eight(2), []byte{0, 1, 'x'}, eight(1), []byte{1}),
+		forged("Map(String, Tuple(a Date, b Decimal(9, 2)))", 1, eight(1), []byte{1, 'k', 1, 0, 1, 0, 0, 0}),
+		forged("Variant(String, UInt8)", 2, eight(0), []byte{1, 0}, []byte{1, 'x'}, []byte{7}),
+		forged("Dynamic", 1, eight(1), many(0), many(1), []byte("\x05Int64"), eight(0), []byte{1}, []byte{2, 1, 5}),
+		forged("Dynamic", 1, eight(1), many(0), many(0), eight(0), []byte{0}, []byte("\x05\x1e\x23\x01\x01\x01")),
+		forged("JSON(a.b UInt8)", 1, eight(0), many(1), many(1), []byte("\x01c"), eight(1), many(0), many(1), []byte("\x05Int64"), eight(0), []byte{5}, []byte{0}, eight(1), eight(1), []byte("\x01d"), []byte("\x02\x01\x05")),
+		forged("QBit(Float32, 9)", 1, make([]byte, 64)),
+		forged("DateTime64(3, 'UTC')", 1, eight(1<<60)),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, block []byte) {
+		for _, format := range []string{"TSVWithNamesAndTypes", "JSONCompact"} {
+			_, _ = prints(block, format, blocks.Config{MaxBlock: 1 << 20, MaxRow: 1 << 20, Zone: time.UTC})
+		}
+	})
+}

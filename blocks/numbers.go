@@ -1,0 +1,104 @@
+package blocks
+
+import (
+	"encoding/binary"
+	"math/big"
+	"slices"
+	"strconv"
+)
+
+// integer returns how the integers of a width are written. Those of 64 bits and more
+// can be in quotes in JSON.
+func (o *options) integer(width int, signed bool) show {
+	plain := func(b, v []byte, _ style) []byte { return appendInteger(b, v, signed) }
+	if width >= 8 && o.quoteIntegers {
+		return inQuotes(plain)
+	}
+	return plain
+}
+
+// inQuotes writes in quotes in JSON, and as it is elsewhere.
+func inQuotes(plain show) show {
+	return func(b, v []byte, s style) []byte {
+		if s != inJSON {
+			return plain(b, v, s)
+		}
+		return append(plain(append(b, '"'), v, s), '"')
+	}
+}
+
+// appendInteger writes an integer of any width.
+func appendInteger(b, v []byte, signed bool) []byte {
+	if len(v) > 8 {
+		return wide(v, signed).Append(b, 10)
+	}
+	if signed {
+		return strconv.AppendInt(b, signedValue(v), 10)
+	}
+	return strconv.AppendUint(b, unsignedValue(v), 10)
+}
+
+func unsignedValue(v []byte) uint64 {
+	switch len(v) {
+	case 1:
+		return uint64(v[0])
+	case 2:
+		return uint64(binary.LittleEndian.Uint16(v))
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(v))
+	}
+	return binary.LittleEndian.Uint64(v)
+}
+
+func signedValue(v []byte) int64 {
+	unused := 64 - 8*len(v)
+	return int64(unsignedValue(v)) << unused >> unused
+}
+
+// wide returns an integer of more than 64 bits.
+func wide(v []byte, signed bool) *big.Int {
+	n := slices.Clone(v)
+	slices.Reverse(n)
+	value := new(big.Int).SetBytes(n)
+	if signed && n[0] >= 0x80 {
+		value.Sub(value, new(big.Int).Lsh(big.NewInt(1), uint(8*len(n))))
+	}
+	return value
+}
+
+// decimal returns how decimals are written: with so many digits behind the point, but
+// without zeros at the end.
+func (o *options) decimal(scale int) show {
+	plain := func(b, v []byte, _ style) []byte {
+		var digits []byte
+		if len(v) > 8 {
+			digits = wide(v, true).Append(nil, 10)
+		} else {
+			digits = strconv.AppendInt(nil, signedValue(v), 10)
+		}
+		return appendDecimal(b, digits, scale)
+	}
+	if o.quoteDecimals {
+		return inQuotes(plain)
+	}
+	return plain
+}
+
+// appendDecimal puts the point into digits.
+func appendDecimal(b, digits []byte, scale int) []byte {
+	if digits[0] == '-' {
+		b, digits = append(b, '-'), digits[1:]
+	}
+	for len(digits) <= scale {
+		digits = slices.Insert(digits, 0, '0')
+	}
+	whole, rest := digits[:len(digits)-scale], digits[len(digits)-scale:]
+	b = append(b, whole...)
+	for len(rest) > 0 && rest[len(rest)-1] == '0' {
+		rest = rest[:len(rest)-1]
+	}
+	if len(rest) == 0 {
+		return b
+	}
+	return append(append(b, '.'), rest...)
+}

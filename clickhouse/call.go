@@ -138,7 +138,7 @@ func (k *call) reason(err error) error {
 	case k.ctx.Err() != nil:
 		e.Kind, e.Public = porterhouse.Canceled, "the answer was closed before its end"
 	case !k.sent.Load():
-		e.Public = unreachable
+		return unreached(err)
 	case !k.started:
 		e.Public = lost
 	default:

@@ -68,7 +68,7 @@ func (c *Client) get(ctx context.Context, path string) (*response, string, error
 	defer cancel()
 	response, err := c.control.ask(ctx, outgoing{head: c.target.get(path)}, new(atomic.Bool))
 	if err != nil {
-		return nil, "", &porterhouse.Error{Kind: porterhouse.Unavailable, Public: unreachable, Err: err}
+		return nil, "", unreached(err)
 	}
 	defer response.body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.body, maxStatus))
@@ -96,7 +96,7 @@ func (c *Client) askAs(ctx context.Context, login func(context.Context) (string,
 		return "", own // of login
 	}
 	if err != nil {
-		return "", &porterhouse.Error{Kind: porterhouse.Unavailable, Public: unreachable, Err: err}
+		return "", unreached(err)
 	}
 	defer response.body.Close()
 	answer, err := readAnswer(response)

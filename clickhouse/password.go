@@ -56,7 +56,7 @@ func (c *Client) Login(ctx context.Context, user porterhouse.UserName, password 
 		body:  "SELECT 1",
 	}, new(atomic.Bool))
 	if err != nil {
-		return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: unreachable, Err: err}
+		return unreached(err)
 	}
 	defer response.body.Close()
 	answer, err := readAnswer(response)

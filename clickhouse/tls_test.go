@@ -54,12 +54,17 @@ func newAuthority(t *testing.T) *authority {
 // issue makes a certificate for name, as PEM, with its key.
 func (a *authority) issue(t *testing.T, name string) (certificate, key []byte) {
 	t.Helper()
+	return a.issueUntil(t, name, time.Now().Add(time.Hour))
+}
+
+func (a *authority) issueUntil(t *testing.T, name string, until time.Time) (certificate, key []byte) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotAfter: until,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, a.certificate, &private.PublicKey, a.key)
 	if err != nil {
@@ -84,20 +89,23 @@ type tlsHouse struct {
 
 	mu     sync.Mutex
 	client string // whom the last request's certificate named
+	own    tls.Certificate
 }
 
 func openTLS(t *testing.T, most uint16) *tlsHouse {
 	t.Helper()
 	h := &tlsHouse{authority: newAuthority(t)}
-	certificate, key := h.authority.issue(t, "clickhouse.test")
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	h.show(t, time.Now().Add(time.Hour))
 	pool := x509.NewCertPool()
 	pool.AddCert(h.authority.certificate)
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			own := h.own
+			return &own, nil
+		},
+		ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
 		MinVersion: tls.VersionTLS10, MaxVersion: most,
 	})
 	if err != nil {
@@ -118,6 +126,18 @@ func openTLS(t *testing.T, most uint16) *tlsHouse {
 	write(t, h.files.CA, pemBlock("CERTIFICATE", h.authority.certificate.Raw))
 	h.renew(t, "gateway one")
 	return h
+}
+
+// show gives the server another certificate.
+func (h *tlsHouse) show(t *testing.T, until time.Time) {
+	t.Helper()
+	pair, err := tls.X509KeyPair(h.authority.issueUntil(t, "clickhouse.test", until))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.own = pair
 }
 
 // renew gives the client another certificate.
@@ -195,29 +215,54 @@ func TestTLS(t *testing.T) {
 // A connection that is not what it should be carries nothing.
 func TestTLSRefusals(t *testing.T) {
 	t.Parallel()
+	const anyTrouble, signed, named = "cannot be reached", "signed by nobody whom Porterhouse trusts", "made out to another host"
 	for what, test := range map[string]struct {
 		most   uint16
+		says   string
 		change func(t *testing.T, f *clickhouse.TLSFiles)
 	}{
-		"an old protocol": {tls.VersionTLS11, func(*testing.T, *clickhouse.TLSFiles) {}},
-		"another authority": {tls.VersionTLS13, func(t *testing.T, f *clickhouse.TLSFiles) {
+		"an old protocol": {tls.VersionTLS11, anyTrouble, func(*testing.T, *clickhouse.TLSFiles) {}},
+		"another authority": {tls.VersionTLS13, signed, func(t *testing.T, f *clickhouse.TLSFiles) {
 			write(t, f.CA, pemBlock("CERTIFICATE", newAuthority(t).certificate.Raw))
 		}},
-		"the system's roots":    {tls.VersionTLS13, func(_ *testing.T, f *clickhouse.TLSFiles) { f.CA = "" }},
-		"another name":          {tls.VersionTLS13, func(_ *testing.T, f *clickhouse.TLSFiles) { f.ServerName = "other.test" }},
-		"the name of the URL":   {tls.VersionTLS13, func(_ *testing.T, f *clickhouse.TLSFiles) { f.ServerName = "" }},
-		"no client certificate": {tls.VersionTLS12, func(_ *testing.T, f *clickhouse.TLSFiles) { f.Cert, f.Key = "", "" }},
+		"the system's roots":    {tls.VersionTLS13, signed, func(_ *testing.T, f *clickhouse.TLSFiles) { f.CA = "" }},
+		"another name":          {tls.VersionTLS13, named, func(_ *testing.T, f *clickhouse.TLSFiles) { f.ServerName = "other.test" }},
+		"the name of the URL":   {tls.VersionTLS13, named, func(_ *testing.T, f *clickhouse.TLSFiles) { f.ServerName = "" }},
+		"no client certificate": {tls.VersionTLS12, anyTrouble, func(_ *testing.T, f *clickhouse.TLSFiles) { f.Cert, f.Key = "", "" }},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			h := openTLS(t, test.most)
 			test.change(t, &h.files)
 			_, err := read(t.Context(), h.dial(t, h.files), account(t, "alice"), question("SELECT 1"))
-			wantError(t, err, porterhouse.Unavailable, "cannot be reached")
+			wantError(t, err, porterhouse.Unavailable, test.says)
 			if got := h.seen(); got != "" {
 				t.Errorf("the server saw a request of %q", got)
 			}
 		})
+	}
+}
+
+// A certificate that has run out is named, and once there is another one all is well.
+func TestExpiredCertificate(t *testing.T) {
+	t.Parallel()
+	h := openTLS(t, tls.VersionTLS13)
+	client := h.dial(t, h.files)
+	ask := func() error {
+		_, err := read(t.Context(), client, account(t, "alice"), question("SELECT 1"))
+		return err
+	}
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	h.show(t, time.Now().Add(-time.Minute))
+	wantError(t, ask(), porterhouse.Unavailable, "certificate has expired")
+	if _, err := client.Check(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "certificate has expired") {
+		t.Errorf("Check says %v", err)
+	}
+	h.show(t, time.Now().Add(time.Hour))
+	if err := ask(); err != nil {
+		t.Errorf("after the renewal: %v", err)
 	}
 }
 

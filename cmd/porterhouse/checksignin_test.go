@@ -118,7 +118,7 @@ func TestOwnTokensAreForOneResource(t *testing.T) {
 		c.Clusters["main"] = with
 	})
 	at := identity.Resource{Door: "clickhouse", Cluster: "main", Audiences: s.config.Clusters["main"].authenticatorAudiences()}
-	verifier, err := buildVerifier(s.config, s.setup(), at)
+	verifier, err := buildVerifier(s.config, setup{s.process, s.process.generation.Load().reach}, at)
 	if err != nil {
 		t.Fatal(err)
 	}

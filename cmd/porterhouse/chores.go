@@ -99,7 +99,9 @@ func days(d time.Duration) int { return max(1, int(d/(24*time.Hour))) }
 // lookAtProvisioners says in the log of the start what would keep accounts from
 // being made, or more from being kept safe.
 func (s *server) lookAtProvisioners(ctx context.Context) {
-	for name, provisioner := range s.setup().provisioners {
+	g := s.process.enter()
+	defer g.leave()
+	for name, provisioner := range g.reach.provisioners {
 		if provisioner == nil {
 			continue
 		}

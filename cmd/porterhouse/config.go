@@ -1,11 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -18,14 +16,17 @@ import (
 //
 // A path in it is relative to the directory of the file. A secret is never in
 // the file itself, but named there: env:NAME or file:PATH.
+//
+// A change of a key holds from the next reload on (see changes), unless its tag says
+// reload:"restart". Where it says "content", so does a change of the file that the key names.
 type Config struct {
-	Listen         string                   `yaml:"listen"`           // host:port; loopback unless told otherwise
-	PublicURL      string                   `yaml:"public_url"`       // https://host[:port] by which clients come; "": see publicURL
-	TLS            *TLSPair                 `yaml:"tls"`              // nil: plain HTTP
-	BehindTLSProxy bool                     `yaml:"behind_tls_proxy"` // somebody in front of us speaks TLS with the clients
-	TrustedProxies []netip.Prefix           `yaml:"trusted_proxies"`  // whose X-Forwarded-For is believed
-	Origins        []string                 `yaml:"origins"`          // further web pages that may call us: https://host[:port]
-	Log            LogConfig                `yaml:"log"`
+	Listen         string                   `yaml:"listen" reload:"restart"` // host:port; loopback unless told otherwise
+	PublicURL      string                   `yaml:"public_url"`              // https://host[:port] by which clients come; "": see publicURL
+	TLS            *TLSPair                 `yaml:"tls" reload:"restart"`    // nil: plain HTTP
+	BehindTLSProxy bool                     `yaml:"behind_tls_proxy"`        // somebody in front of us speaks TLS with the clients
+	TrustedProxies []netip.Prefix           `yaml:"trusted_proxies"`         // whose X-Forwarded-For is believed
+	Origins        []string                 `yaml:"origins"`                 // further web pages that may call us: https://host[:port]
+	Log            LogConfig                `yaml:"log" reload:"restart"`
 	HTTP           HTTPConfig               `yaml:"http"`
 	ClickHouseHTTP HTTPDoorConfig           `yaml:"clickhouse_http"`
 	Metrics        MetricsConfig            `yaml:"metrics"`
@@ -39,13 +40,13 @@ type Config struct {
 	RemoteURLAllowHosts AllowHostsConfig           `yaml:"remote_url_allow_hosts"`
 	Identity            IdentityConfig             `yaml:"identity"`
 	Resources           ResourcesConfig            `yaml:"resources"`
-	KV                  KVConfig                   `yaml:"kv"`
+	KV                  KVConfig                   `yaml:"kv" reload:"restart"`
 	SignIn              SignInConfig               `yaml:"sign_in"`
 	AuthServer          AuthServerConfig           `yaml:"auth_server"`
 
 	Limits LimitsConfig `yaml:"limits"`
 	Allow  AllowConfig  `yaml:"allow"`
-	Audit  AuditConfig  `yaml:"audit"`
+	Audit  AuditConfig  `yaml:"audit" reload:"restart"`
 
 	inline   []string          // paths of the secrets that stand in the file itself
 	demo     bool              // everybody may be anybody, and that is no mistake
@@ -66,17 +67,17 @@ type LogConfig struct {
 
 // HTTPConfig bounds what a client may cost us before it is known.
 type HTTPConfig struct {
-	MaxBody       size          `yaml:"max_body"`       // of a request
-	MaxHeader     size          `yaml:"max_header"`     // all of them together
-	HeaderTimeout time.Duration `yaml:"header_timeout"` // from the first byte of a request to the end of its headers
-	BodyTimeout   time.Duration `yaml:"body_timeout"`   // from there to the end of its body
-	WriteTimeout  time.Duration `yaml:"write_timeout"`  // until the client takes what is ready for it; an answer as a whole has no end
-	IdleTimeout   time.Duration `yaml:"idle_timeout"`   // between two requests of one connection
+	MaxBody       size          `yaml:"max_body"`                        // of a request
+	MaxHeader     size          `yaml:"max_header" reload:"restart"`     // all of them together
+	HeaderTimeout time.Duration `yaml:"header_timeout" reload:"restart"` // from the first byte of a request to the end of its headers
+	BodyTimeout   time.Duration `yaml:"body_timeout" reload:"restart"`   // from there to the end of its body
+	WriteTimeout  time.Duration `yaml:"write_timeout"`                   // until the client takes what is ready for it; an answer as a whole has no end
+	IdleTimeout   time.Duration `yaml:"idle_timeout" reload:"restart"`   // between two requests of one connection
 }
 
 // MetricsConfig says where /metrics is answered, without authentication.
 type MetricsConfig struct {
-	Listen string `yaml:"listen"` // host:port of its own; "": with the rest, but to this machine only
+	Listen string `yaml:"listen" reload:"restart"` // host:port of its own; "": with the rest, but to this machine only
 }
 
 // ClusterConfig says how we reach one ClickHouse cluster.
@@ -95,10 +96,10 @@ type ClusterConfig struct {
 
 // ClusterTLS are the certificates of the connection to ClickHouse.
 type ClusterTLS struct {
-	CA         string `yaml:"ca" kind:"path"`   // certificates to trust; "": the system's
-	Cert       string `yaml:"cert" kind:"path"` // our own, for a server that asks
-	Key        string `yaml:"key" kind:"path"`  // of Cert
-	ServerName string `yaml:"server_name"`      // in the server's certificate; "": the host of the URL
+	CA         string `yaml:"ca" kind:"path" reload:"content"` // certificates to trust; "": the system's
+	Cert       string `yaml:"cert" kind:"path"`                // our own, for a server that asks
+	Key        string `yaml:"key" kind:"path"`                 // of Cert
+	ServerName string `yaml:"server_name"`                     // in the server's certificate; "": the host of the URL
 }
 
 // TokensConfig says where the API tokens are kept. Without them nobody could be
@@ -185,23 +186,21 @@ func loadConfig(path string, env func(string) (string, bool)) (Config, error) {
 // loadPart is loadConfig for a command that needs only some of the secrets: the
 // others, by their path in the file, are not looked for and must not be used.
 func loadPart(path string, env func(string) (string, bool), needed func(secret string) bool) (Config, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return Config{}, fmt.Errorf("configuration: %w", err)
-	}
-	config := defaultConfig()
 	d := &decoder{file: path, env: env, needed: needed, found: map[string]place{}}
-	if root := d.parse(text); root != nil {
-		d.decode(root, &config)
+	return d.load()
+}
+
+// readConfig is loadConfig for a server, which does what the file says whenever it says
+// something else: nobody but its owner may write it. It tells which files the configuration
+// is in, with those of its secrets; as far as it came, when it fails.
+func readConfig(path string, env func(string) (string, bool)) (c Config, files []string, err error) {
+	d := &decoder{file: path, env: env, found: map[string]place{}, unshared: true}
+	c, err = d.load()
+	files = append(d.files, path)
+	if err == nil {
+		files = append(files, c.readContents()...)
 	}
-	if len(d.problems) == 0 {
-		config.inline = d.inline
-		check{&config, d}.all()
-	}
-	if err := d.err(); err != nil {
-		return Config{}, err
-	}
-	return config, nil
+	return c, files, err
 }
 
 // publicURL is by what URL clients come, without a slash at its end. Where it is

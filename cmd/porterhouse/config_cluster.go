@@ -37,11 +37,11 @@ type ProvisionConfig struct {
 // AuthenticatorConfig is the door that a cluster's own servers knock on:
 // http_authentication_servers in their configuration.
 type AuthenticatorConfig struct {
-	Listen         string             `yaml:"listen"`
+	Listen         string             `yaml:"listen" reload:"restart"`
 	Path           porterhouse.Secret `yaml:"path"` // that nobody else knows
 	Name           string             `yaml:"name"` // in ClickHouse's configuration
 	Audiences      texts              `yaml:"audiences"`
-	TLS            *TLSPair           `yaml:"tls"`
+	TLS            *TLSPair           `yaml:"tls" reload:"restart"`
 	AllowPlainHTTP bool               `yaml:"allow_plain_http"`
 	Settings       values             `yaml:"settings"` // of every session that it lets in
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -22,6 +23,8 @@ type decoder struct {
 	needed   func(secret string) bool // which secrets are looked for; nil: all
 	found    map[string]place         // of every key that the file has, by its path, such as "tls.cert"
 	inline   []string                 // paths of the secrets that stand in the file itself
+	files    []string                 // in which secrets were looked for
+	unshared bool                     // nobody but its owner may write the file
 	problems []problem
 }
 
@@ -107,6 +110,30 @@ func tabbed(text []byte) (line int, found bool) {
 		}
 	}
 	return 0, false
+}
+
+// load reads the file as a whole, and checks what it says.
+func (d *decoder) load() (Config, error) {
+	read := os.ReadFile
+	if d.unshared {
+		read = readUnshared
+	}
+	text, err := read(d.file)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	config := defaultConfig()
+	if root := d.parse(text); root != nil {
+		d.decode(root, &config)
+	}
+	if len(d.problems) == 0 {
+		config.inline = d.inline
+		check{&config, d}.all()
+	}
+	if err := d.err(); err != nil {
+		return Config{}, err
+	}
+	return config, nil
 }
 
 // decode reads the document's root into the struct that into points to.

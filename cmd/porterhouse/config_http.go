@@ -15,13 +15,13 @@ import (
 // HTTPDoorConfig is the door for clients of ClickHouse's own HTTP interface (package
 // proxy). It has addresses of its own, because they ask for "/"; without any it is shut.
 type HTTPDoorConfig struct {
-	Listen    string             `yaml:"listen"`     // host:port, plain HTTP; "": none
-	TLS       *TLSListenerConfig `yaml:"tls"`        // nil: none
-	PublicURL string             `yaml:"public_url"` // https://host[:port] by which clients come; "": see httpDoor.url
-	Audiences texts              `yaml:"audiences"`  // a token must be for one of them; none: the public URL
+	Listen    string             `yaml:"listen" reload:"restart"` // host:port, plain HTTP; "": none
+	TLS       *TLSListenerConfig `yaml:"tls" reload:"restart"`    // nil: none
+	PublicURL string             `yaml:"public_url"`              // https://host[:port] by which clients come; "": see httpDoor.url
+	Audiences texts              `yaml:"audiences"`               // a token must be for one of them; none: the public URL
 	ReadOnly  bool               `yaml:"read_only"`
 	Passwords string             `yaml:"passwords" oneof:"refuse pass"` // of ClickHouse's own users
-	MaxHeader size               `yaml:"max_header"`                    // URL and headers of a request together
+	MaxHeader size               `yaml:"max_header" reload:"restart"`   // URL and headers of a request together
 	Limits    HTTPDoorLimits     `yaml:"limits"`
 	Allow     AllowConfig        `yaml:"allow"`
 

@@ -34,7 +34,7 @@ type ProcessorConfig struct {
 	PrivateKey                 porterhouse.Secret `yaml:"private_key" kind:"inline"`
 	PrivateKeyPassword         porterhouse.Secret `yaml:"private_key_password" kind:"inline"`
 	StaticJWKS                 string             `yaml:"static_jwks"`
-	StaticJWKSFile             string             `yaml:"static_jwks_file" kind:"path"`
+	StaticJWKSFile             string             `yaml:"static_jwks_file" kind:"path" reload:"content"`
 	JWKSURI                    string             `yaml:"jwks_uri"`
 	JWKSCacheLifetime          *seconds           `yaml:"jwks_cache_lifetime"`
 	VerifierLeeway             *seconds           `yaml:"verifier_leeway"`
@@ -130,9 +130,9 @@ func (a AllowHostsConfig) isEmpty() bool { return len(a.Host) == 0 && len(a.Host
 
 // IdentityConfig says how identity providers are asked.
 type IdentityConfig struct {
-	CA      string        `yaml:"ca" kind:"path"` // roots to trust beside the system's
-	Proxy   proxyURL      `yaml:"proxy"`          // http://[user:password@]host:port; as a secret, when there is one in it
-	Timeout time.Duration `yaml:"timeout"`        // of one request
+	CA      string        `yaml:"ca" kind:"path" reload:"content"` // roots to trust beside the system's
+	Proxy   proxyURL      `yaml:"proxy"`                           // http://[user:password@]host:port; as a secret, when there is one in it
+	Timeout time.Duration `yaml:"timeout"`                         // of one request
 }
 
 // outbound bounds what we ask of identity providers.

@@ -16,8 +16,8 @@ import (
 // SignInConfig lets people sign in with a browser, at the providers of token
 // processors. Where there are any, we give MCP clients tokens of our own.
 type SignInConfig struct {
-	MasterKey porterhouse.Secret         `yaml:"master_key"` // seals what browsers and the store keep; all replicas have the same
-	Providers list[SignInProviderConfig] `yaml:"providers"`  // in the order of their buttons
+	MasterKey porterhouse.Secret         `yaml:"master_key" reload:"restart"` // seals what browsers and the store keep; all replicas have the same
+	Providers list[SignInProviderConfig] `yaml:"providers"`                   // in the order of their buttons
 
 	BrowserSession        time.Duration `yaml:"browser_session"`         // of a browser, since it signed in
 	SessionWithoutRecheck time.Duration `yaml:"session_without_recheck"` // of somebody whose provider cannot be asked again
@@ -40,14 +40,14 @@ type SignInProviderConfig struct {
 
 // AuthServerConfig is what is not usual about our own tokens, and who may have them.
 type AuthServerConfig struct {
-	AccessToken       time.Duration               `yaml:"access_token"`             // how long one lives
-	SigningKeys       []string                    `yaml:"signing_keys" kind:"path"` // PEM files; none: made here, and kept in the store
-	RotateKeys        time.Duration               `yaml:"rotate_keys"`              // how long one signs that was made here
-	DeviceCodes       bool                        `yaml:"device_codes"`             // programs without a browser (RFC 8628)
-	AllowRegistration bool                        `yaml:"allow_registration"`       // clients register themselves (RFC 7591)
-	AllowClientHosts  texts                       `yaml:"allow_client_hosts"`       // of client metadata documents; none: any
-	Clients           map[string]AuthClientConfig `yaml:"clients"`                  // that we know, by name
-	Assertions        texts                       `yaml:"identity_assertions"`      // token processors whose providers may sign people in by assertion (ID-JAG)
+	AccessToken       time.Duration               `yaml:"access_token"`                              // how long one lives
+	SigningKeys       []string                    `yaml:"signing_keys" kind:"path" reload:"restart"` // PEM files; none: made here, and kept in the store
+	RotateKeys        time.Duration               `yaml:"rotate_keys" reload:"restart"`              // how long one signs that was made here
+	DeviceCodes       bool                        `yaml:"device_codes"`                              // programs without a browser (RFC 8628)
+	AllowRegistration bool                        `yaml:"allow_registration"`                        // clients register themselves (RFC 7591)
+	AllowClientHosts  texts                       `yaml:"allow_client_hosts"`                        // of client metadata documents; none: any
+	Clients           map[string]AuthClientConfig `yaml:"clients"`                                   // that we know, by name
+	Assertions        texts                       `yaml:"identity_assertions"`                       // token processors whose providers may sign people in by assertion (ID-JAG)
 }
 
 // AuthClientConfig is a client that the operator has registered; see

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -214,7 +215,9 @@ func (d *decoder) secret(text string) (porterhouse.Secret, error) {
 	if !ok || path == "" {
 		return porterhouse.Secret{}, errSecretInFile
 	}
-	return readSecret(d.resolve(path))
+	path = d.resolve(path)
+	d.files = append(d.files, path)
+	return readSecret(path)
 }
 
 // maxSecret is the longest secret in a file, in bytes.
@@ -239,6 +242,24 @@ func readSecret(path string) (porterhouse.Secret, error) {
 		return porterhouse.Secret{}, fmt.Errorf("%s is empty", path)
 	}
 	return porterhouse.NewSecret(value), nil
+}
+
+// readUnshared reads a file that nobody but its owner can write: whoever writes a
+// configuration decides who is let in. Everybody may read it.
+func readUnshared(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // only read
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 && runtime.GOOS != "windows" { // which has no such modes
+		return nil, fmt.Errorf("%s can be written by others than its owner (mode %04o), who would decide who is let in: chmod go-w it", path, mode)
+	}
+	return io.ReadAll(file)
 }
 
 // openPrivate opens a file that holds a secret or a private key, and refuses one

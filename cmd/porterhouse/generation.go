@@ -98,6 +98,7 @@ func (p *process) replace(g *generation) (before *generation) {
 	p.mu.Lock()
 	p.sources[g] = true
 	p.mu.Unlock()
+	p.reloads.at.Store(p.now().Unix())
 	if before = p.generation.Swap(g); before != nil {
 		before.leave()
 	}
@@ -108,7 +109,7 @@ func (p *process) replace(g *generation) (before *generation) {
 // the latest when no statement of it can be under way any more. The end of ctx is that
 // of the process, which lets go of everything.
 func (p *process) finish(ctx context.Context, g *generation) {
-	late := time.NewTimer(g.config.longestRequest())
+	late := time.NewTimer(longestRequest(g.config))
 	defer late.Stop()
 	select {
 	case <-g.over:
@@ -128,12 +129,16 @@ func (p *process) finish(ctx context.Context, g *generation) {
 	p.letGo(ctx, g.reach)
 }
 
-// longestRequest is how long a statement may take, from waiting for a place to the last
-// byte of its answer.
-func (c Config) longestRequest() time.Duration {
-	most := max(c.Limits.Time, c.ClickHouseHTTP.Limits.Time) + c.Limits.QueueWait
+// questionsOfACall are the statements that one call of a tool may ask one after the other,
+// each of which may take its time.
+const questionsOfACall = 4
+
+// longestRequest is how long a request may be at work, from waiting for a place to the
+// last byte of its answer.
+func longestRequest(c Config) time.Duration {
+	wait := c.Limits.QueueWait
 	for _, rule := range c.Limits.Rules {
-		most += max(rule.QueueWait, c.Limits.QueueWait)
+		wait += max(rule.QueueWait, c.Limits.QueueWait)
 	}
-	return most + shutdownTime
+	return max(questionsOfACall*(c.Limits.Time+wait), c.ClickHouseHTTP.Limits.Time+wait) + shutdownTime
 }

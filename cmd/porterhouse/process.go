@@ -34,6 +34,7 @@ type process struct {
 	mcp       *mcpserver.State
 
 	metrics *metrics
+	reloads reloads
 
 	generation atomic.Pointer[generation] // the one in force; nil before the first
 

@@ -120,9 +120,9 @@ func (m connecting) identities() (err error) {
 	if err != nil || !c.SignIn.isOn() {
 		return err
 	}
-	how.outbound = c.documents()
+	how.outbound = documentsOutbound(c)
 	m.now.documents, err = take(m, "documents", how, func() (*identity.Outbound, *part, error) {
-		config := c.documents()
+		config := documentsOutbound(c)
 		config.Now = p.now
 		outbound, err := identity.NewOutbound(config)
 		return outbound, &part{}, err

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"porterhouse"
@@ -20,7 +23,10 @@ func serveCommand(ctx context.Context, t terminal, args []string) error {
 	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
 	}
-	c, err := loadConfig(*path, t.env)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	c, files, err := readConfig(*path, t.env)
 	if err != nil {
 		return err
 	}
@@ -36,13 +42,15 @@ func serveCommand(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return errors.Join(err, p.close(ctx))
 	}
+	s.reloader = newReloader(s, c, *path, files, t.env, hangup)
 	return s.run(ctx)
 }
 
 // server is a process that listens.
 type server struct {
 	process    *process
-	config     Config
+	config     Config    // of the start, with the addresses that a free port gave
+	reloader   *reloader // nil: the configuration stays as it is
 	listeners  []listener
 	taken      addresses       // that are ours already
 	streams    context.Context // of every request; ends when the server stops
@@ -99,9 +107,6 @@ func (s *server) prepare(c Config, p setup) error {
 	return nil
 }
 
-// setup is what the generation in force is built of.
-func (s *server) setup() setup { return setup{s.process, s.process.generation.Load().reach} }
-
 func metricsOnly(m *metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m)
@@ -151,10 +156,14 @@ func (s *server) run(ctx context.Context) error {
 	work.Go(func() { s.lookAtClusters(background) })
 	work.Go(func() { s.lookAtProvisioners(background) })
 	work.Go(func() { s.process.chores(background) })
+	if s.reloader != nil {
+		work.Go(func() { s.reloader.run(background) })
+	}
 
 	failed := make(chan error, len(s.listeners)+1)
 	work.Go(func() {
 		if err := s.lookAtSignIn(background); err != nil {
+			s.process.log.Error("the server ends", "error", err)
 			failed <- err
 		}
 	})
@@ -206,7 +215,9 @@ func (s *server) stop() error {
 // lookAtClusters logs in to every cluster once, so that the log of the start
 // says what is wrong. The server serves all the same: a cluster may come later.
 func (s *server) lookAtClusters(ctx context.Context) {
-	found, err := s.process.generation.Load().gate.Check(ctx)
+	g := s.process.enter()
+	defer g.leave()
+	found, err := g.gate.Check(ctx)
 	for name, server := range found {
 		s.process.log.Info("ClickHouse answers", "cluster", name, "version", server.Version)
 		if !gate.Reviewed(server.Version) {
@@ -223,8 +234,10 @@ func (s *server) lookAtClusters(ctx context.Context) {
 // so that the log of the start says what is wrong. One that is away may come later. At
 // the demo's anybody can be anybody: its error is what the server ends with.
 func (s *server) lookAtSignIn(ctx context.Context) error {
-	for _, p := range s.config.SignIn.Providers {
-		party, err := entrance{s.config, s.setup()}.party(p)
+	g := s.process.enter()
+	defer g.leave()
+	for _, p := range g.config.SignIn.Providers {
+		party, err := entrance{g.config, setup{s.process, g.reach}}.party(p)
 		if err == nil {
 			err = party.Probe(ctx)
 		}
@@ -232,7 +245,7 @@ func (s *server) lookAtSignIn(ctx context.Context) error {
 			continue
 		}
 		if kind, _ := porterhouse.Explain(err); kind == porterhouse.Refused {
-			s.process.log.Error("an identity provider is a demonstration, where anybody can sign in as anybody; the server ends", "provider", p.Processor, "error", err)
+			s.process.log.Error("an identity provider is a demonstration, where anybody can sign in as anybody", "provider", p.Processor, "error", err)
 			return fmt.Errorf("signin.providers: %s: %w", p.Processor, err)
 		}
 		s.process.log.Warn("an identity provider does not answer; nobody can sign in there until it does", "provider", p.Processor, "error", err)

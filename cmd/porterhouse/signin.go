@@ -62,9 +62,9 @@ func (s *signing) run(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// documents bounds how clients' own documents are asked for. What a client writes leads
+// documentsOutbound bounds how clients' own documents are asked for. What a client writes leads
 // anywhere, so no host is allowed by name.
-func (c Config) documents() identity.OutboundConfig {
+func documentsOutbound(c Config) identity.OutboundConfig {
 	return identity.OutboundConfig{
 		CAFile: c.Identity.CA, Proxy: c.Identity.Proxy.Reveal(), Timeout: documentTime, MaxBytes: maxDocument, NoRedirects: true,
 	}

@@ -22,6 +22,7 @@ const (
 	Verify    Mode = "verify"     // the account logs in with a one-time ticket, and ClickHouse asks our authenticator
 	Forward   Mode = "forward"    // the account's owner's token goes on to a ClickHouse that takes tokens
 	Static    Mode = "static"     // everybody is one account, the gateway's
+	Auto      Mode = "auto"       // one of the others, but never Static: the Client looks which works (auto.go)
 )
 
 // Access says how a statement becomes an account's. The zero Access is ExecuteAs,
@@ -29,7 +30,8 @@ const (
 type Access struct {
 	Mode Mode // "": ExecuteAs
 
-	// Mint makes the one-time ticket of a user for a query; for Verify. ClickHouse
+	// Mint makes the one-time ticket of a user for a query; for Verify, and for Auto,
+	// which takes Verify into account with it only. ClickHouse
 	// tells the authenticator of the query id in the header X-Porterhouse-Query-Id.
 	Mint func(ctx context.Context, user porterhouse.UserName, queryID string) (porterhouse.Secret, error)
 
@@ -37,6 +39,10 @@ type Access struct {
 	// ExecuteAs carries in a session only; "": nowhere, and such statements are refused.
 	Native    string
 	NativeTLS *tls.Config // nil: plain, which leaves loopback with Config.AllowPlainHTTP only
+
+	// Tokens says that accounts bring their owner's token, so that Auto may take Forward
+	// into account.
+	Tokens bool
 }
 
 // checkAccess refuses a mode that lacks what it stands on.
@@ -51,8 +57,12 @@ func (c Config) checkAccess() error {
 			return errors.New("clickhouse: the access mode verify needs tickets, and nobody mints them (Access.Mint)")
 		}
 	case Forward:
+	case Auto:
+		if c.User == "" && c.Access.Mint == nil && !c.Access.Tokens {
+			return errors.New("clickhouse: the access mode auto has nothing to choose from: there is no User, no Mint and no Tokens")
+		}
 	default:
-		return fmt.Errorf("clickhouse: the access mode %q is none of %s, %s, %s, %s", c.Access.Mode, ExecuteAs, Verify, Forward, Static)
+		return fmt.Errorf("clickhouse: the access mode %q is none of %s, %s, %s, %s, %s", c.Access.Mode, ExecuteAs, Verify, Forward, Static, Auto)
 	}
 	if c.User == "" && !c.Password.IsZero() {
 		return errors.New("clickhouse: there is a Password and no User whose it is")
@@ -81,9 +91,9 @@ type way interface {
 	explain(e porterhouse.Exception, as porterhouse.UserName) (kind porterhouse.Kind, public string)
 }
 
-// newWay returns the way of the client's mode.
-func newWay(c *Client, access Access) way {
-	switch access.Mode {
+// newWay returns the way of a mode.
+func newWay(c *Client, mode Mode, access Access) way {
+	switch mode {
 	case Verify:
 		return byTicket{client: c, mint: access.Mint}
 	case Forward:

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -40,11 +41,12 @@ type Config struct {
 type Client struct {
 	target    target
 	cleaner   cleaner
-	way       way           // of accounts that have no password
-	sessions  *sessions     // for what the mode ExecuteAs cannot carry over HTTP; nil in other modes
-	questions *pool         // at most MaxConnections
-	control   *pool         // kills and checks, which must get through when questions cannot
-	grace     time.Duration // Config.HeaderTimeout
+	lane      atomic.Pointer[lane] // of accounts that have no password; nil: auto has not found one yet
+	auto      *auto                // nil: the mode was said
+	sessions  *sessions            // for what the mode ExecuteAs cannot carry over HTTP; nil where it cannot be
+	questions *pool                // at most MaxConnections
+	control   *pool                // kills and checks, which must get through when questions cannot
+	grace     time.Duration        // Config.HeaderTimeout
 	log       *slog.Logger
 	buffers   sync.Pool // of *[]byte, bufferSize each
 
@@ -53,8 +55,8 @@ type Client struct {
 	killer  *killer
 
 	count struct {
-		queries, native, passwords, kills, killFailures, connections atomic.Uint64
-		running                                                      atomic.Int64
+		queries, native, passwords, kills, killFailures, connections, looks atomic.Uint64
+		running                                                             atomic.Int64
 	}
 	toldOfKills atomic.Bool // that nobody may stop statements
 }
@@ -102,12 +104,16 @@ func New(c Config) (*Client, error) {
 	client.control = newPool(controlConnections, connect)
 	client.killer = newKiller(client)
 	client.closing, client.close = context.WithCancel(context.Background())
-	client.way = newWay(client, c.Access)
-	if c.Access.Mode == "" || c.Access.Mode == ExecuteAs {
+	if c.Access.Mode == "" || c.Access.Mode == ExecuteAs || c.Access.Mode == Auto && c.User != "" {
 		if client.sessions, err = newSessions(client, c); err != nil {
 			return nil, err
 		}
 	}
+	if c.Access.Mode == Auto {
+		client.auto = newAuto(client, c)
+		return client, nil
+	}
+	client.lane.Store(newLane(client, cmp.Or(c.Access.Mode, ExecuteAs), c.Access, "the configuration says so"))
 	return client, nil
 }
 
@@ -131,6 +137,7 @@ type Stats struct {
 	Kills             uint64 // statements that were abandoned, and so killed
 	KillFailures      uint64 // kills of which nobody knows whether they worked; the log says why
 	ConnectionsOpened uint64 // to ClickHouse, for whatever purpose
+	Looks             uint64 // of the mode Auto, which way works
 	Running           int64  // answers that are open now
 }
 
@@ -143,6 +150,7 @@ func (c *Client) Stats() Stats {
 		Kills:             c.count.kills.Load(),
 		KillFailures:      c.count.killFailures.Load(),
 		ConnectionsOpened: c.count.connections.Load(),
+		Looks:             c.count.looks.Load(),
 		Running:           c.count.running.Load(),
 	}
 }

@@ -3,7 +3,7 @@
 //
 // One question goes one way:
 //
-//	Query ─▶ way (access.go) ─▶ login, prefix ─▶ request (request.go) ─▶ send (call.go)
+//	Query ─▶ lane (lane.go): its way (access.go) ─▶ login, prefix ─▶ request (request.go) ─▶ send (call.go)
 //	          │                                                             │
 //	          ├ execute_as.go, and native.go for what it cannot carry       │
 //	          └ verify.go, forward.go, static.go, password.go               │
@@ -21,8 +21,9 @@
 // carries one exchange at a time (pool.go, exchange.go, outgoing.go, response.go).
 //
 // What works at a server is found by looking (probe.go): Probe asks harmless questions
-// side by side and returns Facts. What versions have of which one must know is one
-// table (traps.go).
+// side by side and returns Facts, of which Choose makes a mode (lane.go). The mode Auto
+// does so by itself, before the first question and when the server changes (auto.go).
+// What one has to know of versions is one table (traps.go).
 //
 // The rules:
 //   - One call of Query is at most one statement in ClickHouse. A statement that

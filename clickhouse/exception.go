@@ -118,9 +118,10 @@ func judge(e porterhouse.Exception) (kind porterhouse.Kind, public string) {
 func special(c *Client, e porterhouse.Exception, s *statement) (kind porterhouse.Kind, public string) {
 	switch {
 	case s.way != nil:
-		return s.way.explain(e, s.as)
-	case !s.as.IsZero():
-		return c.way.explain(e, s.as)
+		if kind, public = s.way.explain(e, s.as); public != "" && c.auto != nil {
+			c.auto.doubt(s.as)
+		}
+		return kind, public
 	case c.cleaner.aboutGateway(e):
 		return porterhouse.Unavailable, gatewayRefused
 	}

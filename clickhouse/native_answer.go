@@ -176,7 +176,8 @@ func (n *nativeCall) note(more progress) {
 // explain makes the caller's error of an exception that is about the gateway.
 func (n *nativeCall) explain(r *refusal) error {
 	text := exceptionText(r.text(n.server().version))
-	return n.sessions.client.explain(text, &statement{Query: n.Query, prefix: n.prefix, as: n.user})
+	client := n.sessions.client
+	return client.explain(text, &statement{Query: n.Query, way: byExecuteAs{client}, prefix: n.prefix, as: n.user})
 }
 
 // What is told of statements whose end nobody has seen.

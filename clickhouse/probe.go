@@ -30,11 +30,7 @@ func Probe(ctx context.Context, c Config) (Facts, error) {
 	if err != nil {
 		return Facts{}, err
 	}
-	defer p.asker.pool.close()
-	ctx, cancel := context.WithTimeout(ctx, orDefault(c.Trial.Within, probeTime))
-	defer cancel()
-	p.look(ctx)
-	return p.facts, nil
+	return p.run(ctx), nil
 }
 
 // prober is one Probe. What runs side by side writes to fields of its own.
@@ -45,6 +41,8 @@ type prober struct {
 	native  *nativeTarget // nil: there is no address
 	facts   Facts
 	told    string // the version that a person was told
+
+	waysOnly bool // no more than Choose needs is looked at
 }
 
 // newProber checks c, as New does.
@@ -63,16 +61,29 @@ func newProber(c Config) (*prober, error) {
 	return p, nil
 }
 
+// run looks, once.
+func (p *prober) run(ctx context.Context) Facts {
+	defer p.asker.pool.close()
+	ctx, cancel := context.WithTimeout(ctx, orDefault(p.Trial.Within, probeTime))
+	defer cancel()
+	p.look(ctx)
+	return p.facts
+}
+
 // look finds everything. What depends on nothing goes on beside two rounds, of which
 // the second needs what the first one finds. A login that is refused is so tried a few
 // times only, and not by every question: an account may be locked that fails too often.
 func (p *prober) look(ctx context.Context) {
 	f := &p.facts
 	var wg sync.WaitGroup
-	wg.Go(func() { f.OpenDefault = p.asker.openDefault(ctx) })
-	wg.Go(func() { f.Bearer = p.asker.bearer(ctx) })
-	wg.Go(func() { p.provisioner(ctx) })
-	wg.Go(func() { p.nativeLogin(ctx) })
+	if !p.waysOnly {
+		wg.Go(func() { f.OpenDefault = p.asker.openDefault(ctx) })
+		wg.Go(func() { p.provisioner(ctx) })
+		wg.Go(func() { p.nativeLogin(ctx) })
+	}
+	if !p.waysOnly || p.Access.Tokens {
+		wg.Go(func() { f.Bearer = p.asker.bearer(ctx) })
+	}
 	p.server(ctx)
 	reached := f.Reached.Works()
 	if reached {
@@ -121,12 +132,15 @@ func (p *prober) ways(ctx context.Context) {
 		f.CustomSettings, f.QueryLog, f.SessionLog, f.ExecuteAs.Known = not, not, not, not
 		return
 	}
+	wg.Go(func() { f.ExecuteAs.Known = own.executeAsAtAll(ctx) })
+	if p.waysOnly {
+		return
+	}
 	wg.Go(func() { f.Server.Build = own.build(ctx, f.Server.Version) })
 	wg.Go(func() { f.Gateway.settings(ctx, own) })
 	wg.Go(func() { f.CustomSettings = own.customSettings(ctx) })
 	wg.Go(func() { f.QueryLog = own.table(ctx, "system.query_log") })
 	wg.Go(func() { f.SessionLog = own.table(ctx, "system.session_log") })
-	wg.Go(func() { f.ExecuteAs.Known = own.executeAsAtAll(ctx) })
 }
 
 // whoSQL asks a server who it is. All of it is known to versions since 21.

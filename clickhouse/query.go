@@ -17,9 +17,9 @@ import (
 // error is a *porterhouse.Error, with a *porterhouse.Exception inside when
 // ClickHouse itself refused. To a Passage, such a refusal is an Answer.
 func (c *Client) Query(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*porterhouse.Answer, error) {
-	way := c.way
-	if !as.Password.IsZero() {
-		way = byPassword{client: c}
+	way, native, err := c.wayOf(ctx, as, &q)
+	if err != nil {
+		return nil, err
 	}
 	if err := way.check(as, &q); err != nil {
 		return nil, err
@@ -30,9 +30,30 @@ func (c *Client) Query(ctx context.Context, as porterhouse.Account, q porterhous
 	switch {
 	case !as.Password.IsZero():
 		c.count.passwords.Add(1)
-	case c.sessions != nil && q.Passage != nil && c.sessions.carries(q):
+	case native:
 		c.count.native.Add(1)
 		return c.sessions.run(ctx, as, q)
 	}
 	return c.run(ctx, statement{Query: q, way: way, account: as, as: as.User, prefix: way.prefix(as)})
+}
+
+// wayOf is how q gets to ClickHouse, and whether over the native protocol: as ExecuteAs
+// needs it, or because its session was begun there before Auto found another way.
+func (c *Client) wayOf(ctx context.Context, as porterhouse.Account, q *porterhouse.Query) (w way, native bool, err error) {
+	if !as.Password.IsZero() {
+		return byPassword{client: c}, false, nil
+	}
+	lane, err := c.laneFor(ctx, as)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case c.sessions == nil || q.Passage == nil:
+		return lane.way, false, nil
+	case lane.mode == ExecuteAs:
+		return lane.way, c.sessions.carries(*q), nil
+	}
+	if s := q.Passage.Session; s != nil && c.sessions.pinned(s.Owner, s.ID) {
+		return byExecuteAs{client: c}, true, nil
+	}
+	return lane.way, false, nil
 }

@@ -145,7 +145,7 @@ func passThrough(ctx context.Context, client *Client, o outgoing, buffer []byte)
 
 // newTestCall is a call that is about to be sent. bytes is how many its answer may have.
 func newTestCall(ctx context.Context, client *Client, id string, bytes int64) *call {
-	k := &call{client: client, caller: ctx, begun: time.Now(), statement: statement{way: client.way, Query: porterhouse.Query{
+	k := &call{client: client, caller: ctx, begun: time.Now(), statement: statement{way: client.lane.Load().way, Query: porterhouse.Query{
 		SQL: "SELECT 1", ID: id, Limits: porterhouse.Limits{Time: time.Minute, Bytes: bytes}, Passage: &porterhouse.Passage{},
 	}}}
 	k.ctx, k.cancel = context.WithTimeout(ctx, time.Minute)

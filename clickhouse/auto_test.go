@@ -1,0 +1,286 @@
+package clickhouse_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"porterhouse"
+	"porterhouse/clickhouse"
+	"porterhouse/sandbox"
+	"porterhouse/sandbox/fake"
+)
+
+// The best way that works is chosen, and never one that gives the gateway more than
+// its operator has said.
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	works := clickhouse.Finding{Outcome: clickhouse.Works}
+	fails := func(c clickhouse.Cause) clickhouse.Finding {
+		return clickhouse.Finding{Outcome: clickhouse.Fails, Cause: c, Said: "said"}
+	}
+	mint := func(context.Context, porterhouse.UserName, string) (porterhouse.Secret, error) {
+		return porterhouse.Secret{}, nil
+	}
+	everything := clickhouse.Access{Mint: mint, Tokens: true}
+	all := clickhouse.Facts{
+		Reached: works, Gateway: clickhouse.AccountFacts{Login: works}, Ticket: works, Bearer: works,
+		ExecuteAs: clickhouse.ExecuteAsFacts{Known: works, Person: works},
+	}
+	for _, test := range []struct {
+		what   string
+		change func(f *clickhouse.Facts, a *clickhouse.Access)
+		want   clickhouse.Mode
+		why    string
+	}{
+		{"all works", func(*clickhouse.Facts, *clickhouse.Access) {}, clickhouse.Verify, "authenticator"},
+		{"nobody mints", func(_ *clickhouse.Facts, a *clickhouse.Access) { a.Mint = nil }, clickhouse.ExecuteAs, "EXECUTE AS"},
+		{"tickets are refused", func(f *clickhouse.Facts, _ *clickhouse.Access) { f.Ticket = fails(clickhouse.LoginRefused) }, clickhouse.ExecuteAs, "EXECUTE AS"},
+		{"not granted for the person", func(f *clickhouse.Facts, _ *clickhouse.Access) {
+			f.Ticket, f.ExecuteAs.Person = fails(clickhouse.LoginRefused), fails(clickhouse.NotGranted)
+		}, clickhouse.ExecuteAs, "EXECUTE AS"},
+		{"switched off", func(f *clickhouse.Facts, _ *clickhouse.Access) {
+			f.Ticket, f.ExecuteAs.Known = fails(clickhouse.LoginRefused), fails(clickhouse.SwitchedOff)
+		}, clickhouse.Forward, "token"},
+		{"nobody has tokens", func(f *clickhouse.Facts, a *clickhouse.Access) {
+			f.Ticket, f.ExecuteAs.Known, a.Tokens = fails(clickhouse.LoginRefused), fails(clickhouse.SwitchedOff), false
+		}, "", "said"},
+		{"the gateway is refused", func(f *clickhouse.Facts, a *clickhouse.Access) {
+			*a, f.Gateway.Login, f.ExecuteAs.Known = clickhouse.Access{}, fails(clickhouse.LoginRefused), clickhouse.Finding{Cause: clickhouse.NotReached}
+		}, "", "gateway's account"},
+		{"the gateway is refused, and tickets are not", func(f *clickhouse.Facts, _ *clickhouse.Access) {
+			f.Gateway.Login, f.ExecuteAs.Known = fails(clickhouse.LoginRefused), clickhouse.Finding{Cause: clickhouse.NotReached}
+		}, clickhouse.Verify, "authenticator"},
+		{"nobody is there", func(f *clickhouse.Facts, _ *clickhouse.Access) {
+			*f = clickhouse.Facts{Reached: fails(clickhouse.NoHost)}
+		}, "", "not reached: said"},
+		{"nothing is known", func(f *clickhouse.Facts, _ *clickhouse.Access) { *f = clickhouse.Facts{} }, "", "not reached"},
+	} {
+		f, a := all, everything
+		test.change(&f, &a)
+		if mode, why := clickhouse.Choose(f, a); mode != test.want || !strings.Contains(why, test.why) {
+			t.Errorf("%s: %q, because %s", test.what, mode, why)
+		}
+	}
+}
+
+// auto makes a client one of the mode Auto.
+func (w *town) auto(c *clickhouse.Config) {
+	c.Access = clickhouse.Access{Mode: clickhouse.Auto, Mint: w.mint, Native: w.Native}
+}
+
+// inMode fails the test when the client is in another mode.
+func inMode(t testing.TB, c *clickhouse.Client, want clickhouse.Mode) {
+	t.Helper()
+	if mode, why := c.Mode(); mode != want || why == "" {
+		t.Errorf("the mode is %q, because %s; want %q", mode, why, want)
+	}
+}
+
+// whoAmI asks as name who that is.
+func whoAmI(t testing.TB, c *clickhouse.Client, name string) (string, error) {
+	t.Helper()
+	got, err := pass(t.Context(), c, account(t, name), passing("SELECT currentUser()", nil))
+	return strings.TrimSpace(got.Text), err
+}
+
+// Before the first question nothing was looked at; many first ones look once; and all
+// that follow cost no look.
+func TestAutoFindsVerify(t *testing.T) {
+	w := newTown(t)
+	var log logged
+	c := dial(t, w.HTTP, w.auto, log.into)
+	if mode, _ := c.Mode(); mode != "" || c.Stats().Looks != 0 {
+		t.Errorf("%q was found by looking %d times, and nobody has asked", mode, c.Stats().Looks)
+	}
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if who, err := whoAmI(t, c, "alice"); who != "alice" || err != nil {
+				t.Errorf("%q, %v", who, err)
+			}
+		})
+	}
+	wg.Wait()
+	inMode(t, c, clickhouse.Verify)
+	if looks, told := c.Stats().Looks, strings.Count(log.String(), "access mode found"); looks != 1 || told != 1 {
+		t.Errorf("%d looks, told %d times", looks, told)
+	}
+	if _, err := pass(t.Context(), c, porterhouse.Account{}, passing("SELECT 1", nil)); err == nil {
+		t.Error("nobody was let in")
+	}
+}
+
+// Where ClickHouse does not ask us, EXECUTE AS carries reads and writes.
+func TestAutoFindsExecuteAs(t *testing.T) {
+	h := open(t)
+	c := dial(t, h.HTTP, func(c *clickhouse.Config) {
+		c.Access = clickhouse.Access{Mode: clickhouse.Auto, Native: h.Native}
+	})
+	if err := h.Exec(t.Context(), "GRANT INSERT ON app.* TO alice"); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []porterhouse.Query{passing("SELECT currentUser()", nil), writing("INSERT INTO app.t VALUES (1, 'one')", nil, 0)} {
+		if got, err := pass(t.Context(), c, account(t, "alice"), q); err != nil || got.Status != 200 {
+			t.Errorf("%s: %+v, %v", q.SQL, got, err)
+		}
+	}
+	inMode(t, c, clickhouse.ExecuteAs)
+	if s := c.Stats(); s.Native != 1 || s.Queries != 2 {
+		t.Errorf("%+v", s)
+	}
+	// That somebody may not be acted as is no reason for anything.
+	if err := h.Exec(t.Context(), "REVOKE IMPERSONATE ON bob FROM "+gateway); err != nil {
+		t.Fatal(err)
+	}
+	running(t, c)
+	_, err := whoAmI(t, c, "bob")
+	wantError(t, err, porterhouse.Denied, "grant IMPERSONATE")
+	eventually(t, "the way was looked at again", func() bool { return c.Stats().Looks >= 3 })
+	inMode(t, c, clickhouse.ExecuteAs)
+}
+
+// running runs the client's watch, in a hurry, until the test ends.
+func running(t testing.TB, c *clickhouse.Client) {
+	t.Helper()
+	c.Hurry()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { c.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+// A way that fails the one with whom it was found is left for another that works, and
+// comes back when it works for somebody whom the other one fails.
+func TestAutoLooksAgain(t *testing.T) {
+	w := newTown(t)
+	do := func(sql string) {
+		t.Helper()
+		if err := w.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("GRANT IMPERSONATE ON alice TO " + gateway)
+	c := dial(t, w.HTTP, w.auto)
+	running(t, c)
+	if who, err := whoAmI(t, c, "alice"); who != "alice" || err != nil {
+		t.Fatalf("%q, %v", who, err)
+	}
+	inMode(t, c, clickhouse.Verify)
+
+	// Somebody else's account is not for tickets: that is theirs alone.
+	do("ALTER USER carol IDENTIFIED WITH sha256_password BY 'x'")
+	_, err := whoAmI(t, c, "carol")
+	wantError(t, err, porterhouse.Unavailable, `"carol"`)
+	eventually(t, "the way was looked at again", func() bool { return c.Stats().Looks >= 3 })
+	inMode(t, c, clickhouse.Verify)
+
+	// Nor is it left for one that works no better.
+	do("REVOKE IMPERSONATE ON alice FROM " + gateway)
+	do("ALTER USER alice IDENTIFIED WITH sha256_password BY 'x'")
+	looks := c.Stats().Looks
+	_, err = whoAmI(t, c, "alice")
+	wantError(t, err, porterhouse.Unavailable, `"alice"`)
+	eventually(t, "the way was looked at again", func() bool { return c.Stats().Looks > looks })
+	inMode(t, c, clickhouse.Verify)
+
+	do("GRANT IMPERSONATE ON alice TO " + gateway)
+	eventually(t, "alice is herself in another way", func() bool {
+		who, err := whoAmI(t, c, "alice")
+		return who == "alice" && err == nil
+	})
+	inMode(t, c, clickhouse.ExecuteAs)
+
+	eventually(t, "bob is himself by a ticket", func() bool { // nobody granted IMPERSONATE on him
+		who, err := whoAmI(t, c, "bob")
+		return who == "bob" && err == nil
+	})
+	inMode(t, c, clickhouse.Verify)
+}
+
+// A session that was begun in one way ends in it: what it has is there only.
+func TestAutoKeepsSessions(t *testing.T) {
+	w := newTown(t)
+	for _, sql := range []string{"GRANT IMPERSONATE ON alice TO " + gateway, "ALTER USER alice IDENTIFIED WITH sha256_password BY 'x'"} {
+		if err := w.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := dial(t, w.HTTP, w.auto)
+	in := func(sql string, read bool) porterhouse.Query {
+		return passing(sql, func(q *porterhouse.Query, p *porterhouse.Passage) {
+			q.Class.Read, q.Class.State = read, !read
+			p.Session = &porterhouse.Session{ID: "hers", Owner: "somebody", Timeout: 60e9}
+		})
+	}
+	got, err := pass(t.Context(), c, account(t, "alice"), in("CREATE TEMPORARY TABLE mine (a UInt8)", false))
+	if err != nil || got.Status != 200 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	inMode(t, c, clickhouse.ExecuteAs)
+	running(t, c)
+	eventually(t, "tickets are the way", func() bool {
+		_, _ = whoAmI(t, c, "bob") // whom nobody may act as
+		mode, _ := c.Mode()
+		return mode == clickhouse.Verify
+	})
+	got, err = pass(t.Context(), c, account(t, "alice"), in("INSERT INTO mine VALUES (1)", false))
+	if err != nil || got.Status != 200 {
+		t.Errorf("what the session had is gone: %+v, %v", got, err)
+	}
+}
+
+// A ClickHouse that was replaced by a newer one is looked at again; one that has no way
+// in says so, and is looked at again, too.
+func TestAutoSeesAnotherServer(t *testing.T) {
+	real := sandbox.ForTest(t, sandbox.Options{})
+	var target atomic.Pointer[url.URL]
+	become := func(name string) {
+		u, err := url.Parse(dressed(t, real, name).URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.Store(u)
+	}
+	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target.Load()) }})
+	t.Cleanup(front.Close)
+	become("23.8")
+	c := dial(t, front.URL, func(c *clickhouse.Config) {
+		c.User, c.Password = fake.Gateway, porterhouse.NewSecret(fake.Password)
+		c.Access = clickhouse.Access{Mode: clickhouse.Auto, Tokens: true}
+	})
+	running(t, c)
+	alice := account(t, fake.Alice)
+	alice.Token = porterhouse.NewSecret(fake.Token)
+	ask := func() error {
+		_, err := read(t.Context(), c, alice, question("SELECT 1"))
+		return err
+	}
+	wantError(t, ask(), porterhouse.Unavailable, "no way in which ClickHouse lets you in")
+	if looks := c.Stats().Looks; ask() == nil || c.Stats().Looks != looks {
+		t.Errorf("%d looks, then %d: every question looks", looks, c.Stats().Looks)
+	}
+
+	become("antalya")
+	eventually(t, "a token is the way", func() bool { return ask() == nil })
+	inMode(t, c, clickhouse.Forward)
+
+	become("26.7")
+	eventually(t, "EXECUTE AS is the way", func() bool { mode, _ := c.Mode(); return mode == clickhouse.ExecuteAs })
+	if err := ask(); err != nil {
+		t.Error(err)
+	}
+}
+
+// In a mode that was said there is nothing to watch.
+func TestRunOfSaidModes(t *testing.T) {
+	t.Parallel()
+	c := dial(t, "http://127.0.0.1:1")
+	c.Run(t.Context())
+	inMode(t, c, clickhouse.ExecuteAs)
+}

@@ -97,7 +97,7 @@ func look(t *testing.T, s *fake.Server) doctor.Case {
 		t.Fatal(err)
 	}
 	of := doctor.Case{Cluster: "main", Facts: facts, LocalUsers: []string{fake.Alice}, Hosts: []string{"127.0.0.1"}}
-	of.Access.Mode = "auto"
+	of.Access = clickhouse.Access{Mode: clickhouse.Auto, Tokens: true}
 	if s.Provisions {
 		p := provisioner(t, c)
 		of.Provisioner, of.Prefix, of.Provisioning, of.Provisioned = fake.Provisioner, fake.Prefix, p.OwnGrants("analyst"), p.CheckOwn(t.Context())

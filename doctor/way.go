@@ -2,14 +2,18 @@ package doctor
 
 import (
 	"slices"
+	"strings"
 
 	"porterhouse/clickhouse"
 )
 
+// interserver is the mode in which the cluster's secret lets the gateway in as anybody.
+const interserver clickhouse.Mode = "interserver"
+
 // configured is the mode that the configuration names; "": it leaves that to what
 // works.
 func (e *exam) configured() clickhouse.Mode {
-	if e.Access.Mode == auto {
+	if e.Access.Mode == clickhouse.Auto {
 		return ""
 	}
 	return e.Access.Mode
@@ -17,13 +21,16 @@ func (e *exam) configured() clickhouse.Mode {
 
 // way finds how people get in, and says what is in the way.
 func (e *exam) way() {
-	if mode := e.configured(); mode != "" {
+	best, why := clickhouse.Choose(e.Facts, e.Access)
+	e.plan.Mode, e.plan.Why = best, strings.TrimSpace(why)
+	switch mode := e.configured(); {
+	case mode != "":
 		e.plan.Mode, e.plan.Why = mode, "the configuration says so"
-	} else {
-		e.plan.Mode, e.plan.Why = choose(e.Facts)
-		if e.plan.Mode == "" && e.Facts.ExecuteAs.Known.Failed(clickhouse.SwitchedOff) {
-			e.plan.Mode, e.plan.Why = clickhouse.ExecuteAs, "EXECUTE AS is there, and works once it is switched on; nothing else works yet"
+		if best != "" && best != mode {
+			e.fine("auto", "access.mode auto would take %s: %s", best, why)
 		}
+	case best == "" && e.Facts.ExecuteAs.Known.Failed(clickhouse.SwitchedOff):
+		e.plan.Mode, e.plan.Why = clickhouse.ExecuteAs, "EXECUTE AS is there, and works once it is switched on; nothing else works yet"
 	}
 	switch e.plan.Mode {
 	case clickhouse.ExecuteAs:

@@ -9,27 +9,37 @@ import (
 	"strings"
 	"unicode"
 
-	"porterhouse/authenticator"
-	"porterhouse/clickhouse"
 	"porterhouse/identity"
 )
 
-const checkUsage = `idp --config FILE [--token -|env:NAME]
+const checkUsage = `[--config FILE] [--cluster NAME] [--host ADDRESS]… [--json] [--apply --admin NAME --password -|env:NAME [--yes]]
+       porterhouse check idp --config FILE [--token -|env:NAME]
+       porterhouse check cluster|clients [the flags of check]
        porterhouse check grants --config FILE [ROLE…]
        porterhouse check authenticator --config FILE
 
-check idp asks each identity provider what it says of itself, and tells what does
-not fit; with a token it also says what whoami says. check grants prints the SQL
-that gives the gateway and the provisioner what they need, and nothing else. The
-roles are those that groups give beside the ones that the configuration names.
-check authenticator prints the file by which ClickHouse's servers ask us who is
-there; the secret path is in it.`
+check looks at everything: the identity providers, the clusters, and what MCP clients
+would see. It changes nothing, unless --apply is said: then it shows what it would run
+at the clusters, asks, and runs it as that administrator. check idp asks each identity
+provider what it says of itself, and tells what does not fit; with a token it also says
+what whoami says. check cluster looks at what works at each ClickHouse, and prints
+what is to be done there; check clients at our own public URL, as clients do. check
+grants prints the SQL that gives the gateway and the provisioner what they need, and
+nothing else, whatever is there now. The roles are those that groups give beside the
+ones that the configuration names. check authenticator prints the file by which
+ClickHouse's servers ask us who is there; the secret path is in it.`
 
 // checkCommand tells what would go wrong before somebody meets it.
 func checkCommand(ctx context.Context, t terminal, args []string) error {
-	verbs := map[string]func(context.Context, terminal, []string) error{"idp": checkProviders, "grants": checkGrants, "authenticator": checkAuthenticator}
-	if len(args) > 0 && verbs[args[0]] != nil {
-		return verbs[args[0]](ctx, t, args[1:])
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return checkParts{providers: true, clusters: true, clients: true}.run(ctx, t, args)
+	}
+	verbs := map[string]func(context.Context, terminal, []string) error{
+		"idp": checkProviders, "cluster": checkParts{clusters: true}.run, "clients": checkParts{clients: true}.run,
+		"grants": checkGrants, "authenticator": checkAuthenticator,
+	}
+	if verb := verbs[args[0]]; verb != nil {
+		return verb(ctx, t, args[1:])
 	}
 	fmt.Fprintf(t.stderr, "usage: porterhouse check %s\n", checkUsage)
 	return errUsage
@@ -69,37 +79,65 @@ func checkProviders(ctx context.Context, t terminal, args []string) error {
 	return errors.Join(err, failed, p.store.Close())
 }
 
-// tellProviders says of each processor what its provider says of itself, and whether
-// people can sign in there.
-func tellProviders(ctx context.Context, e entrance, w io.Writer) error {
-	c := e.Config
-	if len(c.processors()) == 0 {
-		fmt.Fprintln(w, "There are no token processors (token_processors, enable_token_auth): people have API tokens only.")
-		return nil
-	}
-	outbound, err := identity.NewOutbound(c.outbound())
+// provided is what was found about one identity provider.
+type provided struct {
+	Name     string    `json:"name"`
+	Type     string    `json:"type"`
+	Findings []finding `json:"findings"`
+}
+
+// visitProviders asks each provider what it says of itself, and whether people can sign
+// in there.
+func visitProviders(ctx context.Context, e entrance) ([]provided, error) {
+	outbound, err := identity.NewOutbound(e.outbound())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	arrivals, err := arrivalsOf(e)
 	if err != nil {
+		return nil, err
+	}
+	var all []provided
+	for _, s := range e.processors() {
+		all = append(all, provided{s.Name, s.Type, visit{outbound, s, arrivals[s.Name], e.SignIn.isOn()}.findings(ctx)})
+	}
+	return all, nil
+}
+
+// tellProviders says what was found about the providers, and how the command ends.
+func tellProviders(ctx context.Context, e entrance, w io.Writer) error {
+	all, err := visitProviders(ctx, e)
+	if err != nil {
 		return err
+	}
+	printProviders(e.Config, all, w)
+	return providersVerdict(all)
+}
+
+func printProviders(c Config, all []provided, w io.Writer) {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "There are no token processors (token_processors, enable_token_auth): people have API tokens only.")
+		return
 	}
 	fmt.Fprintf(w, "Tokens for the MCP door must be for one of %q (aud).\n", []string(c.mcpResource().Audiences))
 	if c.ClickHouseHTTP.isOpen() {
 		fmt.Fprintf(w, "Tokens for the HTTP door must be for one of %q.\n", []string(httpDoor{c}.resource().Audiences))
 	}
 	tellRedirects(c, w)
-	worst := fine
-	for _, s := range c.processors() {
-		fmt.Fprintf(w, "\n%s (%s)\n", s.Name, s.Type)
-		for _, found := range (visit{outbound, s, arrivals[s.Name], c.SignIn.isOn()}).findings(ctx) {
+	for _, p := range all {
+		fmt.Fprintf(w, "\n%s (%s)\n", p.Name, p.Type)
+		for _, found := range p.Findings {
 			fmt.Fprintf(w, "  %-7s %s\n", found.level, visible(found.text))
-			worst = max(worst, found.level)
 		}
 	}
-	if worst >= wrong {
-		return errFindings
+}
+
+// providersVerdict is how a command ends that has visited providers.
+func providersVerdict(all []provided) error {
+	for _, p := range all {
+		if slices.ContainsFunc(p.Findings, func(f finding) bool { return f.level >= wrong }) {
+			return errFindings
+		}
 	}
 	return nil
 }
@@ -158,13 +196,9 @@ func checkAuthenticator(_ context.Context, t terminal, args []string) error {
 		if a == nil {
 			return fmt.Errorf("cluster %s has no authenticator (clusters.%s.authenticator)", name, name)
 		}
-		scheme := "http"
-		if a.TLS != nil {
-			scheme = "https"
-		}
-		file, err := authenticator.ClickHouseConfig(a.name(), scheme+"://"+a.Listen+a.path().Reveal())
+		file, err := authenticatorFile(a)
 		if err != nil {
-			return err
+			return fmt.Errorf("cluster %s: %w", name, err)
 		}
 		fmt.Fprintf(t.stdout, "<!-- Cluster %s: a file in config.d of each server, which only ClickHouse may read. The host in the uri is that of listen: let it be the one by which the servers reach us. -->\n%s", name, file)
 	}
@@ -173,65 +207,9 @@ func checkAuthenticator(_ context.Context, t terminal, args []string) error {
 
 // grants are the statements that the gateway, and the provisioner if there is one,
 // need; and those by which the users that were made by hand can be got into.
-func grants(c Config, cluster string, p setup, roles ...string) []string {
-	at := c.Clusters[cluster]
-	gateway := clickhouse.QuoteName(at.User)
-	on, statements := "", []string{
-		"CREATE USER IF NOT EXISTS " + gateway + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE",
-		"GRANT SELECT(query, query_id, user) ON system.processes TO " + gateway,
-	}
-	if provisioner := p.provisioners[cluster]; provisioner != nil {
-		statements = provisioner.Grants(append(rolesOf(c.rules()), roles...)...)
-		if name := at.Provision.OnCluster; name != "" {
-			on = " ON CLUSTER " + clickhouse.QuoteString(name)
-		}
-	}
-	if at.User == "" { // people log in by themselves, and nobody else does
-		statements = nil
-	} else if at.mode() != clickhouse.ExecuteAs {
-		statements = append(statements, stopGrants(at, on, gateway)...)
-	}
-	switch at.mode() {
-	case clickhouse.ExecuteAs:
-		statements = append(statements, localGrants(c, on, gateway)...)
-	case clickhouse.Verify:
-		statements = append(statements, localLogins(c, on, at.Authenticator.name())...)
-	}
-	return statements
-}
-
-// stopGrants let the gateway stop statements whose client has gone, where they do not
-// run under its own name, or are told apart by their log_comment.
-func stopGrants(cluster ClusterConfig, on, gateway string) (statements []string) {
-	if isOwnLogin(cluster.mode()) {
-		statements = []string{"GRANT" + on + " KILL QUERY ON *.* TO " + gateway}
-	}
-	return append(statements, "GRANT"+on+" SELECT(query, query_id, user, Settings) ON system.processes TO "+gateway)
-}
-
-// localLogins let the users that were made by hand, and are named one by one, log in by
-// our word. A password that one has stays before it, or it would be shown to us.
-func localLogins(c Config, on, authenticator string) (statements []string) {
-	for _, name := range localUsersOf(c.rules()) {
-		if !strings.HasSuffix(name, "*") {
-			statements = append(statements, "ALTER USER "+clickhouse.QuoteName(name)+on+" ADD IDENTIFIED WITH http SERVER "+clickhouse.QuoteString(authenticator)+" SCHEME 'BASIC'")
-		}
-	}
-	return statements
-}
-
-// localGrants let the gateway act as the users that were made by hand, which are
-// named one by one.
-func localGrants(c Config, on, gateway string) (statements []string) {
-	for _, name := range localUsersOf(c.rules()) {
-		prefix, isPrefix := strings.CutSuffix(name, "*")
-		user := clickhouse.QuoteName(name)
-		if isPrefix {
-			user = prefix + "*" // ClickHouse reads a prefix without quotes only
-		}
-		if name != "*" { // that would let the gateway become an administrator
-			statements = append(statements, "GRANT"+on+" IMPERSONATE ON "+user+" TO "+gateway)
-		}
+func grants(c Config, cluster string, p setup, roles ...string) (statements []string) {
+	for _, s := range (examination{Config: c, setup: p, roles: roles}).wanted(cluster).Setup() {
+		statements = append(statements, s.SQL)
 	}
 	return statements
 }

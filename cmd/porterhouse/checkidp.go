@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"porterhouse/doctor"
 	"porterhouse/identity"
 )
 
@@ -27,6 +28,15 @@ func (l level) String() string { return [...]string{"ok", "careful", "WRONG"}[l]
 type finding struct {
 	level level
 	text  string
+}
+
+// MarshalJSON writes it as the findings of other checks are written.
+func (f finding) MarshalJSON() ([]byte, error) {
+	severity := map[level]doctor.Severity{fine: doctor.Fine, careful: doctor.Careful, wrong: doctor.Wrong}[f.level]
+	return json.Marshal(struct {
+		Severity doctor.Severity `json:"severity"`
+		Text     string          `json:"text"`
+	}{severity, f.text})
 }
 
 // visit asks one provider what it says of itself.

@@ -10,7 +10,8 @@
 //	porterhouse stdio --config porterhouse.yaml   the same without a server, for one person
 //	porterhouse token create|list|revoke          API tokens
 //	porterhouse whoami --config F --token -       whom a token proves, and why, and which account follows
-//	porterhouse check idp|grants|authenticator    what would go wrong, and what to do
+//	porterhouse check                             what would go wrong, and what to do
+//	porterhouse check --apply --admin NAME …      and do it at the clusters
 //	porterhouse users …                           whose the accounts are, and accounts of people who are gone
 //	porterhouse audit verify FILE…                whether an audit record is whole
 //	porterhouse version
@@ -62,7 +63,7 @@ func commands() []command {
 		{"stdio", stdioUsage, "MCP on standard input and output: with that login, or without a server", stdioCommand},
 		{"token", "[URL] | create|list|revoke …", "print an access token of that login; or make, list and revoke API tokens", tokenCommand},
 		{"whoami", whoamiUsage, "whom a token proves, which account follows, and why; changes nothing", whoamiCommand},
-		{"check", "idp|grants|authenticator …", "what identity providers say of themselves; what ClickHouse needs", checkCommand},
+		{"check", "[idp|cluster|clients|grants|authenticator] …", "what would go wrong at providers, clusters and clients, and what to do", checkCommand},
 		{"users", "list|release|absent|disable|drop …", "whose the accounts are; accounts of people who are gone", usersCommand},
 		{"audit", auditUsage, "tell whether an audit record is whole and unchanged", auditCommand},
 		{"version", "", "print the version", versionCommand},

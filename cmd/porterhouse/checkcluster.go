@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"porterhouse"
+	"porterhouse/authenticator"
+	"porterhouse/clickhouse"
+	"porterhouse/doctor"
+)
+
+// examined is a cluster: what was found there, and what is to be done.
+type examined struct {
+	doctor.Plan
+	Facts clickhouse.Facts `json:"facts"`
+}
+
+// examination looks at clusters as they are.
+//
+//	configuration ─▶ clickhouse.Probe ─▶ what is wanted ─▶ doctor.Examine
+type examination struct {
+	Config
+	setup
+	hosts []string // from which we come; none: whatever address leads to the cluster
+	roles []string // that groups give beside those that the rules name
+}
+
+// examine looks at one cluster, and changes nothing.
+func (e examination) examine(ctx context.Context, name string) (examined, error) {
+	config, err := e.config(name)
+	if err != nil {
+		return examined{}, err
+	}
+	facts, err := clickhouse.Probe(ctx, config)
+	if err != nil {
+		return examined{}, fmt.Errorf("cluster %s: %w", name, err)
+	}
+	of := e.wanted(name)
+	of.Facts = facts
+	if p := e.provisioners[name]; p != nil && facts.Provisioner != nil && facts.Provisioner.Login.Works() {
+		of.Provisioned = p.CheckOwn(ctx)
+	}
+	return examined{doctor.Examine(of), facts}, nil
+}
+
+// config says how to look at a cluster: as the gateway and as the provisioner, for the
+// first person whom the configuration names.
+func (e examination) config(name string) (clickhouse.Config, error) {
+	cluster := e.Clusters[name]
+	config, err := cluster.client(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return config, fmt.Errorf("cluster %s: %w", name, err)
+	}
+	if cluster.Provision != nil {
+		config.Trial.Provisioner, config.Trial.ProvisionerPassword = cluster.Provision.User, cluster.Provision.Password
+	}
+	for _, user := range localUsersOf(e.rules()) {
+		if strings.HasSuffix(user, "*") {
+			continue
+		}
+		if config.Trial.Person, err = porterhouse.ParseUserName(user); err != nil {
+			return config, fmt.Errorf("users.local_users.allow: %w", err)
+		}
+		break
+	}
+	return config, nil
+}
+
+// wanted is the cluster as the configuration has it, without what was found there.
+func (e examination) wanted(name string) doctor.Case {
+	cluster := e.Clusters[name]
+	of := doctor.Case{
+		Cluster: name, Access: clickhouse.Access{Mode: cluster.mode(), Tokens: len(e.processors()) > 0}, LocalUsers: localUsersOf(e.rules()), Hosts: e.hosts,
+	}
+	of.Facts.Gateway.User = cluster.User
+	if len(of.Hosts) == 0 {
+		of.Hosts = addressTowards(cluster.URL)
+	}
+	if a := cluster.Authenticator; a != nil {
+		of.Authenticator = a.name()
+		of.AskUs = "<!-- What porterhouse check authenticator prints, with the secret path in it. -->\n"
+	}
+	if p := e.provisioners[name]; p != nil {
+		of.Provisioner, of.Prefix, of.OnCluster = cluster.Provision.User, cluster.Provision.Prefix, cluster.Provision.OnCluster
+		of.Provisioning = p.OwnGrants(append(rolesOf(e.rules()), e.roles...)...)
+	}
+	return of
+}
+
+// authenticatorFile is the file by which ClickHouse asks us, with the secret path.
+func authenticatorFile(a *AuthenticatorConfig) (string, error) {
+	scheme := "http"
+	if a.TLS != nil {
+		scheme = "https"
+	}
+	return authenticator.ClickHouseConfig(a.name(), scheme+"://"+a.Listen+a.path().Reveal())
+}
+
+// addressTowards is our own address on the way to a cluster, as it is when nobody in
+// between changes it. None: nobody can tell.
+func addressTowards(cluster string) []string {
+	to, err := url.Parse(cluster)
+	if err != nil {
+		return nil
+	}
+	// UDP: this asks the routes, and sends nothing.
+	c, err := net.DialTimeout("udp", net.JoinHostPort(to.Hostname(), "9"), time.Second)
+	if err != nil {
+		return nil
+	}
+	defer c.Close()
+	from, err := netip.ParseAddrPort(c.LocalAddr().String())
+	if err != nil {
+		return nil
+	}
+	return []string{from.Addr().Unmap().WithZone("").String()}
+}
+
+// levels are the severities as they are printed.
+var levels = map[doctor.Severity]level{doctor.Fine: fine, doctor.Careful: careful, doctor.Wrong: wrong}
+
+// print tells everything, for people.
+func (x examined) print(w io.Writer) {
+	fmt.Fprintf(w, "Cluster %s, %s\n", x.Cluster, visible(x.URL))
+	if x.Mode != "" {
+		fmt.Fprintf(w, "  access mode %s: %s\n", x.Mode, visible(x.Why))
+	}
+	for _, f := range x.Findings {
+		fmt.Fprintf(w, "  %-7s %s\n", levels[f.Severity], visible(f.Text))
+		if f.Remedy != "" {
+			fmt.Fprintf(w, "          → %s\n", visible(f.Remedy))
+		}
+		if f.Said != "" && f.Severity != doctor.Fine {
+			fmt.Fprintf(w, "          It says: %s\n", visible(f.Said))
+		}
+	}
+	if len(x.SQL) > 0 {
+		fmt.Fprintf(w, "\n  To be run as an administrator of cluster %s (check --apply --admin NAME does it):\n\n", x.Cluster)
+	}
+	for _, s := range x.SQL {
+		fmt.Fprintf(w, "    -- %s\n    %s;\n", visible(s.Why), visible(s.SQL))
+	}
+	for _, file := range x.Files {
+		fmt.Fprintf(w, "\n  %s in /etc/clickhouse-server of each server: %s\n\n", file.Path, visible(file.Why))
+		for line := range strings.Lines(file.Text) {
+			fmt.Fprintf(w, "    %s", line)
+		}
+	}
+}
+
+// verdict is how a command ends that has looked at clusters: 3 when one could not be
+// looked at, and nothing else is amiss.
+func verdict(clusters []examined) error {
+	var err error
+	for _, x := range clusters {
+		switch {
+		case x.Worst() != doctor.Wrong:
+		case !x.Facts.Reached.Works() && !x.Facts.Reached.Failed(clickhouse.NotClickHouse, clickhouse.Expired, clickhouse.Untrusted, clickhouse.WrongName):
+			if err == nil {
+				err = errCannotTell
+			}
+		default:
+			return errFindings
+		}
+	}
+	return err
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"porterhouse"
+	"porterhouse/clickhouse"
+	"porterhouse/doctor"
+	"porterhouse/sandbox"
+	"porterhouse/sandbox/fake"
+)
+
+// checked is a configuration whose cluster is a persona in front of a real server.
+type checked struct {
+	*testing.T
+	real   *sandbox.Server
+	config string // its path
+}
+
+func (c checked) dress(name string) {
+	c.Helper()
+	p, found := fake.Named(name)
+	if !found {
+		c.Fatalf("there is no persona %q", name)
+	}
+	for _, sql := range slices.Concat(fake.Undress(), p.Setup) {
+		if err := c.real.Exec(c.Context(), sql); err != nil {
+			c.Fatal(err)
+		}
+	}
+	s, err := fake.Start(p, c.real.HTTP)
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			c.Error(err)
+		}
+	})
+	c.write(s.URL)
+}
+
+// write writes the configuration, with the cluster at url.
+func (c checked) write(url string) {
+	c.Helper()
+	text := "clusters: {main: {url: '" + url + "', user: " + fake.Gateway + ", password: 'env:PASSWORD', provision: {user: " + fake.Provisioner + ", password: 'env:PASSWORD', prefix: ph_}}}\n" +
+		leastTokens + leastAudit + leastUsers
+	if err := os.WriteFile(c.config, []byte(text), 0o600); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// check runs porterhouse check cluster, with answer on its standard input.
+func (c checked) check(answer string, flags ...string) (code int, out, told string) {
+	c.Helper()
+	env := func(name string) (string, bool) {
+		switch name {
+		case "PASSWORD":
+			return fake.Password, true
+		case "ADMIN":
+			return c.real.Password, true
+		}
+		return "", false
+	}
+	var stdout, stderr strings.Builder
+	code = run(c.Context(), terminal{strings.NewReader(answer), &stdout, &stderr, env}, append([]string{"check", "cluster", "--config", c.config}, flags...))
+	for _, secret := range []string{fake.Password, c.real.Password} {
+		if strings.Contains(stdout.String()+stderr.String(), secret) {
+			c.Errorf("a password is told:\n%s%s", stdout.String(), stderr.String())
+		}
+	}
+	return code, stdout.String(), stderr.String()
+}
+
+func openChecked(t *testing.T) checked {
+	return checked{t, sandbox.ForTest(t, sandbox.Options{}), filepath.Join(t.TempDir(), "porterhouse.yaml")}
+}
+
+// check says what is wrong at a cluster and what to run, and runs it when somebody
+// agrees; then there is nothing left to do.
+func TestCheckAndApply(t *testing.T) {
+	c := openChecked(t)
+	c.dress("almighty")
+	code, out, told := c.check("")
+	if code != 1 || !strings.Contains(told, "something is to be done") {
+		t.Errorf("%d %q", code, told)
+	}
+	for _, part := range []string{
+		"access mode execute_as: ", "WRONG   the gateway holds access management", "REVOKE IMPERSONATE ON * FROM `porterhouse`;",
+		"GRANT IMPERSONATE ON `alice` TO `porterhouse`;", "HOST IP '127.0.0.1' DEFAULT ROLE NONE GRANTEES NONE", "check --apply",
+	} {
+		if !strings.Contains(out, part) {
+			t.Errorf("it says nothing of %q:\n%s", part, out)
+		}
+	}
+	admin := []string{"--apply", "--admin", c.real.User, "--password", "env:ADMIN"}
+	code, _, told = c.check("no\n", admin...)
+	if code != 1 || !strings.Contains(told, "statements on cluster main as default? yes or no") || !strings.Contains(told, "Nothing was run.") {
+		t.Errorf("whoever says no: %d %q", code, told)
+	}
+	if left, err := c.real.Text(t.Context(), "SELECT count() FROM system.grants WHERE user_name = 'porterhouse' AND access_type = 'CREATE USER'"); err != nil || left != "1" {
+		t.Errorf("something was run without a yes: %s %v", left, err)
+	}
+	code, out, told = c.check("yes\n", admin...)
+	if _, after, ran := strings.Cut(out, "After that was run:"); code != 0 || !ran || strings.Contains(after, "WRONG") || strings.Contains(after, "To be run") {
+		t.Errorf("whoever says yes: %d %s\n%s", code, told, out)
+	}
+	if code, out, told = c.check(""); code != 0 || strings.Contains(out, "To be run") {
+		t.Errorf("afterwards: %d %s\n%s", code, told, out)
+	}
+	if code, _, told = c.check("", append(admin, "--yes")...); code != 0 || strings.Contains(told, "yes or no") {
+		t.Errorf("where nothing is to be run: %d %q", code, told)
+	}
+}
+
+// What cannot be run is told with where it stopped, and what is told holds no password.
+func TestApplyFails(t *testing.T) {
+	c := openChecked(t)
+	c.dress("almighty")
+	for _, test := range []struct {
+		flags []string
+		want  string
+	}{
+		{[]string{"--apply", "--admin", "nobody", "--password", "env:ADMIN", "--yes"}, "0 of "},
+		{[]string{"--apply", "--admin", fake.Provisioner, "--password", "env:PASSWORD", "--yes"}, "then this failed: REVOKE CREATE USER"},
+	} {
+		if code, _, told := c.check("", test.flags...); code != 1 || !strings.Contains(told, test.want) {
+			t.Errorf("%v: %d %q", test.flags, code, told)
+		}
+	}
+	c.dress("stale-password")
+	if code, out, _ := c.check(c.real.Password, "--apply", "--admin", c.real.User, "--password", "-", "--yes"); code != 0 {
+		t.Errorf("with the password on standard input: %d\n%s", code, out)
+	}
+}
+
+// Passwords are put into statements, and taken out of what a server says of them.
+func TestPasswordsInPlans(t *testing.T) {
+	config := ClusterConfig{Password: porterhouse.NewSecret(`gate's \ way`), Provision: &ProvisionConfig{Password: porterhouse.NewSecret("prov's")}}
+	s := passwordsOf(config)
+	sql := s.in.Replace("CREATE USER a IDENTIFIED BY " + doctor.GatewayPassword + "; CREATE USER b IDENTIFIED BY " + doctor.ProvisionerPassword)
+	if want := `CREATE USER a IDENTIFIED BY 'gate\'s \\ way'; CREATE USER b IDENTIFIED BY 'prov\'s'`; sql != want {
+		t.Errorf("%s", sql)
+	}
+	said := s.out.Replace("Syntax error: failed at position 9: " + sql)
+	if strings.Contains(said, `gate\'`) || strings.Contains(said, `prov\'`) || !strings.Contains(said, doctor.GatewayPassword) {
+		t.Errorf("it tells %s", said)
+	}
+}
+
+// JSON has the plan and the facts; flags that do not go together are refused.
+func TestCheckAsJSON(t *testing.T) {
+	c := openChecked(t)
+	c.dress("25.11-off")
+	code, out, _ := c.check("", "--json")
+	var got checkReport
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 1 {
+		t.Fatalf("%d %v: %s", code, err, out)
+	}
+	x := got.Clusters[0]
+	if x.Mode != clickhouse.ExecuteAs || len(x.Files) != 1 || !strings.Contains(x.Files[0].Text, "<access_control_improvements>") || !x.Facts.ExecuteAs.Known.Failed(clickhouse.SwitchedOff) {
+		t.Errorf("%+v", x)
+	}
+	for _, flags := range [][]string{
+		{"--yes"}, {"--admin", "default"}, {"--apply"}, {"--apply", "--admin", "default"}, {"--apply", "--admin", "default", "--password", "-"},
+		{"--apply", "--admin", "default", "--password", "env:ADMIN", "--json"}, {"more"},
+	} {
+		if code, _, _ := c.check("yes\n", flags...); code != 2 {
+			t.Errorf("%v: exit code %d", flags, code)
+		}
+	}
+	if code, _, told := c.check("", "--cluster", "other"); code != 1 || !strings.Contains(told, `there is no cluster "other"`) {
+		t.Errorf("%d %q", code, told)
+	}
+}
+
+// A cluster that is away is told by its exit code; one that is none is wrong.
+func TestCheckAway(t *testing.T) {
+	c := openChecked(t)
+	c.write("http://127.0.0.1:1")
+	if code, out, _ := c.check(""); code != 3 || !strings.Contains(out, "nobody listens there") {
+		t.Errorf("%d\n%s", code, out)
+	}
+	c.dress("stranger")
+	if code, out, _ := c.check(""); code != 1 || !strings.Contains(out, "somebody else answers there") {
+		t.Errorf("%d\n%s", code, out)
+	}
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+
+	"porterhouse"
+)
+
+// checkParts are what one check looks at.
+type checkParts struct{ providers, clusters, clients bool }
+
+// checkReport is all that a check found.
+type checkReport struct {
+	Providers []provided `json:"providers,omitempty"`
+	Clusters  []examined `json:"clusters,omitempty"`
+	Clients   *doorway   `json:"clients,omitempty"`
+}
+
+// checkFlags are those of a check.
+type checkFlags struct {
+	config, cluster, admin, password string
+	hosts                            []string
+	asJSON, apply, yes               bool
+}
+
+func (f *checkFlags) define(set *flag.FlagSet) {
+	set.StringVar(&f.config, "config", "porterhouse.yaml", "the configuration `file`")
+	set.StringVar(&f.cluster, "cluster", "", "look at this cluster only, by its `name` in the configuration")
+	set.Func("host", "an `address` (or network, or name) from which we come to ClickHouse; without it the one that this machine has on the way there", func(host string) error {
+		f.hosts = append(f.hosts, host)
+		return nil
+	})
+	set.BoolVar(&f.asJSON, "json", false, "print JSON")
+	set.BoolVar(&f.apply, "apply", false, "run the SQL, after showing it")
+	set.StringVar(&f.admin, "admin", "", "the `name` of the administrator who runs it")
+	set.StringVar(&f.password, "password", "", "the administrator's password: - for standard input, or env:NAME")
+	set.BoolVar(&f.yes, "yes", false, "run it without asking")
+}
+
+// problem tells which flags do not go together; "": all do.
+func (f *checkFlags) problem() string {
+	switch {
+	case !f.apply && (f.admin != "" || f.password != "" || f.yes):
+		return "--admin, --password and --yes are for --apply"
+	case f.apply && (f.admin == "" || f.password == ""):
+		return "--apply needs an administrator: --admin NAME --password env:NAME, or --password - for standard input"
+	case f.apply && f.asJSON && !f.yes:
+		return "with --json nothing is shown before it is run: say --yes as well"
+	case f.apply && f.password == "-" && !f.yes:
+		return "with the password on standard input nobody can be asked: say --yes as well, or --password env:NAME"
+	}
+	return ""
+}
+
+// run looks at the parts and tells what is found.
+func (parts checkParts) run(ctx context.Context, t terminal, args []string) error {
+	set := t.flags("check", "[flags]")
+	var f checkFlags
+	f.define(set)
+	if _, err := parse(set, args, 0, 0); err != nil {
+		return err
+	}
+	if problem := f.problem(); problem != "" {
+		fmt.Fprintf(t.stderr, "porterhouse check: %s\n", problem)
+		return errUsage
+	}
+	c, p, err := t.look(f.config)
+	if err != nil {
+		return err
+	}
+	all, found, err := parts.look(ctx, t, f, examination{Config: c, setup: p, hosts: f.hosts})
+	if err == nil && f.asJSON {
+		err = json.NewEncoder(t.stdout).Encode(all)
+	}
+	return errors.Join(err, found, p.store.Close())
+}
+
+// look looks at each part, and tells of it unless all is told as JSON. found is how the
+// command shall end when nothing else fails.
+func (parts checkParts) look(ctx context.Context, t terminal, f checkFlags, e examination) (all checkReport, found, err error) {
+	if parts.providers {
+		if all.Providers, err = visitProviders(ctx, entrance{e.Config, e.setup}); err != nil {
+			return all, nil, err
+		}
+		found = providersVerdict(all.Providers)
+		if !f.asJSON {
+			printProviders(e.Config, all.Providers, t.stdout)
+			fmt.Fprintln(t.stdout)
+		}
+	}
+	if parts.clusters {
+		if all.Clusters, err = e.clusters(ctx, t, f); err != nil {
+			return all, nil, err
+		}
+		found = worse(found, verdict(all.Clusters))
+	}
+	if parts.clients {
+		at := newDoorway(e.Config).visit(ctx)
+		all.Clients = &at
+		found = worse(found, at.verdict())
+		if !f.asJSON {
+			at.print(t.stdout)
+		}
+	}
+	return all, found, nil
+}
+
+// worse is the one of two ends that says more: findings, and then that nobody could
+// tell.
+func worse(a, b error) error {
+	if a == nil || errors.Is(b, errFindings) {
+		return b
+	}
+	return a
+}
+
+// clusters looks at the clusters, and does what is agreed on.
+func (e examination) clusters(ctx context.Context, t terminal, f checkFlags) ([]examined, error) {
+	names := e.clusterNames()
+	if f.cluster != "" {
+		if !slices.Contains(names, f.cluster) {
+			return nil, fmt.Errorf("there is no cluster %q in the configuration: --cluster takes one of %q", f.cluster, names)
+		}
+		names = []string{f.cluster}
+	}
+	who := administrator{user: f.admin, agreed: f.yes, terminal: t}
+	if f.apply {
+		password, err := t.token(f.password)
+		if err != nil {
+			return nil, fmt.Errorf("the administrator's password: %w", err)
+		}
+		who.password = porterhouse.NewSecret(password)
+	}
+	var all []examined
+	for _, name := range names {
+		x, err := e.cluster(ctx, name, f, who)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, x)
+	}
+	return all, nil
+}
+
+// cluster looks at one, and once more after something was run.
+func (e examination) cluster(ctx context.Context, name string, f checkFlags, who administrator) (examined, error) {
+	x, err := e.examine(ctx, name)
+	if err != nil {
+		return x, err
+	}
+	tell := func() {
+		if !f.asJSON {
+			x.print(who.stdout)
+			fmt.Fprintln(who.stdout)
+		}
+	}
+	tell()
+	if !f.apply {
+		return x, nil
+	}
+	ran, err := who.apply(ctx, e.Clusters[name], x.Plan)
+	if !ran || err != nil {
+		return x, err
+	}
+	if x, err = e.examine(ctx, name); err != nil {
+		return x, err
+	}
+	if !f.asJSON {
+		fmt.Fprintf(who.stdout, "After that was run:\n\n")
+	}
+	tell()
+	return x, nil
+}

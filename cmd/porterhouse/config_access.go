@@ -10,9 +10,9 @@ import (
 // AccessConfig says how a statement becomes an account's; see clickhouse.Access. One
 // mode holds for all doors to a cluster.
 type AccessConfig struct {
-	Mode      string `yaml:"mode" oneof:"execute_as verify forward static"` // "": see ClusterConfig.mode
-	Native    string `yaml:"native"`                                        // host:port of the native protocol; for execute_as
-	NativeTLS bool   `yaml:"native_tls"`                                    // with the certificates of the cluster's tls
+	Mode      string `yaml:"mode" oneof:"auto execute_as verify forward static"` // "": see ClusterConfig.mode
+	Native    string `yaml:"native"`                                             // host:port of the native protocol; for execute_as
+	NativeTLS bool   `yaml:"native_tls"`                                         // with the certificates of the cluster's tls
 }
 
 // mode is the access mode of a cluster: without a word about it that by which accounts
@@ -34,7 +34,7 @@ func (c ClusterConfig) provisionMode() directory.AccessMode {
 }
 
 // isOwnLogin reports whether the session is the person's own, so that ClickHouse
-// itself bounds what the person may do in it.
+// itself bounds what the person may do in it. With auto it may be, or not.
 func isOwnLogin(m clickhouse.Mode) bool { return m == clickhouse.Verify || m == clickhouse.Forward }
 
 // withoutPassword are users who never come in with a password of their own, whatever
@@ -48,9 +48,17 @@ func (c ClusterConfig) withoutPassword() []string {
 	return denied
 }
 
+// mayForward reports whether people's own tokens may come to be sent to ClickHouse.
+func mayForward(m clickhouse.Mode) bool { return m == clickhouse.Forward || m == clickhouse.Auto }
+
+// mayVerify reports whether people may come to log in with our tickets.
+func (c ClusterConfig) mayVerify() bool {
+	return c.mode() == clickhouse.Verify || c.mode() == clickhouse.Auto && c.Authenticator != nil
+}
+
 // forwarded are the token processors whose tokens the cluster's ClickHouse may see.
 func forwarded(c Config, cluster string) []string {
-	if c.Clusters[cluster].mode() != clickhouse.Forward {
+	if !mayForward(c.Clusters[cluster].mode()) {
 		return nil
 	}
 	var names []string

@@ -45,7 +45,7 @@ func (c httpDoors) native(path string, cluster ClusterConfig) {
 	case a.Native == "" && a.NativeTLS:
 		c.refuse(path+".native_tls", "say where ClickHouse speaks its native protocol with TLS: native: host:9440, mostly")
 	case a.Native == "":
-	case cluster.mode() != clickhouse.ExecuteAs:
+	case cluster.mode() != clickhouse.ExecuteAs && cluster.mode() != clickhouse.Auto:
 		c.refuse(path+".native", "only execute_as needs the native protocol; %s does everything over HTTP: leave the key out", cluster.mode())
 	case !isAddress(a.Native):
 		c.address(path+".native", a.Native)

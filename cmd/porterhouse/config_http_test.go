@@ -117,12 +117,34 @@ func TestModesFollowOneAnother(t *testing.T) {
 		{"nothing said", "provision: {" + aProvision + "}", clickhouse.ExecuteAs, directory.ExecuteAs},
 		{"accounts that log in", aKnock + ", provision: {" + aProvision + ", mode: http}", clickhouse.Verify, directory.HTTP},
 		{"accounts that log in elsewhere", "provision: {" + aProvision + ", mode: http, http_server: other}", clickhouse.ExecuteAs, directory.HTTP},
+		{"auto", "access: {mode: auto}, " + aKnock + ", provision: {" + aProvision + ", mode: http}", clickhouse.Auto, directory.HTTP},
+		{"auto, and accounts of which nothing is said", "access: {mode: auto, native: '127.0.0.1:9000'}, " + aKnock + ", provision: {" + aProvision + "}", clickhouse.Auto, directory.ExecuteAs},
 		{"verify", "access: {mode: verify}, " + aKnock + ", provision: {" + aProvision + "}", clickhouse.Verify, directory.HTTP},
 	} {
 		users := "users: {name: 'ph_{user}'}\n"
 		c, _ := mustLoad(t, strings.Replace(oneCluster(test.text), leastUsers, users, 1))
 		if cluster := c.Clusters["main"]; cluster.mode() != test.mode || cluster.provisionMode() != test.made {
 			t.Errorf("%s: the mode is %s, accounts are for %s", test.name, cluster.mode(), cluster.provisionMode())
+		}
+	}
+}
+
+// With auto everything stands ready for what may be found: tickets where ClickHouse may
+// ask us, tokens where there are some; and our gate is as strict as for the least of them.
+func TestAutoStandsReady(t *testing.T) {
+	for _, test := range []struct {
+		name, text     string
+		verify, tokens bool
+	}{
+		{"nothing beside", oneCluster("access: {mode: auto}"), false, false},
+		{"an authenticator", oneCluster("access: {mode: auto}, " + aKnock), true, false},
+		{"processors", aProcessor + oneCluster("access: {mode: auto}"), false, true},
+		{"execute_as was said", aProcessor + oneCluster("access: {mode: execute_as}, "+aKnock), false, false},
+	} {
+		c, _ := mustLoad(t, test.text)
+		cluster := c.Clusters["main"]
+		if cluster.mayVerify() != test.verify || (len(forwarded(c, "main")) > 0) != test.tokens || isOwnLogin(cluster.mode()) {
+			t.Errorf("%s: tickets %t, tokens of %v, own login %t", test.name, cluster.mayVerify(), forwarded(c, "main"), isOwnLogin(cluster.mode()))
 		}
 	}
 }

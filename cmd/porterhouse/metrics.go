@@ -139,6 +139,7 @@ func (s clientCounts) collect(send report) {
 	send(gauge, "clickhouse_running", "Statements under way.", float64(c.Running), s.cluster)
 	send(counter, "clickhouse_kills_total", "Statements stopped because nobody waited for them, or a limit was reached.", float64(c.Kills), s.cluster)
 	send(counter, "clickhouse_kill_failures_total", "Statements that could not be stopped; they end by max_execution_time.", float64(c.KillFailures), s.cluster)
+	send(counter, "clickhouse_looks_total", "Times that the access mode auto looked which way works.", float64(c.Looks), s.cluster)
 	send(counter, "clickhouse_connections_opened_total", "Connections opened.", float64(c.ConnectionsOpened), s.cluster)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"sync"
 	"time"
 
 	"porterhouse"
@@ -135,6 +136,7 @@ type clusterSettings struct {
 	Cluster       ClusterConfig // without the three below
 	CA            digest
 	Mode          clickhouse.Mode
+	Tokens        bool               // whether ClickHouse may see people's own
 	Authenticator string             // its name
 	Knock         porterhouse.Secret // its path; for tickets
 	Provision     ProvisionConfig
@@ -145,11 +147,11 @@ type clusterSettings struct {
 // which mints tickets there.
 func (m connecting) cluster(name string) (err error) {
 	c, p, cluster := m.config, m.process, m.config.Clusters[name]
-	settings := clusterSettings{Cluster: cluster, CA: c.contents["clusters."+name+".tls.ca"], Mode: cluster.mode(), Authenticator: cluster.Authenticator.name()}
+	settings := clusterSettings{Cluster: cluster, CA: c.contents["clusters."+name+".tls.ca"], Mode: cluster.mode(), Tokens: len(forwarded(c, name)) > 0, Authenticator: cluster.Authenticator.name()}
 	settings.Cluster.Provision, settings.Cluster.Authenticator = nil, nil
 	if cluster.Authenticator != nil {
 		knock := cluster.Authenticator.path()
-		if settings.Mode == clickhouse.Verify {
+		if cluster.mayVerify() {
 			settings.Knock = knock
 		}
 		m.now.desks[name], err = take(m, "desk "+name, knock, func() (*ticket.Desk, *part, error) { return c.desk(name, p.store, p.now) })
@@ -182,14 +184,28 @@ func (m connecting) client(name string) (*clickhouse.Client, *part, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if config.Access.Mode == clickhouse.Verify {
+	if cluster.mayVerify() {
 		config.Access.Mint = mint(m.now.desks[name], cluster.Authenticator.name())
 	}
+	config.Access.Tokens = len(forwarded(m.config, name)) > 0
 	client, err := clickhouse.New(config)
 	if err != nil {
 		return nil, nil, err
 	}
-	return client, &part{end: client.Close, counts: clientCounts{name, client}}, nil
+	return client, &part{end: watched(client), counts: clientCounts{name, client}}, nil
+}
+
+// watched lets a client watch which way works, until it is let go of: that is what the
+// function returned does.
+func watched(client *clickhouse.Client) func(context.Context) error {
+	watching, stop := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() { client.Run(watching) })
+	return func(ctx context.Context) error {
+		stop()
+		work.Wait()
+		return client.Close(ctx)
+	}
 }
 
 // hold makes a part one of r as well.

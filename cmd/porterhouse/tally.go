@@ -63,6 +63,9 @@ func (p *process) tally() tally {
 	}
 	for s := range p.sources {
 		s.collect(t.add)
+		if _, is := s.(*generation); is {
+			t.add(gauge, "config_generations", "Configurations by which somebody is answered: that in force, and those before it whose last requests have not ended.", 1)
+		}
 	}
 	return t
 }

@@ -46,14 +46,12 @@ func (e *exam) needs() []need {
 // people are the rights to act as users that were made by hand: by exact name, or by
 // prefix. For those that the provisioner makes, it gives the right itself, one by one.
 func (e *exam) people() (needs []need) {
-	names, prefixes := e.exact()
+	names, prefixes, _ := e.localUsers()
 	for _, name := range names {
 		needs = append(needs, need{"IMPERSONATE", nil, clickhouse.QuoteName(name), "so that the gateway may act as " + name})
 	}
 	for _, prefix := range prefixes {
-		if prefix != "" { // a bare * would let the gateway become an administrator
-			needs = append(needs, need{"IMPERSONATE", nil, prefix + "*", "so that the gateway may act as whoever's name begins with " + prefix})
-		}
+		needs = append(needs, need{"IMPERSONATE", nil, prefix + "*", "so that the gateway may act as whoever's name begins with " + prefix})
 	}
 	return needs
 }
@@ -113,6 +111,10 @@ func (e *exam) gateway() {
 	default:
 		e.rights()
 		e.settings()
+	}
+	if _, _, refused := e.localUsers(); len(refused) > 0 {
+		e.add(Finding{Careful, "local-users", "users.local_users.allow leads to default, to the gateway or to the provisioner: " + strings.Join(refused, ", "),
+			"name the people's own users, or a longer beginning; the SQL here lets the gateway act as none of these", ""})
 	}
 }
 

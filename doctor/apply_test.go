@@ -125,6 +125,9 @@ func TestPlansApply(t *testing.T) {
 			h.run(treasure...)
 			h.apply(doctor.Examine(look(t, s)).SQL)
 			h.settled(s)
+			if name == "almighty" || name == "ungranted" || name == "stale-password" {
+				h.closed()
+			}
 		})
 	}
 	t.Run("from nothing", func(t *testing.T) {
@@ -137,9 +140,25 @@ func TestPlansApply(t *testing.T) {
 		setup.Access.Mode = clickhouse.ExecuteAs
 		h.apply(setup.Setup())
 		h.settled(s)
+		h.closed()
 		h.apply(setup.Setup()) // they can be run again
 		h.settled(s)
 	})
+}
+
+// closed wants the gateway's account shut to whoever comes from elsewhere, or would get
+// something from it.
+func (h house) closed() {
+	h.Helper()
+	made, err := h.Text(h.Context(), "SHOW CREATE USER "+fake.Gateway+" FORMAT TSVRaw")
+	if err != nil {
+		h.Fatal(err)
+	}
+	for _, part := range []string{"HOST LOCAL" /* so ClickHouse calls 127.0.0.1 */, "DEFAULT ROLE NONE", "GRANTEES NONE"} {
+		if !strings.Contains(made, part) {
+			h.Errorf("it has no %s: %s", part, made)
+		}
+	}
 }
 
 // settled wants that there is nothing left to do.

@@ -78,15 +78,28 @@ func (e *exam) run(why, sql string) {
 // gatewayName is the gateway's account in SQL.
 func (e *exam) gatewayName() string { return clickhouse.QuoteName(e.Facts.Gateway.User) }
 
-// exact are the local users that are named one by one, and prefixes how the names of
-// the others begin.
-func (c Case) exact() (names, prefixes []string) {
+// localUsers sorts the users made by hand: those that are named one by one, the
+// beginnings of the names of others, and those that nobody may act as, whatever the
+// configuration says.
+func (c Case) localUsers() (names, prefixes, refused []string) {
 	for _, user := range c.LocalUsers {
-		if prefix, isPrefix := strings.CutSuffix(user, "*"); isPrefix {
+		prefix, isPrefix := strings.CutSuffix(user, "*")
+		switch {
+		case c.leadsToStaff(prefix, isPrefix):
+			refused = append(refused, user)
+		case isPrefix:
 			prefixes = append(prefixes, prefix)
-		} else {
+		default:
 			names = append(names, user)
 		}
 	}
-	return names, prefixes
+	return names, prefixes, refused
+}
+
+// leadsToStaff reports whether a name, or what begins so, is the user default, the
+// gateway or the provisioner. Of a bare * all are.
+func (c Case) leadsToStaff(name string, isPrefix bool) bool {
+	return slices.ContainsFunc([]string{"default", c.Facts.Gateway.User, c.Provisioner}, func(staff string) bool {
+		return staff != "" && (staff == name || isPrefix && strings.HasPrefix(staff, name))
+	})
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"slices"
 	"strings"
 
 	"porterhouse/clickhouse"
@@ -71,24 +72,14 @@ func (e *exam) needed(held clickhouse.Grant) bool {
 // to: named by it, or made by the provisioner.
 func (e *exam) mayActAs(held clickhouse.Grant) bool {
 	name, isPrefix, ok := held.Names()
-	if !ok || name == "" || name == "default" || !isPrefix && name == e.Provisioner {
+	if !ok || e.leadsToStaff(name, isPrefix) {
 		return false
 	}
-	names, prefixes := e.exact()
+	names, prefixes, _ := e.localUsers()
 	if e.Provisioner != "" && e.Prefix != "" {
 		prefixes = append(prefixes, e.Prefix)
 	}
-	for _, prefix := range prefixes {
-		if prefix != "" && strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	for _, known := range names {
-		if name == known && !isPrefix {
-			return true
-		}
-	}
-	return false
+	return !isPrefix && slices.Contains(names, name) || slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 // revoke is the statement that takes a grant away from an account.

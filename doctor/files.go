@@ -29,7 +29,7 @@ func (e *exam) askUs() {
 // logins let the users that were made by hand, and are named one by one, log in by our
 // word. A password that one has stays before it, or it would be shown to us.
 func (e *exam) logins() {
-	names, _ := e.exact()
+	names, _, _ := e.localUsers()
 	for _, name := range names {
 		e.run("so that ClickHouse asks us about "+name, "ALTER USER "+clickhouse.QuoteName(name)+e.on+
 			" ADD IDENTIFIED WITH http SERVER "+clickhouse.QuoteString(e.Authenticator)+" SCHEME 'BASIC'")

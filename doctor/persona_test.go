@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"flag"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,7 +24,8 @@ import (
 	"porterhouse/sandbox/fake"
 )
 
-var update = flag.Bool("update", false, "write the plans into testdata anew")
+// update writes the plans into testdata, and their table into doc/check.md, anew.
+var update = os.Getenv("PORTERHOUSE_UPDATE") != ""
 
 // house is a real ClickHouse behind personas.
 type house struct {
@@ -137,27 +137,58 @@ func still(c doctor.Case) doctor.Case {
 	return c
 }
 
-// Each persona gets the plan that is in testdata, within two seconds.
+// Each persona gets the plan that is in testdata, and in the table of doc/check.md.
 func TestPlans(t *testing.T) {
 	h := open(t)
+	var table strings.Builder
 	for _, p := range fake.Personas() {
 		if p.Flaps || p.Delay > 0 {
 			continue // what is found of these is each time something else
 		}
 		t.Run(p.Name, func(t *testing.T) {
 			s := house{h.Server, t}.dress(p)
-			c := look(t, s)
+			plan := doctor.Examine(still(look(t, s)))
 			var got bytes.Buffer
 			e := json.NewEncoder(&got)
 			e.SetEscapeHTML(false)
 			e.SetIndent("", "  ")
-			if err := e.Encode(doctor.Examine(still(c))); err != nil {
+			if err := e.Encode(plan); err != nil {
 				t.Fatal(err)
 			}
 			text := ends.ReplaceAllString(ports.ReplaceAllString(got.String(), "ch.example.com"), "current time … is after …")
 			compare(t, filepath.Join("testdata", p.Name+".json"), text)
+			table.WriteString(row(p, plan))
 		})
 	}
+	if t.Failed() {
+		return
+	}
+	page := filepath.Join("..", "doc", "check.md")
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begins = "| --- | --- | --- |\n"
+	before, rest, _ := strings.Cut(string(text), begins)
+	_, after, found := strings.Cut(rest, "\n\n")
+	if !found {
+		t.Fatalf("%s has no table of plans", page)
+	}
+	compare(t, page, before+begins+strings.TrimSuffix(table.String(), "\n")+"\n\n"+after)
+}
+
+// row is a persona in the table of doc/check.md.
+func row(p fake.Persona, plan doctor.Plan) string {
+	mode, wrong := "none yet", []string{}
+	if plan.Mode != "" {
+		mode = "`" + string(plan.Mode) + "`"
+	}
+	for _, f := range plan.Findings {
+		if f.Severity == doctor.Wrong {
+			wrong = append(wrong, f.Name)
+		}
+	}
+	return "| " + p.About + " | " + mode + " | " + strings.Join(slices.Compact(wrong), ", ") + " |\n"
 }
 
 // Of a server that is not well the plan says so, and nothing that would be wrong.
@@ -182,7 +213,7 @@ func TestUnwellServers(t *testing.T) {
 
 func compare(t *testing.T, path, got string) {
 	t.Helper()
-	if *update {
+	if update {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +225,7 @@ func compare(t *testing.T, path, got string) {
 	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(string(want), "\n")
 	for i := range min(len(gotLines), len(wantLines)) {
 		if gotLines[i] != wantLines[i] {
-			t.Fatalf("line %d is\n%s\nnot\n%s\n(go test -update writes it anew)", i+1, gotLines[i], wantLines[i])
+			t.Fatalf("line %d is\n%s\nnot\n%s\n(PORTERHOUSE_UPDATE=1 writes it anew)", i+1, gotLines[i], wantLines[i])
 		}
 	}
 	if len(gotLines) != len(wantLines) {

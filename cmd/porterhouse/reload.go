@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"porterhouse/clickhouse"
 )
 
 // lookEvery is how often the files of the configuration are looked at. A change is read
@@ -151,7 +153,19 @@ func (s *server) turn(c Config) (before *generation, err error) {
 		p.letGo(context.Background(), r) // of what is new in it, which nobody has used
 		return nil, err
 	}
-	return p.replace(g), nil
+	handOver(p.generation.Load().reach, r)
+	before = p.replace(g)
+	handOver(before.reach, r) // what has begun meanwhile
+	return before, nil
+}
+
+// handOver tells the clients of now which sessions with state were those of before.
+func handOver(before, now *reach) {
+	for name, client := range now.clients {
+		if old := before.clients[name]; old != nil && old != client {
+			clickhouse.HandOver(old, client)
+		}
+	}
 }
 
 // lookAround tells the log what is wrong with those whom the generation in force asks. All

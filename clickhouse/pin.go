@@ -171,7 +171,12 @@ func (s *sessions) end(p *pin) {
 // lose ends a session that its client believes to be there. The caller holds mu.
 func (s *sessions) lose(p *pin, why string) {
 	s.end(p)
-	now := time.Now()
+	s.remember(p.key, loss{why, time.Now()})
+}
+
+// remember keeps a loss for its client, and forgets those that are too many or too old.
+func (s *sessions) remember(lost sessionKey, is loss) {
+	now := is.at
 	oldest, at := sessionKey{}, now
 	for key, l := range s.losses {
 		if now.Sub(l.at) > lossKept {
@@ -183,5 +188,5 @@ func (s *sessions) lose(p *pin, why string) {
 	if len(s.losses) >= maxLosses {
 		delete(s.losses, oldest)
 	}
-	s.losses[p.key] = loss{why, now}
+	s.losses[lost] = is
 }

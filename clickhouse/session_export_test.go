@@ -64,3 +64,6 @@ func ReadPackets(sent []byte) error {
 	}
 	return r.err
 }
+
+// HandOver is that of the lanes' clients.
+func (l Lane) HandOver(to Lane) { l.sessions.handOver(to.sessions) }

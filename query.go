@@ -48,6 +48,7 @@ type Class struct {
 	Data   bool   // an INSERT whose data follows it
 	Input  bool   // an INSERT that takes its data from input(…)
 	Silent bool   // it does more than read, and answers without rows: no format is needed
+	Format string // that it names itself (FORMAT), for its answer or its data; "": none
 }
 
 // Format names a ClickHouse output format.

@@ -22,7 +22,9 @@ const (
 	Verify    Mode = "verify"     // the account logs in with a one-time ticket, and ClickHouse asks our authenticator
 	Forward   Mode = "forward"    // the account's owner's token goes on to a ClickHouse that takes tokens
 	Static    Mode = "static"     // everybody is one account, the gateway's
-	Auto      Mode = "auto"       // one of the others, but never Static: the Client looks which works (auto.go)
+	Auto      Mode = "auto"       // one of the others, but never Static or Interserver: the Client looks which works (auto.go)
+
+	Interserver Mode = "interserver" // the account is named with the cluster's own secret, over the native protocol
 )
 
 // Access says how a statement becomes an account's. The zero Access is ExecuteAs,
@@ -36,9 +38,14 @@ type Access struct {
 	Mint func(ctx context.Context, user porterhouse.UserName, queryID string) (porterhouse.Secret, error)
 
 	// Native is where ClickHouse speaks its native protocol, host:port, for what
-	// ExecuteAs carries in a session only; "": nowhere, and such statements are refused.
+	// ExecuteAs carries in a session only, and for all of Interserver; "": nowhere, and such statements are refused.
 	Native    string
 	NativeTLS *tls.Config // nil: plain, which leaves loopback with Config.AllowPlainHTTP only
+
+	// Cluster and Secret are the name of a cluster in <remote_servers> of ClickHouse's
+	// configuration, and its <secret>; for Interserver. Whoever has both can be anybody.
+	Cluster string
+	Secret  porterhouse.Secret
 
 	// Tokens says that accounts bring their owner's token, so that Auto may take Forward
 	// into account.
@@ -57,12 +64,16 @@ func (c Config) checkAccess() error {
 			return errors.New("clickhouse: the access mode verify needs tickets, and nobody mints them (Access.Mint)")
 		}
 	case Forward:
+	case Interserver:
+		if err := c.checkCluster(); err != nil {
+			return err
+		}
 	case Auto:
 		if c.User == "" && c.Access.Mint == nil && !c.Access.Tokens {
 			return errors.New("clickhouse: the access mode auto has nothing to choose from: there is no User, no Mint and no Tokens")
 		}
 	default:
-		return fmt.Errorf("clickhouse: the access mode %q is none of %s, %s, %s, %s, %s", c.Access.Mode, ExecuteAs, Verify, Forward, Static, Auto)
+		return fmt.Errorf("clickhouse: the access mode %q is none of %s, %s, %s, %s, %s, %s", c.Access.Mode, ExecuteAs, Interserver, Verify, Forward, Static, Auto)
 	}
 	if c.User == "" && !c.Password.IsZero() {
 		return errors.New("clickhouse: there is a Password and no User whose it is")

@@ -24,9 +24,13 @@ const checkTime = 5 * time.Second
 const CheckSQL = "SELECT version()"
 
 // Check logs in and asks one question as the gateway itself. comment is its log_comment.
-// Where the gateway has no account, it only pings.
+// Where the gateway has no account, it only pings. In the mode Interserver the question
+// goes the way of people's, because only one that is answered proves the secret.
 func (c *Client) Check(ctx context.Context, comment string) (Server, error) {
-	if c.target.login == "" {
+	switch {
+	case c.cluster != nil:
+		return c.cluster.checkServer(ctx, comment)
+	case c.target.login == "":
 		return Server{}, c.Ping(ctx)
 	}
 	version, err := c.ask(ctx, CheckSQL, comment, checkTime)

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -44,25 +45,31 @@ const (
 
 // inline returns the data of the statement. What comes without its length is read to
 // its end first.
-func (n *nativeCall) inline() (*inlineData, error) {
-	p := n.Passage
-	room := maxStatement - int64(len(n.SQL)+len("\n"))
+// Where it must be read twice, all of it is.
+func (s *spool) inline(ctx context.Context, q porterhouse.Query, twice bool) (*inlineData, error) {
+	p := q.Passage
+	room := maxStatement - int64(len(q.SQL)+len("\n"))
 	switch {
-	case p.Data == nil:
+	case p == nil || p.Data == nil:
 		return &inlineData{}, nil
-	case !n.Class.Data:
+	case !q.Class.Data:
 		return &inlineData{}, nothingFollows(p.Data)
 	case p.Size > room:
 		return nil, tooMuchData()
-	case p.Size > 0:
+	case p.Size > 0 && !twice:
 		return &inlineData{reader: p.Data, size: p.Size}, nil
 	}
-	return n.sessions.spool.keep(inTime{n, p.Data}, room)
+	d, err := s.keep(inTime{ctx, p.Data}, room)
+	if err == nil && p.Size > 0 && d.size != p.Size {
+		d.close()
+		return nil, &dataError{fmt.Errorf("the data has %d bytes, and %d were announced: %w", d.size, p.Size, io.ErrUnexpectedEOF)}
+	}
+	return d, err
 }
 
 // tooMuchData refuses an INSERT. The door's client is told what it can do.
 func tooMuchData() error {
-	return porterhouse.Errorf(porterhouse.Limited, "the INSERT is longer than the %d bytes that one statement can have in the access mode execute_as; "+
+	return porterhouse.Errorf(porterhouse.Limited, "the INSERT is longer than the %d bytes that one statement can have in this access mode; "+
 		"send it in parts, or let the operator switch the cluster's access mode to verify, which knows no such limit", maxStatement)
 }
 
@@ -79,13 +86,13 @@ func nothingFollows(data io.Reader) error {
 
 // inTime reads until nobody waits any more.
 type inTime struct {
-	call *nativeCall
+	ctx context.Context
 	io.Reader
 }
 
 // Read implements io.Reader.
 func (r inTime) Read(p []byte) (int, error) {
-	if err := r.call.ctx.Err(); err != nil {
+	if err := r.ctx.Err(); err != nil {
 		return 0, err
 	}
 	return r.Reader.Read(p)

@@ -74,7 +74,7 @@ func (t *nativeTarget) secured(c *nativeConn) error {
 // named; and what follows when the server has answered.
 func (t *nativeTarget) hello(database string) []byte {
 	b := binary.AppendUvarint(nil, clientHello)
-	b = appendClient(b)
+	b = appendClient(b, revision)
 	b = appendText(b, database)
 	b = appendText(b, t.user)
 	b = appendText(b, t.password.Reveal())
@@ -105,17 +105,21 @@ func (c *nativeConn) welcome() error {
 	}
 	r.text("the name of the server", maxNativeText)
 	major, minor := r.number("a version", maxNumber), r.number("a version", maxNumber)
-	if theirs := r.number("a revision", maxNumber); r.err == nil && theirs < revision {
+	theirs := r.number("a revision", maxNumber)
+	if r.err == nil && theirs < revision {
 		return fmt.Errorf("the server speaks the revision %d of the native protocol, and %d is the oldest that has what is needed", theirs, revision)
 	}
 	c.server.timezone = r.text("the server's timezone", maxNativeText)
 	c.server.display = r.text("the server's display name", maxNativeText)
 	c.server.version = fmt.Sprintf("%d.%d.%d", major, minor, r.number("a version", maxNumber))
+	if c.secret != nil {
+		c.secret.welcome(r, theirs)
+	}
 	return r.err
 }
 
-// appendClient appends who we are.
-func appendClient(b []byte) []byte {
+// appendClient appends who we are, and the revision that we speak.
+func appendClient(b []byte, revision uint64) []byte {
 	b = appendText(b, "porterhouse")
 	b = binary.AppendUvarint(b, 1) // our version, major and minor: ClickHouse only logs it
 	b = binary.AppendUvarint(b, 0)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"porterhouse"
@@ -78,7 +77,7 @@ func (n *nativeCall) ask() error {
 	if n.pin != nil && n.Class.Read {
 		return onlyInVerify("the rows of a session in which something was set")
 	}
-	data, err := n.inline()
+	data, err := n.sessions.spool.inline(n.ctx, n.Query, false)
 	if err != nil {
 		return err
 	}
@@ -179,13 +178,17 @@ func (n *nativeCall) visit(data *inlineData) error {
 
 // send sends the statement, and returns when it has ended.
 func (n *nativeCall) send(data *inlineData) error {
+	settings := nativeSettings(n.Query, n.Passage.ReadOnly)
+	if !withinServer[n.Class.Verb] { // ON CLUSTER would answer with rows
+		settings = append(settings, porterhouse.Setting{Name: "distributed_ddl_output_mode", Value: "none"})
+	}
 	q := &nativeQuery{
 		id:       n.ID,
 		sql:      n.SQL,
 		insert:   n.Class.Verb == "INSERT",
 		data:     data.reader,
 		size:     data.size,
-		settings: n.settings(),
+		settings: settings,
 		params:   n.Params,
 		progress: n.note,
 	}
@@ -200,35 +203,6 @@ func (n *nativeCall) send(data *inlineData) error {
 	n.sent, n.stopped = n.conn.fate()
 	n.data = q.sent
 	return err
-}
-
-// settings returns what the statement runs with. Of two with one name ClickHouse takes
-// the last, which is ours.
-func (n *nativeCall) settings() []porterhouse.Setting {
-	var all []porterhouse.Setting
-	add := func(name, value string) { all = append(all, porterhouse.Setting{Name: name, Value: value}) }
-	for _, s := range n.Passage.Settings {
-		if !slices.Contains(ourSettings, s.Name) {
-			add(s.Name, s.Value)
-		}
-	}
-	for _, s := range limitsToSend(n.Passage.Settings, n.Limits) {
-		add(s.Name, s.Value)
-	}
-	if n.Comment != "" {
-		add("log_comment", n.Comment)
-	}
-	if n.Passage.ReadOnly {
-		add("readonly", "2") // as ClickHouse has it for GET
-	}
-	if n.Class.Data {
-		// The data must begin where the gate has found that it does: statement.ReadHead.
-		add("allow_settings_after_format_in_insert", "0")
-	}
-	if !withinServer[n.Class.Verb] {
-		add("distributed_ddl_output_mode", "none") // ON CLUSTER would answer with rows
-	}
-	return all
 }
 
 // withinServer are the verbs that never go to other servers ON CLUSTER.

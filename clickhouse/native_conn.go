@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// nativeConn is one connection, logged in as the gateway. One at a time may ask;
+// nativeConn is one connection, logged in as the gateway or with the cluster's secret. One at a time may ask;
 // cut and stop may be called from anywhere.
 type nativeConn struct {
 	net.Conn
@@ -18,7 +18,8 @@ type nativeConn struct {
 	server serverName
 	sound  bool // the last statement ended as it should, so that another may follow
 
-	quotaKey string // that the person's quotas count by, where they are keyed
+	quotaKey string         // that the person's quotas count by, where they are keyed
+	secret   *clusterSecret // with which it logged in; nil: as the gateway
 
 	mu      sync.Mutex
 	phase   phase

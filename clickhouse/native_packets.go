@@ -41,6 +41,13 @@ type packet struct {
 	exception *nativeException
 	progress  progress // since the last packet of this kind
 	columns   uint64   // of a block
+	limit     shortage // of the answer
+}
+
+// shortage is what a LIMIT left out.
+type shortage struct {
+	applied bool
+	before  uint64 // rows that there would be without it
 }
 
 // columnReader reads the values of a column of a block; when it cannot, it fails
@@ -50,7 +57,12 @@ type columnReader func(r *wireReader, kind string, rows uint64)
 // packet reads the next packet. data reads the blocks of the answer; nil: there may
 // be no rows in them.
 func (r *wireReader) packet(data columnReader) packet {
-	p := packet{kind: r.number("the kind of a packet", maxNumber)}
+	return r.rest(r.number("the kind of a packet", maxNumber), data)
+}
+
+// rest reads a packet behind its kind.
+func (r *wireReader) rest(kind uint64, data columnReader) packet {
+	p := packet{kind: kind}
 	switch p.kind {
 	case serverData, serverTotals, serverExtremes:
 		p.columns = r.block(data)
@@ -61,7 +73,7 @@ func (r *wireReader) packet(data columnReader) packet {
 	case serverProgress:
 		p.progress = r.progress()
 	case serverProfileInfo:
-		r.profileInfo()
+		p.limit = r.profileInfo()
 	case serverTableColumns:
 		r.text("the name of a table", maxNativeText)
 		r.text("the description of columns", maxNativeText)
@@ -128,16 +140,17 @@ func (p *progress) add(more progress) {
 	p.elapsed += more.elapsed
 }
 
-// profileInfo reads past rows, blocks, bytes, whether there was a LIMIT, the rows
-// before it, and whether those were counted.
-func (r *wireReader) profileInfo() {
+// profileInfo reads rows, blocks, bytes, whether there was a LIMIT, the rows before it,
+// and whether those were counted.
+func (r *wireReader) profileInfo() (l shortage) {
 	const what = "a profile"
 	for range 3 {
 		r.number(what, maxNumber)
 	}
+	l.applied = r.byte() != 0
+	l.before = r.number(what, maxNumber)
 	r.byte()
-	r.number(what, maxNumber)
-	r.byte()
+	return l
 }
 
 // maxBlockColumns bounds the columns of a block.

@@ -20,6 +20,7 @@ type nativeQuery struct {
 	size     int64     // bytes of data
 	settings []porterhouse.Setting
 	params   map[string]string
+	initial  *initialUser // who asks, on a connection that is nobody's; nil: whose it is
 
 	values   columnReader   // reads the rows of the answer; nil: there may be none
 	progress func(progress) // is told what was done since it was told last; nil: nobody
@@ -84,9 +85,9 @@ func (q *nativeQuery) head(quotaKey string) []byte {
 	b := make([]byte, 0, 512+len(q.sql))
 	b = binary.AppendUvarint(b, clientQuery)
 	b = appendText(b, q.id)
-	b = appendClientInfo(b, quotaKey)
+	b = appendClientInfo(b, quotaKey, q.initial)
 	b = appendSettings(b, q.settings)
-	b = appendText(b, "")          // no secret of a cluster
+	b = appendText(b, q.initial.proven())
 	b = binary.AppendUvarint(b, 2) // to the end, not to a state that another server would go on from
 	b = binary.AppendUvarint(b, 0) // not compressed
 	b = binary.AppendUvarint(b, uint64(len(q.sql))+uint64(q.size))
@@ -104,16 +105,20 @@ func (q *nativeQuery) appendTail(b []byte) []byte {
 
 // appendClientInfo appends who asks. What a server must not believe is left empty,
 // and so it takes it from the session.
-func appendClientInfo(b []byte, quotaKey string) []byte {
+func appendClientInfo(b []byte, quotaKey string, initial *initialUser) []byte {
+	name, address := "", "0.0.0.0:0"
+	if initial != nil {
+		name, address = initial.name, initial.address
+	}
 	b = append(b, 1)                  // this is the first server to see the statement
-	b = appendText(b, "")             // the user who asks
+	b = appendText(b, name)           // the user who asks
 	b = appendText(b, "")             // the id of their query
-	b = appendText(b, "0.0.0.0:0")    // their address
+	b = appendText(b, address)        // their address
 	b = append(b, make([]byte, 8)...) // when they asked
 	b = append(b, 1)                  // over the native protocol
 	b = appendText(b, "")             // the user of their operating system
 	b = appendText(b, "")             // their host
-	b = appendClient(b)
+	b = appendClient(b, revision)
 	b = appendText(b, quotaKey)
 	b = binary.AppendUvarint(b, 0) // not from another server
 	b = binary.AppendUvarint(b, 0) // the last part of our version

@@ -81,7 +81,10 @@ func (a *asking) judge() (porterhouse.Class, error) {
 	if err := a.door.judge.text(report, a.readOnly(), a.whyReadOnly()); err != nil {
 		return porterhouse.Class{}, err
 	}
-	return porterhouse.Class{Verb: report.Verb, Read: report.Read, State: report.State, Silent: report.Silent, Data: data, Input: report.Input}, nil
+	return porterhouse.Class{
+		Verb: report.Verb, Read: report.Read, State: report.State, Silent: report.Silent,
+		Data: data, Input: report.Input, Format: report.Format,
+	}, nil
 }
 
 // readOnly reports whether nothing but reading passes.

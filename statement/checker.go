@@ -92,6 +92,7 @@ func (c *checker) scan() {
 				c.setting(i + 1)
 			}
 		case VerticalDelimiter:
+			c.found.Format = `\G`
 			c.found.note(FormatClause, *w, "", `\G is of the command line client: leave it out`)
 		}
 	}

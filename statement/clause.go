@@ -1,5 +1,7 @@
 package statement
 
+import "strings"
+
 // keywordPairs are the clauses that a keyword begins with a second one behind it.
 var keywordPairs = [keywordCount]struct {
 	second keyword
@@ -40,6 +42,7 @@ func (c *checker) keyword(i int) {
 		c.value(i + 1)
 	case kFormat:
 		if c.formatClause(i) {
+			c.found.Format = strings.Clone(c.source(i + 1))
 			c.found.note(FormatClause, c.words[i], "", "leave out FORMAT: the format of the answer is chosen outside the SQL, with the tool's format argument")
 		}
 	case kExplain:

@@ -8,6 +8,7 @@ type Report struct {
 	State      bool     // it changes the session: SET, USE, SET ROLE, a temporary table, a transaction
 	Silent     bool     // it does more than read, and answers without rows
 	Input      bool     // it takes what is sent along from input(…)
+	Format     string   // behind FORMAT, of its answer or its data, as it is written; "": none
 	Hazards    []Hazard // what may not pass unasked, in order of position
 }
 

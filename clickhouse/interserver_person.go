@@ -1,0 +1,121 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"porterhouse"
+)
+
+// clusterPeople remembers for a minute of whom ClickHouse has said who they are.
+type clusterPeople struct {
+	mu   sync.Mutex
+	seen map[string]clusterPerson
+}
+
+// clusterPerson is what is known of a person in ClickHouse.
+type clusterPerson struct {
+	version string         // of the server
+	zone    *time.Location // of their sessions
+	until   time.Time      // when it must be asked again
+}
+
+const (
+	personLifetime = time.Minute
+	maxPeople      = 10_000
+)
+
+func (p *clusterPeople) get(name string) (clusterPerson, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found, ok := p.seen[name]
+	return found, ok && time.Now().Before(found.until)
+}
+
+func (p *clusterPeople) put(name string, person clusterPerson) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.seen == nil || len(p.seen) >= maxPeople {
+		p.seen = map[string]clusterPerson{}
+	}
+	p.seen[name] = person
+}
+
+func (p *clusterPeople) forget(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.seen, name)
+}
+
+// whoIsThis is the question that proves a name to be somebody's. The comment is for
+// whoever finds it in ClickHouse's query log.
+const whoIsThis = "SELECT currentUser(), version(), timezone() /* Porterhouse makes sure who this is */"
+
+// meet asks who a person is, over a connection. What fails before this has ended has
+// done nothing.
+func (w *byCluster) meet(ctx context.Context, c *keptConn, name, comment string) (clusterPerson, error) {
+	if known, ok := w.people.get(name); ok {
+		return known, nil
+	}
+	found, err := askTexts(ctx, c, name, whoIsThis, comment)
+	if exception, ok := errors.AsType[*nativeException](err); ok && failedLogin[int(exception.code)] {
+		return clusterPerson{}, w.unknown(name, err) // as a connection says that has served before
+	}
+	if err != nil {
+		return clusterPerson{}, err
+	}
+	if err := prove(name, found); err != nil {
+		c.sound = false
+		return clusterPerson{}, err
+	}
+	zone, err := time.LoadLocation(found[2])
+	if err != nil {
+		return clusterPerson{}, unknownZone(found[2], err)
+	}
+	person := clusterPerson{version: found[1], zone: zone, until: time.Now().Add(personLifetime)}
+	w.people.put(name, person)
+	return person, nil
+}
+
+// unknownZone says that nobody here knows how late it is somewhere.
+func unknownZone(name string, err error) error {
+	return &porterhouse.Error{
+		Kind: porterhouse.Unavailable,
+		Public: fmt.Sprintf("the time zone %q is not known to Porterhouse, so it cannot print the times of an answer; "+
+			"tell the operator to install the system's time zones (the package tzdata)", name),
+		Err: err,
+	}
+}
+
+// What is told of a connection that ClickHouse closes without a word.
+const (
+	secretRefused = "ClickHouse closed the connection without a word: most likely the cluster's name or its secret is not (any more) the one in " +
+		"<remote_servers> of its configuration, or it does not know the gateway's account, or not from this host; tell the operator (access.cluster, access.secret, user)"
+	personRefused = "ClickHouse has no account %q, or does not let it in from Porterhouse's address (HOST of the user); ask the operator to create or change it"
+)
+
+// refusedBy finds out what it means that the server hung up on a person: whether it lets
+// the gateway's own account in, with the same secret.
+func (w *byCluster) refusedBy(ctx context.Context, name string, cause error) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if _, err := w.ask(ctx, w.client.cleaner.gateway, CheckSQL, ""); err != nil {
+		return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: secretRefused, Err: errors.Join(cause, err)}
+	}
+	return w.unknown(name, cause)
+}
+
+// unknown says that ClickHouse does not let a person in.
+func (w *byCluster) unknown(name string, cause error) error {
+	w.people.forget(name)
+	return &porterhouse.Error{Kind: porterhouse.Denied, Public: fmt.Sprintf(personRefused, name), Err: cause}
+}
+
+// isReset reports whether the server closed a connection that had something to be read.
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}

@@ -42,14 +42,14 @@ func (a *asking) admit(ctx context.Context) (err error) {
 	return a.bounds.tab.look(a.uploadSize())
 }
 
-// enter finds the door, and looks at what can be seen without reading.
+// enter finds the door, if it is one for who asks, and looks at what can be seen without
+// reading.
 func (a *asking) enter() error {
-	door, open := a.gate.doors[a.q.Via.Entry]
-	if !open {
-		return invalid("there is no cluster named %q at this door", a.q.Via.Cluster)
+	if !a.gate.reaches(&a.who, a.q.Via.Entry) {
+		return notThere(a.gate.Reach(a.who, a.q.Via.Door))
 	}
-	a.door, a.cluster = door, a.gate.clusters[a.q.Via.Cluster]
-	a.bounds = door.bounds(&a.who, a.q.Limits, a.gate.windows)
+	a.door, a.cluster = a.gate.doors[a.q.Via.Entry], a.gate.clusters[a.q.Via.Cluster]
+	a.bounds = a.door.bounds(&a.who, a.q.Limits, a.gate.windows)
 	a.q.Limits = a.bounds.limits
 	if err := checkSizes(&a.q); err != nil {
 		return err

@@ -1,7 +1,7 @@
 // Package gate is the one way in: every door hands its questions to
 // [Gate.Query], and nothing reaches ClickHouse around it.
 //
-//	Query ─▶ settings ─▶ where the statement ends ─▶ statement check ─▶ account
+//	Query ─▶ its cluster, if it is theirs ─▶ settings ─▶ where the statement ends ─▶ statement check ─▶ account
 //	      ─▶ windows ─▶ a place in the person's queue, and in those of the rules
 //	      ─▶ audit record opened ─▶ ClickHouse ─▶ the open answer, back to the door
 //	                                  ▲                └ its end closes the record
@@ -41,6 +41,7 @@ type Cluster struct {
 	Client    *clickhouse.Client
 	Directory *directory.Directory
 	Doors     map[string]Door // by porterhouse.Entry.Door; a door that is not here is closed
+	For       For             // who may reach it, by whatever door
 
 	// Passwords lets people in who showed the password of a ClickHouse user (Password).
 	// Deny are users who never come in so, beside default: the gateway's own and the
@@ -84,6 +85,9 @@ func New(c Config) (*Gate, error) {
 		case cluster.Passwords && len(cluster.Deny) == 0:
 			return nil, fmt.Errorf("gate: cluster %q lets people in by password: name the accounts that are for nobody, the gateway's first", name)
 		}
+		if err := cluster.For.check(); err != nil {
+			return nil, fmt.Errorf("gate: cluster %q: %w", name, err)
+		}
 		g.clusters[name] = &cluster
 		for at, d := range cluster.Doors {
 			if err := g.addDoor(porterhouse.Entry{Cluster: name, Door: at}, d, known); err != nil {
@@ -110,8 +114,9 @@ func (g *Gate) addDoor(at porterhouse.Entry, d Door, known map[string]Rule) erro
 // Close the answer's Body in every case: that ends the record and, before the
 // answer's end, stops the statement.
 //
-// An error is a *porterhouse.Error: Invalid or Refused by the statement check or
-// because of a setting, Denied or Refused by the directory, Limited by a queue or a
+// An error is a *porterhouse.Error: Denied where the cluster is not one that who reaches
+// by this door, Invalid or Refused by the statement check or because of a setting,
+// Denied or Refused by the directory, Limited by a queue or a
 // window, Canceled when a Passage's Data broke off, Unavailable when the record cannot
 // be written, or what ClickHouse answered.
 func (g *Gate) Query(ctx context.Context, who porterhouse.Principal, q porterhouse.Query) (*porterhouse.Answer, error) {
@@ -154,11 +159,10 @@ func (a *asking) run(ctx context.Context, record *record) (*porterhouse.Answer, 
 
 // Account tells which ClickHouse account who acts as at the entry.
 func (g *Gate) Account(ctx context.Context, who porterhouse.Principal, at porterhouse.Entry) (porterhouse.Account, error) {
-	cluster, ok := g.clusters[at.Cluster]
-	if !ok {
-		return porterhouse.Account{}, porterhouse.Errorf(porterhouse.Invalid, "there is no cluster named %q", at.Cluster)
+	if !g.reaches(&who, at) {
+		return porterhouse.Account{}, notThere(g.Reach(who, at.Door))
 	}
-	return cluster.account(ctx, &who, at)
+	return g.clusters[at.Cluster].account(ctx, &who, at)
 }
 
 // Limits are the widest that an answer can have at the entry.

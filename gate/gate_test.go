@@ -133,7 +133,7 @@ func TestWhatNeverReachesClickHouse(t *testing.T) {
 		"too long":          {alice, question("SELECT 'mark_long" + strings.Repeat("x", maxSQL) + "'"), porterhouse.Invalid, 0},
 		"no account":        {nobody, question("SELECT 'mark_account'"), porterhouse.Refused, 0},
 		"nobody at all":     {porterhouse.Principal{}, question("SELECT 'mark_nobody'"), porterhouse.Unauthenticated, 0},
-		"another cluster":   {alice, elsewhere, porterhouse.Invalid, 0},
+		"another cluster":   {alice, elsewhere, porterhouse.Denied, 0},
 		"an odd parameter":  {alice, parameter, porterhouse.Invalid, 0},
 		"a long database":   {alice, database, porterhouse.Invalid, 0},
 	} {

@@ -52,8 +52,8 @@ func better(mode, than Mode) bool {
 }
 
 // Choose returns the first mode in the order of preference that was found to work, and
-// why; "": none works, and why says what stands in the way. a says what there is to choose from: Mode
-// does not matter.
+// why; "": none works, and why says what stands in the way. What a lacks was not tried,
+// but for tokens, of which only a.Tokens says that there are some; a.Mode does not matter.
 //
 // Where EXECUTE AS is there and not granted for the person it stays the choice: that
 // nobody granted it is no reason to come in by another way.
@@ -61,7 +61,7 @@ func Choose(f Facts, a Access) (mode Mode, why string) {
 	switch {
 	case !f.Reached.Works():
 		return "", "ClickHouse was not reached: " + f.Reached.Said
-	case a.Mint != nil && f.Ticket.Works():
+	case f.Ticket.Works():
 		return Verify, "ClickHouse asks our authenticator, so the person's session is the person's own"
 	case f.ExecuteAs.Known.Works():
 		return ExecuteAs, "EXECUTE AS is there, and needs nothing but grants"

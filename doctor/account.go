@@ -24,23 +24,34 @@ var (
 	allStatements = []string{"query", "query_id", "user", "Settings"}
 )
 
-// needs are the rights of the gateway in the plan's mode, and there should be no others.
-func (e *exam) needs() []need {
-	stop := need{"SELECT", allStatements, "system.processes", "so that the gateway finds what it has to stop"}
+// needs are the rights of the gateway in the modes that it may have to work in, and
+// there should be no others.
+func (e *exam) needs() (needs []need) {
+	for _, mode := range e.modes() {
+		stop := need{"SELECT", allStatements, "system.processes", "so that the gateway finds what it has to stop"}
+		switch mode {
+		case clickhouse.ExecuteAs:
+			stop.columns = ownStatements
+			needs = append(needs, append(e.people(), stop)...)
+		case clickhouse.Verify, clickhouse.Forward:
+			needs = append(needs, need{"KILL QUERY", nil, "*.*", "so that the gateway stops statements whose client has gone"}, stop)
+		case clickhouse.Static:
+			needs = append(needs, stop)
+		}
+	}
+	return needs
+}
+
+// modes are the plan's, and what may take its place.
+func (e *exam) modes() []clickhouse.Mode {
 	mode := e.plan.Mode
 	if mode == "" && !e.Facts.Gateway.Login.Works() {
 		mode = clickhouse.ExecuteAs // what works is not known yet: most likely that
 	}
-	switch mode {
-	case clickhouse.ExecuteAs:
-		stop.columns = ownStatements
-		return append(e.people(), stop)
-	case clickhouse.Verify, clickhouse.Forward:
-		return []need{{"KILL QUERY", nil, "*.*", "so that the gateway stops statements whose client has gone"}, stop}
-	case clickhouse.Static:
-		return []need{stop}
+	if e.maySwitchToVerify() && mode != clickhouse.Verify {
+		return []clickhouse.Mode{mode, clickhouse.Verify}
 	}
-	return nil
+	return []clickhouse.Mode{mode}
 }
 
 // people are the rights to act as users that were made by hand: by exact name, or by

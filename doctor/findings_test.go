@@ -1,11 +1,14 @@
 package doctor_test
 
 import (
+	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"porterhouse"
 	"porterhouse/clickhouse"
 	"porterhouse/doctor"
 )
@@ -90,7 +93,7 @@ func TestFindings(t *testing.T) {
 		}, []string{"wrong gateway-impersonation IMPERSONATE ON default", "careful local-users provisioner: default"}, []string{"REVOKE IMPERSONATE ON default FROM `gw`", "GRANT ", "GRANT ", "GRANT ", "ALTER "}, 0},
 		{"everybody in the configuration", func(c *doctor.Case) { c.LocalUsers = append(c.LocalUsers, "*", "gw", "d*") }, []string{"careful local-users provisioner: *, gw, d*"}, nil, 0},
 		{"a prefix that leads to the provisioner", func(c *doctor.Case) {
-			c.Provisioner = "team_maker" // without facts about it
+			c.Provisioner, c.Prefix = "team_maker", "te" // without facts about it
 		}, []string{"wrong gateway-impersonation IMPERSONATE ON team_*", "careful local-users provisioner: team_*"}, []string{"REVOKE IMPERSONATE ON team_* FROM `gw`", "GRANT IMPERSONATE ON `alice`", "GRANT SELECT", "ALTER "}, 0},
 		{"what a REVOKE takes out", func(c *doctor.Case) {
 			c.Facts.Gateway.Grants = append(c.Facts.Gateway.Grants, clickhouse.Grant{Right: "SELECT", On: "x.*", Realm: clickhouse.Reading, Revoked: true})
@@ -100,6 +103,20 @@ func TestFindings(t *testing.T) {
 		},
 			[]string{"careful gateway-roles"}, []string{"REVOKE ON CLUSTER 'it\\'s' `r` FROM `gw`", "GRANT ON CLUSTER 'it\\'s' IMPERSONATE ON `alice`", "GRANT ", "GRANT ", "ALTER USER `gw` ON CLUSTER 'it\\'s' DEFAULT ROLE NONE GRANTEES NONE"}, 0},
 
+		{"a provisioner with too much", func(c *doctor.Case) {
+			provisioned(c)
+			c.Provisioned = errors.Join(errors.New("it holds too much"), errors.New("and that"))
+			c.Facts.Provisioner.Grants = append(c.Facts.Provisioner.Grants, clickhouse.Grant{Right: "ALTER USER", On: "*", Realm: clickhouse.Management}, clickhouse.Grant{Right: "ALL", On: "*.*", Realm: clickhouse.Everything})
+		}, []string{"wrong provisioner-rights it holds too much", "wrong provisioner-rights and that"},
+			[]string{"REVOKE ALTER USER ON * FROM `prov`", "REVOKE ALL ON *.* FROM `prov`", "GRANT what it needs", "ALTER USER `prov` HOST "}, 0},
+		{"a good provisioner", provisioned, nil, nil, 0},
+		{"a provisioner that is not let in", func(c *doctor.Case) { provisioned(c); c.Facts.Provisioner.Login = fails(clickhouse.LoginRefused) }, []string{"wrong provisioner-login no user prov"}, []string{"GRANT what it needs", "ALTER USER `prov` HOST "}, 0},
+		{"a provisioner that could not log in", func(c *doctor.Case) { provisioned(c); c.Facts.Provisioner.Login = broken }, []string{"wrong provisioner-login could not log in"}, nil, 0},
+		{"a provisioner of whom nothing could be read", func(c *doctor.Case) {
+			provisioned(c)
+			c.Provisioned = &porterhouse.Error{Kind: porterhouse.Unavailable, Err: io.ErrUnexpectedEOF}
+		}, []string{"careful provisioner-rights could not be read"}, nil, 0},
+
 		{"verify works", func(c *doctor.Case) { verify(c); c.Facts.Ticket = works }, nil, nil, 0},
 		{"verify was not tried", func(c *doctor.Case) { verify(c) }, nil, nil, 0},
 		{"verify is refused", func(c *doctor.Case) { verify(c); c.Facts.Ticket = fails(clickhouse.LoginRefused) }, []string{"wrong ticket does not ask us"},
@@ -107,6 +124,18 @@ func TestFindings(t *testing.T) {
 		{"verify, without the right to stop", func(c *doctor.Case) { verify(c); c.Facts.Gateway.Grants = c.Facts.Gateway.Grants[1:] }, []string{"wrong gateway-lacks KILL QUERY ON *.*"},
 			[]string{"GRANT KILL QUERY ON *.* TO `gw`", "GRANT SELECT(query, query_id, user, Settings) ON system.processes TO `gw`", "ALTER "}, 0},
 		{"verify, without a gateway", func(c *doctor.Case) { verify(c); c.Facts.Gateway = clickhouse.AccountFacts{} }, []string{"careful gateway-login nobody stops"}, nil, 0},
+		{"auto, where the server may find verify", func(c *doctor.Case) {
+			c.Access.Mode = clickhouse.Auto
+			c.Facts.Gateway.Grants = append(c.Facts.Gateway.Grants, clickhouse.Grant{Right: "KILL QUERY", On: "*.*", Realm: clickhouse.Killing})
+		}, []string{"wrong gateway-lacks SELECT(query, query_id, user, Settings)"}, []string{"GRANT IMP", "GRANT IMP", "GRANT SELECT(query, query_id, user) ", "GRANT KILL", "GRANT SELECT(query, query_id, user, Settings) ", "ALTER "}, 0},
+		{"auto, with nobody to ask", func(c *doctor.Case) {
+			c.Access.Mode, c.Authenticator = clickhouse.Auto, ""
+			c.Facts.Gateway.Grants = append(c.Facts.Gateway.Grants, clickhouse.Grant{Right: "KILL QUERY", On: "*.*", Realm: clickhouse.Killing})
+		}, []string{"careful gateway-killing"}, []string{"REVOKE KILL", "GRANT IMP", "GRANT IMP", "GRANT SELECT(", "ALTER "}, 0},
+		{"interserver", func(c *doctor.Case) { cluster(c); c.Facts.Native.Secret = works }, []string{"careful secret-holder anybody there"}, nil, 0},
+		{"interserver with a wrong secret", func(c *doctor.Case) { cluster(c); c.Facts.Native.Secret = broken }, []string{"wrong secret the secret or the cluster's name is another"}, nil, 0},
+		{"interserver with nobody to try", func(c *doctor.Case) { cluster(c) }, []string{"careful secret nobody to try it with"}, nil, 0},
+		{"interserver without a port", func(c *doctor.Case) { cluster(c); c.Facts.Native.Reached = fails(clickhouse.NobodyListens) }, []string{"wrong native nobody listens"}, nil, 0},
 		{"forward", func(c *doctor.Case) { verify(c); c.Access.Mode, c.Facts.Bearer = clickhouse.Forward, works }, nil, nil, 0},
 		{"forward without tokens", func(c *doctor.Case) {
 			verify(c)
@@ -139,6 +168,21 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// provisioned gives the cluster a provisioner.
+func provisioned(c *doctor.Case) {
+	c.Provisioner, c.Prefix, c.Provisioning = "prov", "ph_", []string{"GRANT what it needs"}
+	c.Facts.Provisioner = &clickhouse.AccountFacts{User: "prov", Login: works, GrantsOf: works, Complete: true, Grants: []clickhouse.Grant{
+		{Right: "CREATE USER", On: "ph_*", Realm: clickhouse.Management}, {Right: "SHOW USERS", On: "*.*", Realm: clickhouse.Management},
+		{Right: "IMPERSONATE", On: "ph_*", Realm: clickhouse.Impersonation, Option: true}, {Right: "ROLE ADMIN", On: "analyst", Realm: clickhouse.Management},
+	}}
+}
+
+// cluster makes it one in the mode interserver, where the gateway needs nothing.
+func cluster(c *doctor.Case) {
+	c.Access.Mode = clickhouse.Interserver
+	c.Facts.Gateway.Grants = nil
+}
+
 // verify makes it a cluster in the mode verify.
 func verify(c *doctor.Case) {
 	c.Access.Mode = clickhouse.Verify
@@ -155,6 +199,36 @@ func matches(got, want []string) bool {
 		parts := strings.SplitN(w, " ", 3)
 		return strings.HasPrefix(g, parts[0]+" "+parts[1]+" ") && (len(parts) < 3 || strings.Contains(g, parts[2]))
 	})
+}
+
+// The set-up from nothing is that of the mode, and of both that auto may take.
+func TestSetup(t *testing.T) {
+	const asAlice, kill, byTicket = "GRANT IMPERSONATE ON `alice` TO `gw`", "GRANT KILL QUERY ON *.* TO `gw`", "ALTER USER `alice` ADD IDENTIFIED WITH http SERVER 'porterhouse' SCHEME 'BASIC'"
+	all := []string{asAlice, kill, byTicket}
+	for _, test := range []struct {
+		mode          clickhouse.Mode
+		authenticator string
+		want          []string
+	}{
+		{clickhouse.ExecuteAs, "porterhouse", all[:1]}, {clickhouse.Verify, "porterhouse", all[1:]}, {clickhouse.Forward, "", all[1:2]}, {clickhouse.Static, "", nil}, {clickhouse.Interserver, "", nil},
+		{clickhouse.Auto, "", all[:1]}, {clickhouse.Auto, "porterhouse", all},
+	} {
+		c := doctor.Case{Access: clickhouse.Access{Mode: test.mode}, Authenticator: test.authenticator, LocalUsers: []string{"alice"}}
+		c.Facts.Gateway.User = "gw"
+		var got []string
+		for _, s := range c.Setup() {
+			if slices.Contains(all, s.SQL) {
+				got = append(got, s.SQL)
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s, %q: %q", test.mode, test.authenticator, got)
+		}
+		c.Facts.Gateway.User = ""
+		if test.mode != clickhouse.Verify && test.authenticator == "" && len(c.Setup()) > 0 {
+			t.Errorf("%s without a gateway: %+v", test.mode, c.Setup())
+		}
+	}
 }
 
 // Whatever was found, the plan is the same each time.

@@ -10,13 +10,14 @@ import (
 // Setup returns all that an administrator runs on a ClickHouse that has nothing of it
 // yet: the gateway, the provisioner, and what both need in the Case's mode.
 func (c Case) Setup() []Statement {
-	plan := Plan{Mode: c.Access.Mode}
+	var plan Plan
 	e := newExam(c, &plan)
+	plan.Mode = e.configured()
 	if c.Facts.Gateway.User != "" {
 		e.makeGateway()
 	}
 	e.makeProvisioner()
-	if plan.Mode == clickhouse.Verify {
+	if slices.Contains(e.modes(), clickhouse.Verify) {
 		e.logins()
 	}
 	return plan.SQL

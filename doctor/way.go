@@ -7,9 +7,6 @@ import (
 	"porterhouse/clickhouse"
 )
 
-// interserver is the mode in which the cluster's secret lets the gateway in as anybody.
-const interserver clickhouse.Mode = "interserver"
-
 // configured is the mode that the configuration names; "": it leaves that to what
 // works.
 func (e *exam) configured() clickhouse.Mode {
@@ -32,6 +29,9 @@ func (e *exam) way() {
 	case best == "" && e.Facts.ExecuteAs.Known.Failed(clickhouse.SwitchedOff):
 		e.plan.Mode, e.plan.Why = clickhouse.ExecuteAs, "EXECUTE AS is there, and works once it is switched on; nothing else works yet"
 	}
+	if e.maySwitchToVerify() && e.plan.Mode != clickhouse.Verify {
+		e.fine("ticket", ticketUntried)
+	}
 	switch e.plan.Mode {
 	case clickhouse.ExecuteAs:
 		e.executeAs()
@@ -39,7 +39,7 @@ func (e *exam) way() {
 		e.verify()
 	case clickhouse.Forward:
 		e.forward()
-	case interserver:
+	case clickhouse.Interserver:
 		e.interserver()
 	case clickhouse.Static:
 		e.add(Finding{Careful, "way", "to ClickHouse everybody is " + e.Facts.Gateway.User + ": whatever this user may read, everybody reads", "use a mode in which people are themselves: auto says which ones work here", ""})
@@ -91,6 +91,15 @@ func (e *exam) executeAsKnown(f clickhouse.Finding) {
 	}
 }
 
+// ticketUntried is said where nobody can hand out tickets.
+const ticketUntried = "whether ClickHouse takes one-time tickets (verify) shows in porterhouse serve only, which hands them out"
+
+// maySwitchToVerify reports whether the server, which can try tickets, may take verify
+// by itself where we found another mode.
+func (e *exam) maySwitchToVerify() bool {
+	return e.configured() == "" && e.Authenticator != "" && e.Facts.Ticket.Outcome == clickhouse.Untried
+}
+
 // verify says whether ClickHouse asks us who is there.
 func (e *exam) verify() {
 	switch f := e.Facts.Ticket; {
@@ -103,7 +112,7 @@ func (e *exam) verify() {
 	case f.Failed():
 		e.add(Finding{Wrong, "ticket", "a one-time ticket could not be tried", "see what ClickHouse says", f.Said})
 	default:
-		e.fine("ticket", "it was not tried whether ClickHouse takes one-time tickets: porterhouse serve has to run for that, and somebody has to be there to be tried")
+		e.fine("ticket", ticketUntried)
 	}
 }
 

@@ -2,6 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -150,6 +154,25 @@ func TestPasswordsInPlans(t *testing.T) {
 	said := s.out.Replace("Syntax error: failed at position 9: " + sql)
 	if strings.Contains(said, `gate\'`) || strings.Contains(said, `prov\'`) || !strings.Contains(said, doctor.GatewayPassword) {
 		t.Errorf("it tells %s", said)
+	}
+}
+
+// A server that quotes the whole statement in its error does not make us tell the
+// password in it.
+func TestPasswordsAreNotQuoted(t *testing.T) {
+	quoting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // what there is of it
+		w.Header().Set("X-ClickHouse-Exception-Code", "62")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, "Code: 62. DB::Exception: Syntax error: failed at position 1 (CREATE): %s. Expected nothing. (SYNTAX_ERROR) (version 21.8.15.7)\n", body)
+	}))
+	defer quoting.Close()
+	cluster := ClusterConfig{URL: quoting.URL, User: "gw", Password: porterhouse.NewSecret("tell nobody")}
+	plan := doctor.Plan{Cluster: "main", SQL: []doctor.Statement{{SQL: "CREATE USER gw IDENTIFIED BY " + doctor.GatewayPassword}}}
+	who := administrator{user: "boss", password: porterhouse.NewSecret("x"), agreed: true}
+	_, err := who.apply(t.Context(), cluster, plan)
+	if err == nil || strings.Contains(err.Error(), "tell nobody") || !strings.Contains(err.Error(), "position 1 (CREATE): CREATE USER gw IDENTIFIED BY "+doctor.GatewayPassword) {
+		t.Errorf("%v", err)
 	}
 }
 

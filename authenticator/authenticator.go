@@ -57,6 +57,7 @@ type Config struct {
 	// They may be called by several requests at once.
 	Admitted func(a Admission, times uint64)
 	Rejected func(r Rejection, times uint64)
+	Failures *Failures        // of this cluster's users; nil: new ones
 	Log      *slog.Logger     // nil: discarded
 	Now      func() time.Time // nil: time.Now
 }
@@ -95,7 +96,7 @@ type Authenticator struct {
 	config   Config
 	path     porterhouse.Secret // begins with "/"
 	answer   []byte             // to those who are let in
-	failures failures
+	failures *Failures
 	admitted fold[Admission]
 	rejected fold[Rejection]
 
@@ -120,7 +121,10 @@ func New(c Config) (*Authenticator, error) {
 	if len(c.Settings) == 0 {
 		answer = []byte("{}")
 	}
-	a := &Authenticator{config: c, answer: answer}
+	a := &Authenticator{config: c, answer: answer, failures: c.Failures}
+	if a.failures == nil {
+		a.failures = &Failures{}
+	}
 	a.path = porterhouse.NewSecret("/" + strings.TrimPrefix(c.Path.Reveal(), "/"))
 	a.admitted.tell, a.rejected.tell = c.Admitted, a.tellRejected
 	return a, nil

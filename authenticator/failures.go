@@ -17,11 +17,11 @@ const (
 	maxPaused    = 256                    // answers that wait at one time; those beyond go at once
 )
 
-// failures slows the answers to secrets that were looked at and are wrong, by user
-// and by network. It holds up nobody whose secret is right: that is never asked
+// Failures slow the answers to secrets that were looked at and are wrong, by user
+// and by network. They hold up nobody whose secret is right: that is never asked
 // here. Slowness cannot make guessing harder than 256 bits do; it makes it cheap
-// for us.
-type failures struct {
+// for us. They outlive a configuration; the zero Failures are ready for use.
+type Failures struct {
 	mu      sync.Mutex
 	since   time.Time
 	counted map[string]int // since then
@@ -30,7 +30,7 @@ type failures struct {
 }
 
 // slow takes note of a failure and waits as long as its answer is to wait.
-func (f *failures) slow(ctx context.Context, now time.Time, user, remote string) {
+func (f *Failures) slow(ctx context.Context, now time.Time, user, remote string) {
 	pause := f.pause(now, "user "+user, "network "+network(remote))
 	if pause == 0 {
 		return
@@ -47,7 +47,7 @@ func (f *failures) slow(ctx context.Context, now time.Time, user, remote string)
 }
 
 // pause counts one more failure under each key, and returns how long to wait.
-func (f *failures) pause(now time.Time, keys ...string) time.Duration {
+func (f *Failures) pause(now time.Time, keys ...string) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.counted == nil || now.Sub(f.since) >= failureTime {

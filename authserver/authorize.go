@@ -105,7 +105,7 @@ func (v *visit) consented() string {
 
 // agree writes the record, and sends the browser back with a code.
 func (v *visit) agree(scopes []string) {
-	if err := errors.Join(tooManyGroups(v.who), v.limits.tooManyYeses(v.who)); err != nil {
+	if err := errors.Join(tooManyGroups(v.who), v.Limits.tooManyYeses(v.who)); err != nil {
 		v.fail(err)
 		return
 	}

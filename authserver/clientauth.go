@@ -32,12 +32,12 @@ func (s *Server) authenticate(ctx context.Context, r *http.Request, form url.Val
 		return Client{}, err
 	}
 	guesses := network(r.RemoteAddr) + " " + client.ID // nobody else is held up by them
-	if client.Auth != AuthNone && s.limits.failures.spentKey(guesses) {
+	if client.Auth != AuthNone && s.Limits.failures.spentKey(guesses) {
 		return Client{}, refuse("temporarily_unavailable", "this client could not prove who it is too often; try again in a minute").as(http.StatusTooManyRequests)
 	}
 	if err := s.prove(ctx, client, given, r.RemoteAddr); err != nil {
 		if client.Auth != AuthNone && problemOf(err).code == "invalid_client" {
-			s.limits.failures.takeKey(guesses)
+			s.Limits.failures.takeKey(guesses)
 		}
 		return Client{}, err
 	}

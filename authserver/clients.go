@@ -20,17 +20,17 @@ type clients struct {
 	registrations *registrations // nil: nobody may register
 }
 
-func newClients(c Config, l limits) (*clients, error) {
+func newClients(c Config) (*clients, error) {
 	operator, err := preregistered(c)
 	if err != nil {
 		return nil, err
 	}
 	all := &clients{operator: operator}
 	if c.Fetch != nil {
-		all.documents = newDocuments(c, l.documents)
+		all.documents = newDocuments(c, c.Limits.documents)
 	}
 	if c.AllowRegistration {
-		all.registrations = &registrations{store: c.Store, scopes: c.scopes(), grants: c.ownGrants(), longest: c.Lifetimes.Longest, limit: l.register, log: c.Log, now: c.Now}
+		all.registrations = &registrations{store: c.Store, scopes: c.scopes(), grants: c.ownGrants(), longest: c.Lifetimes.Longest, limit: c.Limits.register, log: c.Log, now: c.Now}
 	}
 	return all, nil
 }

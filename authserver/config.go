@@ -43,6 +43,7 @@ type Config struct {
 	AllowClientHosts  []string       // of client metadata documents; empty: any
 	Lifetimes         Lifetimes
 	Log               *slog.Logger     // nil: discarded
+	Limits            *Limits          // nil: new ones
 	Now               func() time.Time // nil: time.Now
 }
 

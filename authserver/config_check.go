@@ -113,6 +113,9 @@ func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Limits == nil {
+		c.Limits = NewLimits(c.Now)
+	}
 	return c
 }
 

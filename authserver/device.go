@@ -23,13 +23,12 @@ import (
 // What became of it is decided once, by kv.Swap: of two people who answer, or two
 // programs that come with the code, one wins.
 type devices struct {
-	store   kv.Store
-	sums    *seal.Box // of user codes: they are too short to be hashed without a key
-	life    time.Duration
-	now     func() time.Time
-	begun   *limiter // of all networks together
-	polls   *limiter // by device code
-	guesses *limiter // user codes that a person has looked up
+	store kv.Store
+	sums  *seal.Box // of user codes: they are too short to be hashed without a key
+	life  time.Duration
+	now   func() time.Time
+	begun *limiter // of all networks together
+	polls *limiter // by device code
 }
 
 // newDevices makes them; c is checked and has its defaults.
@@ -40,9 +39,8 @@ func newDevices(c Config) (*devices, error) {
 	}
 	return &devices{
 		store: c.Store, sums: sums, life: c.Lifetimes.Device, now: c.Now,
-		begun:   newLimiter(c.Lifetimes.Device/maxDevices, maxDevices, c.Now),
-		polls:   newLimiter(devicePolling-time.Second, 1, c.Now), // clocks and networks are not exact
-		guesses: newLimiter(time.Minute, 10, c.Now),
+		begun: newLimiter(c.Lifetimes.Device/maxDevices, maxDevices, c.Now),
+		polls: newLimiter(devicePolling-time.Second, 1, c.Now), // clocks and networks are not exact
 	}, nil
 }
 

@@ -52,7 +52,7 @@ func beginDevice(s *Server, w http.ResponseWriter, r *http.Request) (answer devi
 	if request.Scopes, err = askedScopes(form.Get("scope"), client, resource); err != nil {
 		return answer, request, err
 	}
-	if !s.limits.devices.take(r.RemoteAddr) {
+	if !s.Limits.devices.take(r.RemoteAddr) {
 		return answer, request, refuse("temporarily_unavailable", "too many devices of your network wait for an answer; try again in a minute").as(http.StatusTooManyRequests)
 	}
 	deviceCode, userCode, err := s.devices.begin(r.Context(), request)

@@ -139,7 +139,7 @@ func addressOf(remote string) string {
 
 // find looks for the request, for somebody who has not tried too many codes.
 func (v *deviceVisit) find() (err error) {
-	if !v.devices.guesses.takeKey(v.who.Key()) || !v.limits.userCodes.take(v.r.RemoteAddr) {
+	if !v.Limits.guesses.takeKey(v.who.Key()) || !v.Limits.userCodes.take(v.r.RemoteAddr) {
 		return refuse("temporarily_unavailable", "too many codes were tried by you, or from your network; wait a few minutes").as(http.StatusTooManyRequests)
 	}
 	if v.request, err = v.devices.find(v.r.Context(), v.code); err != nil {
@@ -206,7 +206,7 @@ func (v *deviceVisit) event(r deviceRequest) audit.AccessEvent {
 
 // agree notes the person's yes: in the record, and then for the program.
 func (v *deviceVisit) agree() error {
-	if err := errors.Join(tooManyGroups(v.who), v.limits.tooManyYeses(v.who)); err != nil {
+	if err := errors.Join(tooManyGroups(v.who), v.Limits.tooManyYeses(v.who)); err != nil {
 		return err
 	}
 	who, r := newPerson(v.who), v.request.deviceRequest

@@ -158,7 +158,7 @@ func TestDocumentsAndPeople(t *testing.T) {
 	}
 	d.from("192.0.2.1:1")
 	for range 30 {
-		d.limits.documents.take("192.0.2.1")
+		d.Limits.documents.take("192.0.2.1")
 	}
 	if a, kind := open("another"); a.status != http.StatusTooManyRequests || !offers(a) || kind != porterhouse.Limited {
 		t.Errorf("too many documents: %s, %d %s", kind, a.status, a.text)

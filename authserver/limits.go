@@ -11,9 +11,10 @@ import (
 	"porterhouse"
 )
 
-// limits are how often one network may do what costs us something, or what could
-// be guessed. Whoever stays below them never notices; what is over them is not done.
-type limits struct {
+// Limits are how often one network may do what costs us something, or what could
+// be guessed. Whoever stays below them never notices; what is over them is not done. They
+// outlive a configuration, so that no reload gives anybody new guesses.
+type Limits struct {
 	register  *limiter // registrations (RFC 7591): each takes room in the store
 	documents *limiter // documents and key sets of clients that are fetched
 	failures  *limiter // secrets and keys of a client that were wrong; by network and client
@@ -22,10 +23,15 @@ type limits struct {
 	devices   *limiter // device codes: each takes room in the store
 	agreed    *limiter // what one person agrees to: each takes room in the store for weeks
 	userCodes *limiter // user codes that people look up, right or wrong (RFC 8628, 5.1)
+	guesses   *limiter // the same, by person
 }
 
-func newLimits(now func() time.Time) limits {
-	return limits{
+// NewLimits are those of which nobody has used anything; now nil: time.Now.
+func NewLimits(now func() time.Time) *Limits {
+	if now == nil {
+		now = time.Now
+	}
+	return &Limits{
 		register:  newLimiter(time.Minute, 30, now),
 		documents: newLimiter(time.Second, 30, now),
 		failures:  newLimiter(time.Second, 60, now),
@@ -34,6 +40,7 @@ func newLimits(now func() time.Time) limits {
 		devices:   newLimiter(10*time.Second, 30, now),
 		agreed:    newLimiter(5*time.Minute, 60, now),
 		userCodes: newLimiter(10*time.Second, 60, now),
+		guesses:   newLimiter(time.Minute, 10, now),
 	}
 }
 
@@ -83,7 +90,7 @@ func (l *limiter) spentKey(key string) bool {
 
 // tooManyYeses refuses somebody who agrees more often than anybody can read what is
 // agreed to: a program in their name could fill the store for everybody.
-func (l limits) tooManyYeses(who porterhouse.Principal) error {
+func (l *Limits) tooManyYeses(who porterhouse.Principal) error {
 	if l.agreed.takeKey(who.Key()) {
 		return nil
 	}

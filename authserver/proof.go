@@ -153,7 +153,7 @@ func (a *proofClaims) check(id string, audiences []string, now time.Time) error 
 // Anybody can be a client by a document, and sign as many as they like, so the marks
 // of such clients are bounded: they must not fill the store for everybody.
 func (s *Server) once(ctx context.Context, c Client, a *proofClaims, remote string) error {
-	if c.Known != ByOperator && !(s.limits.proofs.take(remote) && s.limits.allProofs.takeKey("")) {
+	if c.Known != ByOperator && !(s.Limits.proofs.take(remote) && s.Limits.allProofs.takeKey("")) {
 		return refuse("temporarily_unavailable", "clients proved themselves too often from your network, or altogether; try again in a moment").as(http.StatusTooManyRequests)
 	}
 	sum := sha256.Sum256([]byte(c.ID + "\x00" + a.ID))

@@ -15,7 +15,6 @@ type Server struct {
 
 	routes  map[string]route // by path
 	clients *clients
-	limits  limits
 	grants  map[string]grant // by grant_type
 	*parts
 }
@@ -26,9 +25,8 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Config: c.withDefaults()}
-	s.limits = newLimits(s.Now)
 	var err error
-	if s.clients, err = newClients(s.Config, s.limits); err != nil {
+	if s.clients, err = newClients(s.Config); err != nil {
 		return nil, err
 	}
 	if s.parts, err = newParts(s.Config); err != nil {

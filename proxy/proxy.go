@@ -72,6 +72,7 @@ type Config struct {
 	Origins       []string // web pages that may call: https://host[:port]
 	// ResourceMetadata is told to whoever brings no good token (RFC 9728); "": there is none.
 	ResourceMetadata string
+	Strangers        *Strangers       // nil: new ones
 	Now              func() time.Time // nil: time.Now
 	Log              *slog.Logger     // nil: discarded
 }
@@ -82,7 +83,7 @@ type Server struct {
 	entry     porterhouse.Entry
 	challenge string // WWW-Authenticate
 	web       web
-	strangers strangers
+	strangers *Strangers
 	ping      health
 	replicas  health
 	buffers   sync.Pool // of *[]byte, bufferSize each
@@ -112,10 +113,13 @@ func New(c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Strangers == nil {
+		c.Strangers = NewStrangers()
+	}
 	if c.AllowURLCredentials {
 		c.Log.Warn("AllowURLCredentials: tokens come in URLs, which proxies and clients keep in their logs", "door", Door)
 	}
-	s := &Server{config: c, entry: porterhouse.Entry{Cluster: c.Cluster, Door: Door}, web: web, challenge: "Bearer", strangers: newStrangers()}
+	s := &Server{config: c, entry: porterhouse.Entry{Cluster: c.Cluster, Door: Door}, web: web, challenge: "Bearer", strangers: c.Strangers}
 	if c.ResourceMetadata != "" {
 		s.challenge = fmt.Sprintf("Bearer resource_metadata=%q", c.ResourceMetadata)
 	}

@@ -15,11 +15,12 @@ const (
 	maxProved    = 50_000           // good credentials remembered at one time
 )
 
-// strangers bounds what it costs us to look at wrong tokens. A network that sends many
+// Strangers bound what it costs us to look at wrong tokens. A network that sends many
 // of them has to wait before the next one is looked at; a token that was good a while
 // ago is looked at nevertheless, so nobody is kept out by a neighbour's mistakes. (No
 // number of guesses finds a token; passwords have a bound of their own, in Config.Login.)
-type strangers struct {
+// They outlive a configuration.
+type Strangers struct {
 	mu sync.Mutex
 	// networks says when each network's failures are forgotten: each adds oneMore.
 	networks map[netip.Prefix]time.Time
@@ -28,12 +29,13 @@ type strangers struct {
 	seed  maphash.Seed // so that nobody can make a token with another's mark
 }
 
-func newStrangers() strangers {
-	return strangers{networks: map[netip.Prefix]time.Time{}, known: map[uint64]time.Time{}, seed: maphash.MakeSeed()}
+// NewStrangers are those of whom nobody has failed.
+func NewStrangers() *Strangers {
+	return &Strangers{networks: map[netip.Prefix]time.Time{}, known: map[uint64]time.Time{}, seed: maphash.MakeSeed()}
 }
 
 // mark is what is remembered of a credential.
-func (s *strangers) mark(c credential) uint64 {
+func (s *Strangers) mark(c credential) uint64 {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
 	_, _ = h.WriteString(c.user) // never fails
@@ -43,7 +45,7 @@ func (s *strangers) mark(c credential) uint64 {
 }
 
 // wait tells how long whoever is at remote has to wait; 0: come in.
-func (s *strangers) wait(now time.Time, remote string, mark uint64) time.Duration {
+func (s *Strangers) wait(now time.Time, remote string, mark uint64) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.networks) == 0 {
@@ -57,7 +59,7 @@ func (s *strangers) wait(now time.Time, remote string, mark uint64) time.Duratio
 }
 
 // failed notes a credential that was wrong.
-func (s *strangers) failed(now time.Time, remote string, mark uint64) {
+func (s *Strangers) failed(now time.Time, remote string, mark uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.known, mark)
@@ -73,7 +75,7 @@ func (s *strangers) failed(now time.Time, remote string, mark uint64) {
 }
 
 // proved notes a credential that was good.
-func (s *strangers) proved(now time.Time, mark uint64) {
+func (s *Strangers) proved(now time.Time, mark uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	until, known := s.known[mark]

@@ -7,7 +7,7 @@ import (
 )
 
 func TestStrangers(t *testing.T) {
-	s, now := newStrangers(), time.Unix(1_000_000, 0)
+	s, now := NewStrangers(), time.Unix(1_000_000, 0)
 	const attacker, neighbour, elsewhere = "192.0.2.1:1000", "192.0.2.77:2000", "198.51.100.1:1000"
 	good, fresh, bad := s.mark(credential{"", "good"}), s.mark(credential{"", "fresh"}), s.mark(credential{"", "bad"})
 	s.proved(now, good)
@@ -44,7 +44,7 @@ func TestStrangers(t *testing.T) {
 
 // Whoever comes from everywhere fills no memory.
 func TestStrangersAreBounded(t *testing.T) {
-	s, now := newStrangers(), time.Unix(1_000_000, 0)
+	s, now := NewStrangers(), time.Unix(1_000_000, 0)
 	for i := range maxNetworks + 100 {
 		s.failed(now, fmt.Sprintf("%d.%d.%d.1:1", 1+i>>16, i>>8&255, i&255), 1)
 	}

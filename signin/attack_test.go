@@ -243,7 +243,7 @@ func TestHalfFinishedSignInsStoreNothing(t *testing.T) {
 
 // One network cannot make us ask a provider without end; others are not held up.
 func TestLimit(t *testing.T) {
-	l, now := newLimits(), time.Now()
+	l, now := NewLimits(), time.Now()
 	for i := range atOnce {
 		if !l.allow(netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i)), now) {
 			t.Fatalf("refused after %d", i)
@@ -263,7 +263,7 @@ func TestLimit(t *testing.T) {
 	for i := range 3 * maxNetworks {
 		l.allow(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
 	}
-	if n := len(l.now) + len(l.old); n > 2*maxNetworks {
+	if n := len(l.networks.now) + len(l.networks.old); n > 2*maxNetworks {
 		t.Errorf("it remembers %d networks", n)
 	}
 }
@@ -273,7 +273,7 @@ func TestLimitIsAsked(t *testing.T) {
 	h := build(t, nil)
 	b := h.browser()
 	back := b.callback(h, "acme", "/a")
-	for h.limits.allow(netip.MustParseAddr("127.0.0.1"), h.clock.Now()) {
+	for h.Limits.allow(netip.MustParseAddr("127.0.0.1"), h.clock.Now()) {
 	}
 	for _, at := range []seen{b.get(back), b.get(h.url + Path), b.post(h.url+Path, url.Values{"provider": {"acme"}})} {
 		if at.status != http.StatusTooManyRequests || at.header.Get("Retry-After") == "" {

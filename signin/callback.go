@@ -75,7 +75,7 @@ func finish(ctx context.Context, p Provider, j journey, query url.Values) (porte
 // letIn records a sign-in, and gives the browser a new session: never one that it
 // had before somebody signed in.
 func (v *visit) letIn(p Provider, who porterhouse.Principal, kept Kept) error {
-	if !v.people.take(who.Key(), v.Now()) {
+	if !v.Limits.people.take(who.Key(), v.Now()) {
 		return tooManyOf(who)
 	}
 	l := v.logins.new(p, who, kept)

@@ -27,6 +27,7 @@ type Config struct {
 	Asking    func(ctx context.Context, returnTo, remote string) (*Asking, error)
 	Audit     *audit.Log
 	Lifetimes Lifetimes
+	Limits    *Limits          // nil: new ones
 	Log       *slog.Logger     // nil: discarded
 	Now       func() time.Time // nil: time.Now
 }
@@ -75,6 +76,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Limits == nil {
+		c.Limits = NewLimits()
 	}
 	return c
 }

@@ -8,10 +8,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limits bounds how often one network may leave for a provider or come back. It is
-// generous, because a whole company may be behind one address: what it bounds is
-// how much we can be made to ask of a provider.
-type limits struct{ often[netip.Prefix] }
+// Limits bound how often one network may leave for a provider or come back, and how often
+// one person may sign in. They are generous, because a whole company may be behind one
+// address: what they bound is how much we can be made to ask of a provider. They outlive a
+// configuration.
+type Limits struct {
+	networks often[netip.Prefix]
+	people   often[string] // by Principal.Key
+}
 
 const (
 	perSecond   = 20
@@ -24,16 +28,14 @@ const (
 	signInsAtOnce = 60
 )
 
-func newLimits() *limits { return &limits{newOften[netip.Prefix](perSecond, atOnce)} }
-
-func newPeople() *often[string] {
-	people := newOften[string](rate.Every(signInEach), signInsAtOnce)
-	return &people
+// NewLimits are those of which nobody has used anything.
+func NewLimits() *Limits {
+	return &Limits{networks: newOften[netip.Prefix](perSecond, atOnce), people: newOften[string](rate.Every(signInEach), signInsAtOnce)}
 }
 
 // allow counts one request of an address.
-func (l *limits) allow(address netip.Addr, now time.Time) bool {
-	return l.take(networkOf(address), now)
+func (l *Limits) allow(address netip.Addr, now time.Time) bool {
+	return l.networks.take(networkOf(address), now)
 }
 
 // often bounds how often each of many may do something.

@@ -55,8 +55,6 @@ type SignIn struct {
 	logins    *logins
 	rechecks  *rechecks
 	pages     *page.Set
-	limits    *limits
-	people    *often[string] // who signs in, by Principal.Key
 	origin    *http.CrossOriginProtection
 	mux       *http.ServeMux
 	counts    *counts
@@ -72,8 +70,6 @@ func New(c Config) (*SignIn, error) {
 		Config:    c.withDefaults(),
 		providers: map[string]Provider{},
 		cookies:   cookiesOf(public),
-		limits:    newLimits(),
-		people:    newPeople(),
 		origin:    http.NewCrossOriginProtection(),
 		counts:    &counts{},
 	}

@@ -60,7 +60,7 @@ func sameOrigin(next step) step {
 // limited lets a network through that has not been here too often.
 func limited(next step) step {
 	return func(v *visit) error {
-		if !v.limits.allow(remote(v.r), v.Now()) {
+		if !v.Limits.allow(remote(v.r), v.Now()) {
 			v.w.Header().Set("Retry-After", "10")
 			return tooOften()
 		}

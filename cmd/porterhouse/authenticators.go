@@ -40,6 +40,7 @@ func buildAuthenticators(c Config, p setup, people map[string]*directory.Directo
 			},
 			Admitted: func(a authenticator.Admission, times uint64) { p.admitted(name, a, times) },
 			Rejected: p.rejected,
+			Failures: p.failures[name],
 			Log:      p.log,
 		})
 		if err != nil {

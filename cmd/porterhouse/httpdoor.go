@@ -22,7 +22,7 @@ func buildHTTPDoor(c Config, p setup, g *generation) error {
 	config := proxy.Config{
 		Gate: g.gate, Cluster: cluster, Verify: g.httpVerifier.Verify,
 		AllowURLCredentials: h.AllowURLCredentials, AllowIDTokens: h.AllowIDTokens, Origins: c.Origins,
-		Ping: client.Ping, ReplicasStatus: client.ReplicasStatus, ResourceMetadata: httpDoor{c}.url() + metadataPath, Now: p.now, Log: p.log,
+		Ping: client.Ping, ReplicasStatus: client.ReplicasStatus, ResourceMetadata: httpDoor{c}.url() + metadataPath, Strangers: p.strangers, Now: p.now, Log: p.log,
 	}
 	if h.passesPasswords() {
 		config.Login = loginOf{p.passwords, cluster, client.Login, g.people[cluster]}.prove

@@ -11,10 +11,13 @@ import (
 	"time"
 
 	"porterhouse/audit"
+	"porterhouse/authserver"
 	"porterhouse/directory"
 	"porterhouse/gate"
 	"porterhouse/kv"
 	"porterhouse/mcpserver"
+	"porterhouse/proxy"
+	"porterhouse/signin"
 )
 
 // process is what lives as long as the process: it outlives every generation
@@ -32,6 +35,9 @@ type process struct {
 	signing   *signing                                                       // nil: nobody can sign in here
 	passwords *passwords                                                     // of ClickHouse's own users
 	mcp       *mcpserver.State
+	strangers *proxy.Strangers
+	signIns   *signin.Limits
+	grants    *authserver.Limits
 
 	metrics *metrics
 	reloads reloads
@@ -50,6 +56,7 @@ type process struct {
 func openProcess(c Config, log *slog.Logger, now func() time.Time) (setup, error) {
 	p := &process{
 		log: log, now: now, people: &gate.People{}, accounts: directory.NewState(0), forgetful: c.KV.Memory, passwords: newPasswords(now),
+		strangers: proxy.NewStrangers(), signIns: signin.NewLimits(), grants: authserver.NewLimits(now),
 		mcp:   mcpserver.NewState(mcpserver.StateConfig{Version: version, Log: log, Now: now}),
 		parts: make(map[*part]string), sources: make(map[source]bool), past: make(tally),
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"porterhouse"
+	"porterhouse/authenticator"
 	"porterhouse/clickhouse"
 	"porterhouse/directory"
 	"porterhouse/identity"
@@ -20,10 +21,11 @@ import (
 // settings are the same, so with its connections, its sessions and what it remembers; a
 // part that nobody holds any more is let go of.
 type reach struct {
-	clients      map[string]*clickhouse.Client     // by cluster
-	provisioners map[string]*directory.Provisioner // by cluster; nil where accounts are made by hand
-	desks        map[string]*ticket.Desk           // of the clusters whose ClickHouse asks us, by cluster
-	tokens       *identity.Tokens                  // nil: there are no API tokens
+	clients      map[string]*clickhouse.Client      // by cluster
+	provisioners map[string]*directory.Provisioner  // by cluster; nil where accounts are made by hand
+	desks        map[string]*ticket.Desk            // of the clusters whose ClickHouse asks us, by cluster
+	failures     map[string]*authenticator.Failures // to log in to those
+	tokens       *identity.Tokens                   // nil: there are no API tokens
 	providers    *identity.Providers
 	documents    *identity.Outbound // asks for what clients say of themselves; nil: nobody can sign in here
 
@@ -50,7 +52,7 @@ type part struct {
 func (p *process) connect(c Config, before *reach) (*reach, error) {
 	r := &reach{
 		clients: make(map[string]*clickhouse.Client), provisioners: make(map[string]*directory.Provisioner),
-		desks: make(map[string]*ticket.Desk), parts: make(map[string]*part),
+		desks: make(map[string]*ticket.Desk), failures: make(map[string]*authenticator.Failures), parts: make(map[string]*part),
 	}
 	if err := (connecting{p, c, before, r}).all(); err != nil {
 		p.letGo(context.Background(), r) // of new parts, which nobody has used
@@ -155,6 +157,12 @@ func (m connecting) cluster(name string) (err error) {
 			settings.Knock = knock
 		}
 		m.now.desks[name], err = take(m, "desk "+name, knock, func() (*ticket.Desk, *part, error) { return c.desk(name, p.store, p.now) })
+		if err != nil {
+			return err
+		}
+		m.now.failures[name], err = take(m, "failures "+name, nil, func() (*authenticator.Failures, *part, error) {
+			return &authenticator.Failures{}, &part{}, nil
+		})
 		if err != nil {
 			return err
 		}

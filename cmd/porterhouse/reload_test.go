@@ -270,3 +270,35 @@ func TestSettled(t *testing.T) {
 		t.Error("that a file is gone is no change")
 	}
 }
+
+// Whoever has guessed too often has done so after a reload as well, at each door.
+func TestReloadForgivesNoGuesses(t *testing.T) {
+	r := startRig(t)
+	guess := func() int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.server.config.ClickHouseHTTP.Listen+"/?query=SELECT+1", nil)
+		r.must(err)
+		request.Header.Set("Authorization", "Bearer ph_wrong")
+		response, err := http.DefaultClient.Do(request)
+		r.must(err)
+		r.must(response.Body.Close())
+		return response.StatusCode
+	}
+	r.until("there were too many guesses", func() bool { return guess() == http.StatusTooManyRequests })
+	r.write("porterhouse.yaml", rigConfig+"limits: {rows: 5}\n")
+	r.reload()
+	few := 0
+	for few < 30 && guess() != http.StatusTooManyRequests { // as some are forgiven in time
+		few++
+	}
+	if few == 30 {
+		t.Error("after a reload, guesses begin anew")
+	}
+
+	_, s := serveSignIn(t, nil)
+	before := s.process.generation.Load()
+	_, err := s.turn(before.config)
+	r.must(err)
+	if now := s.process.generation.Load(); now == before || now.signIn.Limits != before.signIn.Limits || now.tokens.Limits != before.tokens.Limits {
+		t.Error("the limits of signing in are new")
+	}
+}

@@ -109,7 +109,7 @@ func (e entrance) build() (people *signin.SignIn, tokens *authserver.Server, err
 			client, err := tokens.Asking(ctx, returnTo, remote)
 			return (*signin.Asking)(client), err
 		},
-		Lifetimes: e.SignIn.lifetimes(), Log: p.log, Now: p.now,
+		Lifetimes: e.SignIn.lifetimes(), Limits: p.signIns, Log: p.log, Now: p.now,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -170,7 +170,7 @@ func (e entrance) server() (authserver.Config, error) {
 		DeviceCodes:       e.AuthServer.DeviceCodes,
 		AllowRegistration: e.AuthServer.AllowRegistration, AllowClientHosts: e.AuthServer.AllowClientHosts,
 		Lifetimes: authserver.Lifetimes{Access: e.AuthServer.AccessToken, Idle: e.SignIn.SessionIdle, Longest: e.SignIn.SessionLongest},
-		Log:       p.log, Now: p.now,
+		Limits:    p.grants, Log: p.log, Now: p.now,
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.AuthServer.Clients)) {
 		client, err := e.client(name)

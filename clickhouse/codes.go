@@ -19,6 +19,7 @@ const (
 	wrongPassword        = 193
 	requiredPassword     = 194
 	supportIsDisabled    = 344
+	accessEntityNotFound = 492
 	accessDenied         = 497
 	authenticationFailed = 516
 )

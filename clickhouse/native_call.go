@@ -3,7 +3,9 @@ package clickhouse
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"porterhouse"
@@ -58,8 +60,17 @@ func (n *nativeCall) run() (answer *porterhouse.Answer, err error) {
 		return nil, n.explain(refused)
 	case err != nil && !heard:
 		return nil, n.fail(err)
+	case heard && n.pin != nil && exception.aboutAccount():
+		n.conn.sound = false // nobody's any more
+		return nil, &porterhouse.Error{Kind: porterhouse.Denied, Code: unknownUser, Err: exception,
+			Public: fmt.Sprintf("ClickHouse has no account %q any more, so this session has ended; ask the operator for it, and begin a new one", n.user)}
 	}
 	return n.answer(exception), nil
+}
+
+// aboutAccount reports whether the account whose session it is was dropped meanwhile.
+func (e *nativeException) aboutAccount() bool {
+	return e.code == accessEntityNotFound && strings.Contains(e.message, "not found in `user directories`")
 }
 
 // count counts a statement that ClickHouse was asked to end.

@@ -106,6 +106,34 @@ func TestSessionOfAnotherAccount(t *testing.T) {
 	l.does(t, in("s", change("SET", "SET max_threads = 3")))
 }
 
+// An account that is dropped takes its sessions with it, and whoever asks is told so.
+func TestSessionOfDroppedAccount(t *testing.T) {
+	l := openLane(t)
+	admin := func(sql string) {
+		t.Helper()
+		if err := l.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin("CREATE USER gone")
+	admin("GRANT IMPERSONATE ON gone TO " + gateway)
+	set := func() error {
+		_, err := l.as(t.Context(), t, "gone", in("g", change("SET", "SET max_threads = 3")))
+		return err
+	}
+	if err := set(); err != nil {
+		t.Fatal(err)
+	}
+	admin("DROP USER gone")
+	wantCode(t, set(), 192, `no account "gone" any more, so this session has ended`)
+	wantCode(t, set(), 372, "set it again")
+	wantError(t, set(), porterhouse.Denied, `ClickHouse has no account "gone"`)
+	admin("CREATE USER gone")
+	if err := set(); err != nil {
+		t.Errorf("when it is there again: %v", err)
+	}
+}
+
 // Roles are for one statement, so all of a session's name them, or none.
 func TestSessionWithRoles(t *testing.T) {
 	l := openLane(t)

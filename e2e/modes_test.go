@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,6 +140,18 @@ var trials = []trial{
 		m.exec("DROP USER bob")
 		defer m.exec("CREATE USER bob IDENTIFIED WITH http SERVER 'porterhouse' SCHEME 'BASIC'")
 		return m.as("bob", post("SELECT currentUser()"))
+	}},
+	{"somebody whose account is dropped in the middle of a session", func(m *modeTrial) string {
+		if said := m.as("alice", post("SET max_threads = 3", "session_id=d")); said != "" {
+			return said
+		}
+		m.exec("DROP USER alice")
+		said := m.as("alice", post("SET max_threads = 4", "session_id=d"))
+		m.exec("CREATE USER alice IDENTIFIED WITH http SERVER 'porterhouse' SCHEME 'BASIC'")
+		if again := m.as("alice", post("SELECT 'back'")); again != "back" {
+			m.t.Errorf("made anew, she gets %s", again)
+		}
+		return cmp.Or(said, "goes on")
 	}},
 	{"the gateway's password is wrong, HTTP", func(m *modeTrial) string {
 		return m.while("ALTER USER "+m.gateway.User+" IDENTIFIED BY 'another'", func() string { return m.sent(post("SELECT currentUser()")) })

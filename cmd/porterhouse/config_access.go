@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 
+	"porterhouse"
 	"porterhouse/clickhouse"
 	"porterhouse/directory"
 )
@@ -10,9 +11,11 @@ import (
 // AccessConfig says how a statement becomes an account's; see clickhouse.Access. One
 // mode holds for all doors to a cluster.
 type AccessConfig struct {
-	Mode      string `yaml:"mode" oneof:"auto execute_as verify forward static"` // "": see ClusterConfig.mode
-	Native    string `yaml:"native"`                                             // host:port of the native protocol; for execute_as
-	NativeTLS bool   `yaml:"native_tls"`                                         // with the certificates of the cluster's tls
+	Mode      string             `yaml:"mode" oneof:"auto execute_as verify forward interserver static"` // "": see ClusterConfig.mode
+	Native    string             `yaml:"native"`                                                         // host:port of the native protocol; for execute_as and interserver
+	NativeTLS bool               `yaml:"native_tls"`                                                     // with the certificates of the cluster's tls
+	Cluster   string             `yaml:"cluster"`                                                        // its name in ClickHouse's <remote_servers>; for interserver
+	Secret    porterhouse.Secret `yaml:"secret"`                                                         // and its <secret> there
 }
 
 // mode is the access mode of a cluster: without a word about it that by which accounts
@@ -27,8 +30,12 @@ func (c ClusterConfig) mode() clickhouse.Mode {
 // provisionMode is how people get into accounts that are made: without a word about it
 // the way that the access mode needs.
 func (c ClusterConfig) provisionMode() directory.AccessMode {
-	if c.Provision.Mode == "" && c.mode() == clickhouse.Verify {
+	switch mode := c.mode(); {
+	case c.Provision.Mode != "":
+	case mode == clickhouse.Verify:
 		return directory.HTTP
+	case mode == clickhouse.Interserver:
+		return directory.Interserver
 	}
 	return directory.AccessMode(cmp.Or(c.Provision.Mode, string(directory.ExecuteAs)))
 }
@@ -36,6 +43,12 @@ func (c ClusterConfig) provisionMode() directory.AccessMode {
 // isOwnLogin reports whether the session is the person's own, so that ClickHouse
 // itself bounds what the person may do in it. With auto it may be, or not.
 func isOwnLogin(m clickhouse.Mode) bool { return m == clickhouse.Verify || m == clickhouse.Forward }
+
+// needsPassword reports whether the gateway's own user logs in with one: with verify and
+// forward there need not be such a user, and with interserver it is only named.
+func (c ClusterConfig) needsPassword() bool {
+	return c.mode() != clickhouse.Interserver && (!isOwnLogin(c.mode()) || c.User != "")
+}
 
 // withoutPassword are users who never come in with a password of their own, whatever
 // ClickHouse thinks of it; others that the configuration denies are looked for by the

@@ -208,7 +208,7 @@ func (c check) clusters() {
 		if cluster.User == "" && (!isOwnLogin(cluster.mode()) || !cluster.Password.IsZero()) {
 			c.refuse(path+".user", "name the ClickHouse user that the gateway logs in as: it holds IMPERSONATE and nothing else")
 		}
-		if cluster.Password.IsZero() && (!isOwnLogin(cluster.mode()) || cluster.User != "") {
+		if cluster.Password.IsZero() && cluster.needsPassword() {
 			c.refuse(path+".password", "the gateway's password is missing: env:NAME or file:PATH")
 		}
 		if _, given := c.d.found[path+".max_connections"]; given && cluster.MaxConnections == 0 {

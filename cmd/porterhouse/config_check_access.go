@@ -33,8 +33,31 @@ func (c httpDoors) accounts(path string, cluster ClusterConfig) {
 		c.refuse(path+".provision.mode", "with access.mode verify people's accounts are got into by asking the authenticator: want http, or leave the key out")
 	case mode == clickhouse.ExecuteAs && cluster.Access.Mode != "" && made == directory.HTTP:
 		c.refuse(path+".access.mode", "with provision.mode http the gateway may not act as the accounts: want verify here, or execute_as there")
+	case mode == clickhouse.Interserver && made == directory.ExecuteAs:
+		c.refuse(path+".provision.mode", "with access.mode interserver ClickHouse looks from where people come, and accounts that are made for execute_as come from nowhere: want interserver, or leave the key out")
 	case mode == clickhouse.Forward || mode == clickhouse.Static:
 		c.refuse(path+".provision", "with access.mode %s nobody acts as the accounts that would be made here: leave provision out", mode)
+	}
+}
+
+// cluster refuses a secret of a cluster that is of no use, and its lack where it is
+// needed.
+func (c httpDoors) cluster(path string, cluster ClusterConfig) {
+	a := cluster.Access
+	if cluster.mode() != clickhouse.Interserver {
+		if a.Cluster != "" || !a.Secret.IsZero() {
+			c.refuse(path+".secret", "whoever has a cluster's secret can be anybody, and %s does not need it: leave cluster and secret out, or say mode: interserver", cluster.mode())
+		}
+		return
+	}
+	if a.Native == "" {
+		c.refuse(path+".native", "with interserver everything goes over the native protocol: say where it is, such as clickhouse.internal:9440")
+	}
+	if a.Cluster == "" {
+		c.refuse(path+".cluster", "say the name that the cluster has in <remote_servers> of ClickHouse's configuration")
+	}
+	if a.Secret.IsZero() {
+		c.refuse(path+".secret", "the cluster's <secret> is missing: env:NAME or file:PATH")
 	}
 }
 
@@ -45,8 +68,8 @@ func (c httpDoors) native(path string, cluster ClusterConfig) {
 	case a.Native == "" && a.NativeTLS:
 		c.refuse(path+".native_tls", "say where ClickHouse speaks its native protocol with TLS: native: host:9440, mostly")
 	case a.Native == "":
-	case cluster.mode() != clickhouse.ExecuteAs && cluster.mode() != clickhouse.Auto:
-		c.refuse(path+".native", "only execute_as needs the native protocol; %s does everything over HTTP: leave the key out", cluster.mode())
+	case cluster.mode() != clickhouse.ExecuteAs && cluster.mode() != clickhouse.Interserver && cluster.mode() != clickhouse.Auto:
+		c.refuse(path+".native", "only execute_as and interserver need the native protocol; %s does everything over HTTP: leave the key out", cluster.mode())
 	case !isAddress(a.Native):
 		c.address(path+".native", a.Native)
 	case !a.NativeTLS && !onLoopback(a.Native) && !cluster.AllowPlainHTTP:

@@ -26,6 +26,7 @@ func (c httpDoors) all() {
 		c.access("clusters."+name, cluster)
 		c.accounts("clusters."+name, cluster)
 		c.native("clusters."+name+".access", cluster)
+		c.cluster("clusters."+name+".access", cluster)
 	}
 }
 

@@ -58,7 +58,13 @@ func TestHTTPDoorMistakes(t *testing.T) {
 		{"forward of API tokens", oneCluster("access: {mode: forward}"), "clusters.main.access.mode: with forward the person's own token"},
 		{"forward with accounts of ours", aProcessor + oneCluster("access: {mode: forward}, provision: {"+aProvision+"}"), "clusters.main.provision: with access.mode forward nobody acts"},
 		{"static with accounts of ours", oneCluster("access: {mode: static}, provision: {" + aProvision + "}"), "clusters.main.provision: with access.mode static nobody acts"},
-		{"native for nothing", oneCluster("access: {mode: static, native: '127.0.0.1:9000'}"), "clusters.main.access.native: only execute_as needs"},
+		{"native for nothing", oneCluster("access: {mode: static, native: '127.0.0.1:9000'}"), "clusters.main.access.native: only execute_as and interserver need"},
+		{"interserver without an address", oneCluster("access: {mode: interserver, cluster: c, secret: 'env:KNOCK'}"), "clusters.main.access.native: with interserver everything"},
+		{"interserver without a cluster", oneCluster("access: {mode: interserver, native: '127.0.0.1:9000', secret: 'env:KNOCK'}"), "clusters.main.access.cluster: say the name"},
+		{"interserver without a secret", oneCluster("access: {mode: interserver, native: '127.0.0.1:9000', cluster: c}"), "clusters.main.access.secret: the cluster's <secret> is missing"},
+		{"interserver in the clear", oneCluster("access: {mode: interserver, native: 'clickhouse:9000', cluster: c, secret: 'env:KNOCK'}"), "clusters.main.access.native: the gateway's password"},
+		{"a cluster's secret for nothing", oneCluster("access: {mode: execute_as, cluster: c, secret: 'env:KNOCK'}"), "clusters.main.access.secret: whoever has a cluster's secret"},
+		{"interserver with accounts from nowhere", oneCluster("access: {mode: interserver, native: '127.0.0.1:9000', cluster: c, secret: 'env:KNOCK'}, provision: {" + aProvision + ", mode: execute_as}"), "clusters.main.provision.mode: with access.mode interserver"},
 		{"native without a port", oneCluster("access: {native: localhost}"), "clusters.main.access.native: want an address"},
 		{"native in the clear", oneCluster("access: {native: 'clickhouse:9000'}"), "clusters.main.access.native: the gateway's password"},
 		{"TLS to nowhere", oneCluster("access: {native_tls: true}"), "clusters.main.access.native_tls: say where"},
@@ -119,6 +125,7 @@ func TestModesFollowOneAnother(t *testing.T) {
 		{"accounts that log in elsewhere", "provision: {" + aProvision + ", mode: http, http_server: other}", clickhouse.ExecuteAs, directory.HTTP},
 		{"auto", "access: {mode: auto}, " + aKnock + ", provision: {" + aProvision + ", mode: http}", clickhouse.Auto, directory.HTTP},
 		{"auto, and accounts of which nothing is said", "access: {mode: auto, native: '127.0.0.1:9000'}, " + aKnock + ", provision: {" + aProvision + "}", clickhouse.Auto, directory.ExecuteAs},
+		{"interserver", "access: {mode: interserver, native: '127.0.0.1:9000', cluster: c, secret: 'env:KNOCK'}, provision: {" + aProvision + ", gateway_hosts: [127.0.0.1]}", clickhouse.Interserver, directory.Interserver},
 		{"verify", "access: {mode: verify}, " + aKnock + ", provision: {" + aProvision + "}", clickhouse.Verify, directory.HTTP},
 	} {
 		users := "users: {name: 'ph_{user}'}\n"

@@ -23,7 +23,7 @@ func (c ClusterConfig) client(log *slog.Logger) (clickhouse.Config, error) {
 		User:           c.User,
 		Password:       c.Password,
 		AllowPlainHTTP: c.AllowPlainHTTP,
-		Access:         clickhouse.Access{Mode: c.mode(), Native: c.Access.Native},
+		Access:         clickhouse.Access{Mode: c.mode(), Native: c.Access.Native, Cluster: c.Access.Cluster, Secret: c.Access.Secret},
 		MaxConnections: c.MaxConnections,
 		Log:            log,
 	}

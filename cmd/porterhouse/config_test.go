@@ -17,7 +17,7 @@ const auditKey = "0123456789abcdef0123456789abcdef"
 // environment is what env: finds in the tests.
 func environment(name string) (string, bool) {
 	value, ok := map[string]string{
-		"CLICKHOUSE_PASSWORD": "hunter2", "PROVISIONER": "provides", "KNOCK": auditKey, "PROVISIONER_PASSWORD": "provides",
+		"CLICKHOUSE_PASSWORD": "hunter2", "PROVISIONER": "provides", "KNOCK": auditKey, "CLUSTER_SECRET": "shared", "PROVISIONER_PASSWORD": "provides",
 		"AUTHENTICATOR_PATH": auditKey, "INTROSPECTION_SECRET": "asks", "TOKEN_KEY": auditKey, "GITHUB_SECRET": "asks", "REDIS_PASSWORD": "keeps", "SIGN_IN_SECRET": "signs", "MASTER_KEY": auditKey, "REPORTS_SECRET": auditKey + auditKey, "NIGHTLY_SECRET": auditKey, "PORTAL_SECRET": auditKey, "ASSISTANT_SECRET": auditKey, "AUDIT_KEY": auditKey, "SHORT": auditKey[:31], "EMPTY": "",
 	}[name]
 	return value, ok

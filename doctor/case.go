@@ -40,8 +40,8 @@ func Examine(c Case) Plan {
 	plan := Plan{Cluster: c.Cluster, URL: f.URL, Version: f.Server.Version}
 	e := newExam(c, &plan)
 	if e.reach() {
-		e.server()
 		e.way()
+		e.server()
 		e.gateway()
 		e.provisioner()
 		e.steady()

@@ -211,6 +211,27 @@ func TestUnwellServers(t *testing.T) {
 	}
 }
 
+// What the plan says of old versions is so: they refuse what we send with everything.
+func TestOldVersionsRefuse(t *testing.T) {
+	h := open(t)
+	for name, refused := range map[string]bool{"23.8": true, "25.11-off": false} {
+		p, _ := fake.Named(name)
+		c := config(t, house{h.Server, t}.dress(p))
+		client, err := clickhouse.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Check(t.Context(), "test")
+		exception, isException := errors.AsType[*porterhouse.Exception](err)
+		if refused != (isException && exception.Code == 115) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := client.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func compare(t *testing.T, path, got string) {
 	t.Helper()
 	if update {

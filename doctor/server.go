@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -57,12 +58,24 @@ func isLoopback(address string) bool {
 	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// isOld reports whether a version is older than 23.9.
+func isOld(version string) bool {
+	var year, month int
+	n, err := fmt.Sscanf(version, "%d.%d", &year, &month)
+	return n == 2 && err == nil && (year < 23 || year == 23 && month < 9)
+}
+
+// identity says which server it is. What depends on the way in is known by then.
 func (e *exam) identity() {
 	s := e.Facts.Server
 	if s.Version == "" {
 		return
 	}
 	e.fine("version", "ClickHouse %s (%s build), up for %v, time zone %s", s.Version, s.Build, s.Uptime, s.Timezone)
+	if isOld(s.Version) && e.plan.Mode != clickhouse.Interserver {
+		e.add(Finding{Wrong, "version-old", "ClickHouse " + s.Version + " is older than 23.9 and does not know a setting that we send with statements over HTTP (http_write_exception_in_output_format), so it refuses them",
+			"upgrade, or use interserver, which needs no HTTP", ""})
+	}
 	if s.Uptime < justBegun {
 		e.add(Finding{Careful, "uptime", "it was started " + s.Uptime.String() + " ago", "if nobody meant to, look into its log for why", ""})
 	}

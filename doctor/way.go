@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"slices"
-	"strings"
 
 	"porterhouse/clickhouse"
 )
@@ -19,15 +18,20 @@ func (e *exam) configured() clickhouse.Mode {
 // way finds how people get in, and says what is in the way.
 func (e *exam) way() {
 	best, why := clickhouse.Choose(e.Facts, e.Access)
-	e.plan.Mode, e.plan.Why = best, strings.TrimSpace(why)
+	e.plan.Mode, e.plan.Why = best, why
 	switch mode := e.configured(); {
 	case mode != "":
 		e.plan.Mode, e.plan.Why = mode, "the configuration says so"
 		if best != "" && best != mode {
 			e.fine("auto", "access.mode auto would take %s: %s", best, why)
 		}
-	case best == "" && e.Facts.ExecuteAs.Known.Failed(clickhouse.SwitchedOff):
+	case best != "":
+	case e.Facts.ExecuteAs.Known.Failed(clickhouse.SwitchedOff):
 		e.plan.Mode, e.plan.Why = clickhouse.ExecuteAs, "EXECUTE AS is there, and works once it is switched on; nothing else works yet"
+	case !e.Facts.Gateway.Login.Works():
+		e.plan.Why = "the gateway cannot log in, so nobody knows yet what works; the SQL is for execute_as"
+	default:
+		e.plan.Why = "nothing works yet"
 	}
 	if e.maySwitchToVerify() && e.plan.Mode != clickhouse.Verify {
 		e.fine("ticket", ticketUntried)

@@ -191,11 +191,14 @@ func TestCheckAsJSON(t *testing.T) {
 	}
 	for _, flags := range [][]string{
 		{"--yes"}, {"--admin", "default"}, {"--apply"}, {"--apply", "--admin", "default"}, {"--apply", "--admin", "default", "--password", "-"},
-		{"--apply", "--admin", "default", "--password", "env:ADMIN", "--json"}, {"more"},
+		{"--apply", "--admin", "default", "--password", "env:ADMIN", "--json"}, {"more"}, {"--host", "10.0.0.0/99"}, {"--host", "a'b"}, {"--host", ""},
 	} {
 		if code, _, _ := c.check("yes\n", flags...); code != 2 {
 			t.Errorf("%v: exit code %d", flags, code)
 		}
+	}
+	if _, out, _ := c.check("", "--json", "--host", "gw.example.com", "--host", "10.0.0.0/24"); !strings.Contains(out, `HOST IP '10.0.0.0/24', NAME 'gw.example.com'`) && !strings.Contains(out, `HOST IP \u0027`) {
+		t.Errorf("the hosts are not in it: %s", out)
 	}
 	if code, _, told := c.check("", "--cluster", "other"); code != 1 || !strings.Contains(told, `there is no cluster "other"`) {
 		t.Errorf("%d %q", code, told)

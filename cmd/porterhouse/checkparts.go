@@ -6,6 +6,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
+	"regexp"
 	"slices"
 
 	"porterhouse"
@@ -32,6 +34,9 @@ func (f *checkFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.config, "config", "porterhouse.yaml", "the configuration `file`")
 	set.StringVar(&f.cluster, "cluster", "", "look at this cluster only, by its `name` in the configuration")
 	set.Func("host", "an `address` (or network, or name) from which we come to ClickHouse; without it the one that this machine has on the way there", func(host string) error {
+		if !isHostClause(host) {
+			return errors.New("want an IP address, a network such as 10.0.0.0/24, or a name")
+		}
 		f.hosts = append(f.hosts, host)
 		return nil
 	})
@@ -40,6 +45,15 @@ func (f *checkFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.admin, "admin", "", "the `name` of the administrator who runs it")
 	set.StringVar(&f.password, "password", "", "the administrator's password: - for standard input, or env:NAME")
 	set.BoolVar(&f.yes, "yes", false, "run it without asking")
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+
+// isHostClause reports whether HOST IP or HOST NAME takes it.
+func isHostClause(text string) bool {
+	_, noAddress := netip.ParseAddr(text)
+	_, noNetwork := netip.ParsePrefix(text)
+	return noAddress == nil || noNetwork == nil || hostName.MatchString(text)
 }
 
 // problem tells which flags do not go together; "": all do.

@@ -15,6 +15,7 @@ type call struct {
 	*visit
 	tool     string
 	id       string
+	cluster  string // that it asks; see choose
 	progress progress
 	text     *[]byte // the answer so far
 }
@@ -28,21 +29,26 @@ func (c *call) end() { c.server.state.buffers.give(c.text) }
 
 // ask puts a question to ClickHouse as the person of this visit, and nobody else.
 func (c *call) ask(ctx context.Context, q porterhouse.Query) (*porterhouse.Answer, error) {
-	q.Via = porterhouse.Via{
-		Entry: c.entry(),
-		Tool:  c.tool, Call: c.id, Request: c.request,
-	}
+	q.Via = c.via()
 	return c.server.config.Gate.Query(ctx, c.who, q)
+}
+
+// via is where the call's questions come in.
+func (c *call) via() porterhouse.Via {
+	return porterhouse.Via{Entry: c.entry(), Tool: c.tool, Call: c.id, Request: c.request}
 }
 
 // entry is where the person came in.
 func (c *call) entry() porterhouse.Entry {
-	return porterhouse.Entry{Cluster: c.server.config.Cluster, Door: c.door}
+	return porterhouse.Entry{Cluster: c.cluster, Door: c.door}
 }
 
 // mostRows is the most rows that any answer of this door can have.
-func (c Config) mostRows() int64 {
-	return c.Gate.Limits(porterhouse.Entry{Cluster: c.Cluster, Door: Door}).Rows
+func (c Config) mostRows() (most int64) {
+	for _, name := range c.Clusters {
+		most = max(most, c.Gate.Limits(porterhouse.Entry{Cluster: name, Door: Door}).Rows)
+	}
+	return most
 }
 
 // printf adds to the answer.

@@ -22,12 +22,16 @@ const (
 type describeInput struct {
 	Tables  []string `json:"tables"`
 	Samples bool     `json:"samples"`
+	Cluster string   `json:"cluster"`
 }
 
 // runDescribe describes tables with two questions, and one more for each sample.
 func runDescribe(ctx context.Context, c *call, arguments json.RawMessage) error {
 	in, err := decode[describeInput](arguments)
 	if err != nil {
+		return err
+	}
+	if err := c.choose(in.Cluster, ""); err != nil {
 		return err
 	}
 	if len(in.Tables) == 0 || len(in.Tables) > maxTables {

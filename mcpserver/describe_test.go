@@ -106,6 +106,7 @@ func TestSlowLookup(t *testing.T) {
 	v.who, _ = verify(t.Context(), tokenOf("alice"))
 	c := newCall(v, "search_schema")
 	defer c.end()
+	check(t, c.choose("", ""))
 	_, _, err := c.lookup(t.Context(), slowSQL("lookup"), nil)
 	if kind, text := porterhouse.Explain(err); kind != porterhouse.Timeout || !strings.Contains(text, "maximum: 1000 ms") {
 		t.Errorf("it ended with %v", err)

@@ -100,7 +100,7 @@ func (d *door) enter(w http.ResponseWriter, r *http.Request, id string) (*visit,
 		}
 		return nil, no
 	}
-	return &visit{server: d.server, who: who, door: Door, remote: remote(r), request: id, gone: r.Context()}, nil
+	return &visit{server: d.server, who: who, door: Door, path: r.URL.Path, remote: remote(r), request: id, gone: r.Context()}, nil
 }
 
 // serve hands the request to the SDK's handler of its era.

@@ -116,14 +116,10 @@ func (l *lockedBuffer) String() string {
 // houseLimits are the gate's limits in these tests.
 var houseLimits = porterhouse.Limits{Rows: 5_000, Bytes: 8 << 20, Time: 60 * time.Second, Memory: 1 << 30}
 
-// newHouse puts a house together; change may alter the door's Config.
-func newHouse(t testing.TB, change ...func(*Config)) *house {
+// newGate makes the gate of a house: to the cluster main, and to what clusters makes of it.
+func (h *house) newGate(t testing.TB, clusters func(main gate.Cluster) map[string]gate.Cluster) *gate.Gate {
 	t.Helper()
 	server, gateway := startEngine()
-	h := &house{sandbox: server, logged: &lockedBuffer{}, audit: filepath.Join(t.TempDir(), "audit.jsonl")}
-	var err error
-	h.record, err = audit.Open(audit.Config{Path: h.audit, Key: porterhouse.NewSecret(strings.Repeat("k", 32))})
-	check(t, err)
 	client, err := clickhouse.New(clickhouse.Config{URL: server.HTTP, User: gateway.User, Password: porterhouse.NewSecret(gateway.Password)})
 	check(t, err)
 	store, err := kv.OpenMemory(kv.MemoryConfig{})
@@ -135,12 +131,35 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	check(t, err)
 	inside := gate.Door{Limits: houseLimits, Queue: gate.Queue{Running: 64, Waiting: 64, Wait: 30 * time.Second}}
 	g, err := gate.New(gate.Config{
-		Clusters: map[string]gate.Cluster{"main": {Client: client, Directory: people, Doors: map[string]gate.Door{Door: inside, StdioDoor: inside}}},
+		Clusters: clusters(gate.Cluster{Client: client, Directory: people, Doors: map[string]gate.Door{Door: inside, StdioDoor: inside}}),
 		Audit:    h.record, People: &gate.People{},
 	})
 	check(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		check(t, client.Close(ctx))
+	})
+	return g
+}
+
+// newHouse puts a house together; change may alter the door's Config.
+func newHouse(t testing.TB, change ...func(*Config)) *house {
+	t.Helper()
+	return newHouseOf(t, func(main gate.Cluster) map[string]gate.Cluster { return map[string]gate.Cluster{"main": main} }, change...)
+}
+
+// newHouseOf puts a house of several clusters together.
+func newHouseOf(t testing.TB, clusters func(main gate.Cluster) map[string]gate.Cluster, change ...func(*Config)) *house {
+	t.Helper()
+	server, _ := startEngine()
+	h := &house{sandbox: server, logged: &lockedBuffer{}, audit: filepath.Join(t.TempDir(), "audit.jsonl")}
+	var err error
+	h.record, err = audit.Open(audit.Config{Path: h.audit, Key: porterhouse.NewSecret(strings.Repeat("k", 32))})
+	check(t, err)
+	t.Cleanup(func() { check(t, h.record.Close()) })
 	c := Config{
-		Gate: g, Verify: verify, Cluster: "main",
+		Gate: h.newGate(t, clusters), Verify: verify, Clusters: []string{"main"},
 		Scopes: []string{"clickhouse:read"}, LacksScope: func(err error) bool { return errors.Is(err, errScope) },
 		ResourceMetadata: "https://porterhouse.example.com/.well-known/oauth-protected-resource/mcp",
 		HintTime:         time.Minute, // on a busy machine
@@ -161,10 +180,6 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Cleanup(func() {
 		h.state.Close()
 		web.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		check(t, client.Close(ctx))
-		check(t, h.record.Close())
 		if t.Failed() {
 			t.Logf("log:\n%s", h.logged)
 		}

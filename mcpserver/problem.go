@@ -38,7 +38,7 @@ func (c *call) failed(ctx context.Context, err error) *mcp.CallToolResult {
 			c.printf("Hint: %s\n", hint)
 		}
 	}
-	if advice := behaviours[kind].advice; advice != "" {
+	if advice := behaviours[kind].advice; advice != "" && c.cluster != "" { // it is about a cluster's rights and data
 		c.printf("%s\n", advice)
 	}
 	r := c.result()

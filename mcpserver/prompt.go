@@ -7,6 +7,10 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
+// severalClusters is what a model needs to know beside that, where its person reaches more than
+// one cluster.
+const severalClusters = " There are several ClickHouse clusters, each with its own data: the argument cluster says which is asked."
+
 // instructions are what a client tells its model about this server.
 func instructions(n numbers) string {
 	return fmt.Sprintf("ClickHouse, read-only, as the signed-in person: what that person may not read is refused or not there. "+

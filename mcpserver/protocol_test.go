@@ -360,7 +360,8 @@ func TestNew(t *testing.T) {
 	h := newHouse(t)
 	good := h.config
 	for name, spoil := range map[string]func(*Config){
-		"no gate": func(c *Config) { c.Gate = nil }, "no verify": func(c *Config) { c.Verify = nil }, "no cluster": func(c *Config) { c.Cluster = "" }, "no state": func(c *Config) { c.State = nil },
+		"no gate": func(c *Config) { c.Gate = nil }, "no verify": func(c *Config) { c.Verify = nil }, "no cluster": func(c *Config) { c.Clusters = nil }, "one without a name": func(c *Config) { c.Clusters = []string{""} },
+		"a default that is none": func(c *Config) { c.Default = "other" }, "no state": func(c *Config) { c.State = nil },
 		"no metadata": func(c *Config) { c.ResourceMetadata = "" }, "a relative URL": func(c *Config) { c.ResourceMetadata = "/x" },
 		"a header in it": func(c *Config) { c.ResourceMetadata = "https://p.example.com/\"x" }, "no origin": func(c *Config) { c.Origins = []string{"p.example.com"} },
 	} {

@@ -18,6 +18,7 @@ type queryInput struct {
 	MaxBytes int    `json:"max_bytes"`
 	Format   string `json:"format"`
 	Database string `json:"database"`
+	Cluster  string `json:"cluster"`
 }
 
 // bounds are the limits of one answer of the tool query.
@@ -31,6 +32,9 @@ type bounds struct {
 func runQuery(ctx context.Context, c *call, arguments json.RawMessage) error {
 	in, err := decode[queryInput](arguments)
 	if err != nil {
+		return err
+	}
+	if err := c.choose(in.Cluster, in.SQL); err != nil {
 		return err
 	}
 	limit, shape, err := settle(c.server.config, in)

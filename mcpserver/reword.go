@@ -21,25 +21,44 @@ func (c Config) numbers() numbers {
 
 // reword is our middleware that puts the texts of the Server to which a message came
 // into what the SDK answers: the SDK's own server outlives the configuration, and has
-// none.
+// none. Where there are several clusters the texts are the person's own.
 func reword(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		res, err := next(ctx, method, req)
 		if err != nil {
 			return res, err
 		}
-		v, err := visitOf(req.GetExtra())
-		if err != nil {
-			return nil, err
-		}
-		switch res := res.(type) {
-		case *mcp.InitializeResult:
-			res.Instructions = v.server.instructions
-		case *mcp.DiscoverResult:
-			res.Instructions = v.server.instructions
-		case *mcp.ListToolsResult:
-			res.Tools = v.server.tools
+		switch res.(type) {
+		case *mcp.InitializeResult, *mcp.DiscoverResult, *mcp.ListToolsResult, *mcp.ListResourceTemplatesResult:
+			v, err := visitOf(req.GetExtra())
+			if err != nil {
+				return nil, err
+			}
+			v.reword(res)
 		}
 		return res, nil
+	}
+}
+
+// reword puts the texts for this person into res.
+func (v *visit) reword(res mcp.Result) {
+	reached := v.reached()
+	several := len(reached) > 1
+	words := v.server.instructions
+	if several {
+		words += severalClusters
+	}
+	switch res := res.(type) {
+	case *mcp.InitializeResult:
+		res.Instructions = words
+	case *mcp.DiscoverResult:
+		res.Instructions = words
+	case *mcp.ListToolsResult:
+		res.Tools = v.server.tools
+		if several {
+			res.Tools = listed(tools(v.server.config.numbers(), v.choices(reached)))
+		}
+	case *mcp.ListResourceTemplatesResult:
+		res.ResourceTemplates = []*mcp.ResourceTemplate{tableTemplate(several)}
 	}
 }

@@ -25,12 +25,16 @@ type searchInput struct {
 	Database string `json:"database"`
 	Kind     string `json:"kind"`
 	Page     int    `json:"page"`
+	Cluster  string `json:"cluster"`
 }
 
 // runSearch finds tables and columns by words, with one question.
 func runSearch(ctx context.Context, c *call, arguments json.RawMessage) error {
 	in, err := decode[searchInput](arguments)
 	if err != nil {
+		return err
+	}
+	if err := c.choose(in.Cluster, ""); err != nil {
 		return err
 	}
 	words := stems(in.Words)

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -28,8 +31,12 @@ type Config struct {
 	// Scopes are what a client should ask for when it gets itself a token, for the
 	// challenge of a 401. Empty: the challenge names none.
 	Scopes []string
-	// Cluster is the one that all tools of this door ask. Required.
-	Cluster string
+	// Clusters are those to which this way in leads. Which of them a person reaches, the
+	// gate says; who reaches several says in each call which is meant. At least one.
+	Clusters []string
+	// Default is the one of Clusters that is meant without a word about it, to whoever
+	// reaches it; "": who reaches several always names one.
+	Default string
 	// State is what outlives this configuration. Required.
 	State *State
 	// ResourceMetadata is the absolute URL of our protected resource metadata
@@ -59,8 +66,8 @@ type Server struct {
 	config       Config
 	state        *State
 	door         *door       // for HTTP
-	tools        []*mcp.Tool // as clients list them
-	instructions string
+	tools        []*mcp.Tool // as clients list them whose person reaches one cluster
+	instructions string      // the same
 }
 
 // New checks c and makes its Server.
@@ -70,13 +77,15 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("mcpserver: no Gate: there is no other way to ClickHouse")
 	case c.Verify == nil:
 		return nil, errors.New("mcpserver: no Verify: nobody may come in unproved")
-	case c.Cluster == "":
-		return nil, errors.New("mcpserver: no Cluster to ask")
+	case len(c.Clusters) == 0 || slices.Contains(c.Clusters, ""):
+		return nil, errors.New("mcpserver: no Clusters to ask, or one without a name")
+	case c.Default != "" && !slices.Contains(c.Clusters, c.Default):
+		return nil, fmt.Errorf("mcpserver: the default cluster %q is none of %s", c.Default, strings.Join(c.Clusters, ", "))
 	case c.State == nil:
 		return nil, errors.New("mcpserver: no State for the sessions of older clients")
 	}
 	c = withDefaults(c)
-	s := &Server{config: c, state: c.State, tools: listed(tools(c.numbers())), instructions: instructions(c.numbers())}
+	s := &Server{config: c, state: c.State, tools: listed(tools(c.numbers(), nil)), instructions: instructions(c.numbers())}
 	var err error
 	s.door, err = newDoor(s, c.Gate.Unauthenticated)
 	if err != nil {
@@ -104,21 +113,25 @@ func withDefaults(c Config) Config {
 	return c
 }
 
-// listTTL is how long clients may keep our lists, which are the same for
-// everybody and change only with our version and configuration.
+// listTTL is how long clients may keep our lists, which change only with our version
+// and configuration.
 const listTTL = 5 * time.Minute
 
-// cacheable says how long a client may keep a result. What a person reads
-// depends on who asks.
+// cacheable says how long a client may keep a result, and for whom. What a person reads
+// depends on who asks; where there are several clusters, so do the lists, which name
+// those that the person reaches.
 func cacheable(_ context.Context, req mcp.Request, c *mcp.Cacheable) {
 	if _, ok := req.(*mcp.ReadResourceRequest); ok {
 		c.CacheScope, c.TTLMs = "private", 0
 		return
 	}
 	c.CacheScope, c.TTLMs = "public", int(listTTL.Milliseconds())
+	if v, err := visitOf(req.GetExtra()); err == nil && len(v.server.config.Clusters) > 1 {
+		c.CacheScope = "private"
+	}
 }
 
-// ServeHTTP answers at the one URL of the door, in both eras of the protocol.
+// ServeHTTP answers at the one URL of this way in, in both eras of the protocol.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.door.ServeHTTP(w, r) }
 
 // Run serves one person on a connection that is theirs alone, such as stdio,

@@ -87,7 +87,7 @@ func (c StateConfig) newMCP(find usher) *mcp.Server {
 			},
 			SetCacheable: cacheable,
 		})
-	for _, t := range tools(numbers{}) {
+	for _, t := range tools(numbers{}, nil) {
 		server.AddTool(&mcp.Tool{Name: t.name, InputSchema: json.RawMessage(`{"type":"object"}`)}, handler(t))
 	}
 	addResources(server)

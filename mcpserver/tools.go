@@ -17,7 +17,7 @@ import (
 	"porterhouse"
 )
 
-// tool is one thing that an agent can do here. All of them only read, and only
+// tool is one thing that an agent can do here. All of them only read, and each call
 // from one ClickHouse.
 type tool struct {
 	name        string
@@ -27,9 +27,10 @@ type tool struct {
 	run         func(ctx context.Context, c *call, arguments json.RawMessage) error
 }
 
-// tools are the tools of the door. Their definitions are in the context of every
-// model that works with us, so each word has to earn its place.
-func tools(n numbers) []tool {
+// tools are the tools of the door, for a person who has these choices; nil: none. Their
+// definitions are in the context of every model that works with us, so each word has to
+// earn its place.
+func tools(n numbers, among *choices) []tool {
 	return []tool{
 		{
 			name:  "query",
@@ -37,45 +38,65 @@ func tools(n numbers) []tool {
 			description: fmt.Sprintf("Run one read-only ClickHouse statement as yourself. The first line of the answer says how many rows it has and whether they are all; "+
 				"in the compact format a line of name:type and tab-separated rows follow (\\N is NULL). Aggregate in SQL rather than fetching rows. An answer is cut at %d rows and about %d tokens, unless you set max_rows (this also doubles the tokens) or max_bytes (it replaces them).",
 				n.rows, n.tokens),
-			schema: fmt.Sprintf(`{"type":"object","properties":{`+
-				`"sql":{"type":"string","description":"SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN; without FORMAT"},`+
-				`"max_rows":{"type":"integer","minimum":1,"maximum":%d},`+
-				`"max_bytes":{"type":"integer","minimum":%d,"maximum":%d},`+
-				`"format":{"type":"string","enum":["compact","json","markdown"]},`+
-				`"database":{"type":"string","description":"for tables named without one"}`+
-				`},"required":["sql"],"additionalProperties":false}`, n.mostRows, leastBytes, n.mostBytes),
+			schema: schema(among, "sql",
+				`"sql":{"type":"string","description":"SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN; without FORMAT"}`,
+				fmt.Sprintf(`"max_rows":{"type":"integer","minimum":1,"maximum":%d}`, n.mostRows),
+				fmt.Sprintf(`"max_bytes":{"type":"integer","minimum":%d,"maximum":%d}`, leastBytes, n.mostBytes),
+				`"format":{"type":"string","enum":["compact","json","markdown"]}`,
+				`"database":{"type":"string","description":"for tables named without one"}`),
 			run: runQuery,
 		},
 		{
 			name:        "search_schema",
 			title:       "Search databases, tables and columns",
 			description: "Find tables and columns that you may read, by words in their names and comments; best matches first. Start here.",
-			schema: `{"type":"object","properties":{` +
-				`"words":{"type":"string","description":"such as: daily token usage"},` +
-				`"database":{"type":"string","description":"search only this one"},` +
-				`"kind":{"type":"string","enum":["database","table","column"]},` +
-				`"page":{"type":"integer","minimum":1}` +
-				`},"required":["words"],"additionalProperties":false}`,
+			schema: schema(among, "words",
+				`"words":{"type":"string","description":"such as: daily token usage"}`,
+				`"database":{"type":"string","description":"search only this one"}`,
+				`"kind":{"type":"string","enum":["database","table","column"]}`,
+				`"page":{"type":"integer","minimum":1}`),
 			run: runSearch,
 		},
 		{
 			name:        "describe_tables",
 			title:       "Describe tables",
 			description: "Columns, types, comments, keys, engine and size of tables; with samples also 3 rows of each.",
-			schema: fmt.Sprintf(`{"type":"object","properties":{`+
-				`"tables":{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":%d,"description":"database.table"},`+
-				`"samples":{"type":"boolean"}`+
-				`},"required":["tables"],"additionalProperties":false}`, maxTables),
+			schema: schema(among, "tables",
+				fmt.Sprintf(`"tables":{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":%d,"description":"database.table"}`, maxTables),
+				`"samples":{"type":"boolean"}`),
 			run: runDescribe,
 		},
 		{
 			name:        "whoami",
 			title:       "Who am I",
 			description: "Who you are to ClickHouse: account, roles, databases you may see, and your limits.",
-			schema:      `{"type":"object","additionalProperties":false}`,
+			schema:      schema(among, ""),
 			run:         runWhoami,
 		},
 	}
+}
+
+// schema is the JSON Schema of a tool's arguments: its own, of which one may be needed,
+// and the cluster where there is a choice.
+func schema(among *choices, needed string, properties ...string) string {
+	var required []string
+	if needed != "" {
+		required = append(required, strconv.Quote(needed))
+	}
+	if among != nil {
+		properties = append(properties, among.property())
+		if among.usual == "" {
+			required = append(required, strconv.Quote(clusterArgument))
+		}
+	}
+	text := `{"type":"object"`
+	if len(properties) > 0 {
+		text += `,"properties":{` + strings.Join(properties, ",") + `}`
+	}
+	if len(required) > 0 {
+		text += `,"required":[` + strings.Join(required, ",") + `]`
+	}
+	return text + `,"additionalProperties":false}`
 }
 
 // listed are tools as clients list them.
@@ -152,8 +173,9 @@ func checkNames(arguments json.RawMessage, known []string) error {
 			return nil
 		}
 		if !slices.Contains(known, name) {
+			told := slices.DeleteFunc(slices.Clone(known), func(name string) bool { return name == clusterArgument })
 			return porterhouse.Errorf(porterhouse.Invalid, "there is no argument %s; this tool takes %s",
-				echo(strconv.Quote(name)), cmp.Or(strings.Join(known, ", "), "none"))
+				echo(strconv.Quote(name)), cmp.Or(strings.Join(told, ", "), "none"))
 		}
 		if seen[name] {
 			return porterhouse.Errorf(porterhouse.Invalid, "the argument %q is there twice", name)

@@ -17,6 +17,7 @@ type visit struct {
 	server  *Server // to which it came: its rules hold, in an older session too
 	who     porterhouse.Principal
 	door    string          // the name of the way in: Door or StdioDoor
+	path    string          // of the URL that was asked for; "" on stdio
 	remote  string          // the caller's address; "" on stdio
 	request string          // id of the request, as logs and errors name it
 	gone    context.Context // ends when nobody waits for the answer any more
@@ -49,6 +50,8 @@ func (v *visit) bring(req mcp.Request) {
 		req.Extra = extra
 	case *mcp.ListToolsRequest:
 		req.Extra = extra
+	case *mcp.ListResourceTemplatesRequest:
+		req.Extra = extra
 	case *mcp.ServerRequest[*mcp.InitializeParams]:
 		req.Extra = extra
 	case *mcp.ServerRequest[*mcp.DiscoverParams]:
@@ -60,10 +63,11 @@ func (v *visit) bring(req mcp.Request) {
 const visitKey = "porterhouse.visit"
 
 // tokenInfo is how the visit travels through the SDK. UserID binds a session to
-// the person who opened it: with another one the SDK answers 403.
+// the person who opened it, and to the path at which it was opened, which may lead to
+// fewer clusters than another one: with another UserID the SDK answers 403.
 func (v *visit) tokenInfo() *auth.TokenInfo {
 	return &auth.TokenInfo{
-		UserID:     v.who.Key(),
+		UserID:     v.path + "\x00" + v.who.Key(),
 		Expiration: v.who.Expires,
 		Extra:      map[string]any{visitKey: v},
 	}

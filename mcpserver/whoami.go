@@ -3,14 +3,24 @@ package mcpserver
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"porterhouse"
 )
 
+// whoamiInput is what the tool whoami takes.
+type whoamiInput struct {
+	Cluster string `json:"cluster"`
+}
+
 // runWhoami tells the person who they are here and at ClickHouse.
 func runWhoami(ctx context.Context, c *call, arguments json.RawMessage) error {
-	if _, err := decode[struct{}](arguments); err != nil {
+	in, err := decode[whoamiInput](arguments)
+	if err != nil {
+		return err
+	}
+	if err := c.choose(in.Cluster, ""); err != nil {
 		return err
 	}
 	account, err := c.server.config.Gate.Account(ctx, c.who, c.entry())
@@ -34,6 +44,9 @@ func runWhoami(ctx context.Context, c *call, arguments json.RawMessage) error {
 		c.printf("Your token ends at %s.\n", c.who.Expires.UTC().Format(time.RFC3339))
 	}
 	row := rows[0]
+	if reached := c.reached(); len(reached) > 1 {
+		c.printf("ClickHouse clusters that you reach: %s. What follows is %s.\n", strings.Join(reached, ", "), c.cluster)
+	}
 	c.printf("At ClickHouse %s (time zone %s) you are the user %s", plain(row[2]), plain(row[3]), plain(row[0]))
 	if row[1] != "" {
 		c.printf(" with the roles %s", plain(row[1]))

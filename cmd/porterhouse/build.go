@@ -38,7 +38,7 @@ func build(c Config, p setup) (*generation, error) {
 		Verify:           g.verifier.Verify,
 		LacksScope:       identity.LacksScope,
 		Scopes:           scopes(c),
-		Cluster:          c.clusterNames()[0],
+		Clusters:         c.clusterNames(),
 		State:            p.mcp,
 		ResourceMetadata: c.publicURL() + metadataPath + mcpPath,
 		Origins:          c.Origins,

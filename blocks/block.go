@@ -63,7 +63,7 @@ func NewReader(c Config) (*Reader, error) {
 // Block is a number of rows. It is valid until the next one is read.
 type Block struct {
 	Rows    int
-	reader  *Reader
+	Width   int // columns; 0: it ends something
 	columns []column
 }
 
@@ -89,7 +89,7 @@ func (r *Reader) Read(in *bufio.Reader) (*Block, error) {
 	case columns > maxColumns || columns == 0 && rows > 0:
 		return nil, fmt.Errorf("blocks: a block of %d columns and %d rows", columns, rows)
 	case columns == 0:
-		return &Block{reader: r}, nil
+		return &Block{}, nil
 	}
 	if r.begun && columns != len(r.heads) {
 		return nil, fmt.Errorf("blocks: a block of %d columns in an answer of %d", columns, len(r.heads))
@@ -99,7 +99,7 @@ func (r *Reader) Read(in *bufio.Reader) (*Block, error) {
 		return nil, err
 	}
 	r.begun = true
-	return &Block{Rows: rows, reader: r, columns: r.columns}, nil
+	return &Block{Rows: rows, Width: columns, columns: r.columns}, nil
 }
 
 // readColumns reads the columns of a block. What of them cannot be printed is said at

@@ -27,10 +27,11 @@ import (
 // Whoever holds the secret can be anybody, so a statement without a name is refused
 // here, and kept back again where it would be proved.
 type byCluster struct {
-	client *Client
-	pool   *clusterPool
-	spool  spool
-	people clusterPeople
+	client  *Client
+	pool    *clusterPool
+	control *clusterPool // checks, which must get through when questions cannot
+	spool   spool
+	people  clusterPeople
 
 	stopping context.Context // ends what runs, when close cannot wait for it
 	stop     context.CancelFunc
@@ -45,12 +46,11 @@ func newByCluster(client *Client, c Config) (*byCluster, error) {
 	}
 	w := &byCluster{client: client}
 	w.stopping, w.stop = context.WithCancel(context.Background())
-	w.pool = &clusterPool{
-		places: make(chan struct{}, orDefault(c.MaxConnections, defaultConnections)),
-		connect: func(ctx context.Context, database string) (*nativeConn, error) {
-			return target.openCluster(ctx, c.Access.Cluster, c.Access.Secret, database)
-		},
+	connect := func(ctx context.Context, database string) (*nativeConn, error) {
+		return target.openCluster(ctx, c.Access.Cluster, c.Access.Secret, database)
 	}
+	w.pool = &clusterPool{connect: connect, places: make(chan struct{}, orDefault(c.MaxConnections, defaultConnections))}
+	w.control = &clusterPool{connect: connect, places: make(chan struct{}, controlConnections)}
 	return w, nil
 }
 
@@ -178,21 +178,31 @@ func (w *byCluster) run(ctx context.Context, as porterhouse.Account, q porterhou
 	return answer, err
 }
 
-// ask asks as somebody for one row of texts, on a connection of its own.
+// ask asks as somebody for one row of texts, on a connection that questions cannot take
+// away. One that was kept may be one that the server is just closing.
 func (w *byCluster) ask(ctx context.Context, name, sql, comment string) ([]string, error) {
-	c, err := w.pool.take(ctx, "")
-	if err != nil {
-		return nil, err
+	for {
+		c, err := w.control.take(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		found, err := askTexts(ctx, c, name, sql, comment)
+		again := c.kept && isHangUp(err)
+		w.control.give(c)
+		if !again {
+			return found, err
+		}
 	}
-	defer w.pool.give(c)
-	return askTexts(ctx, c, name, sql, comment)
 }
 
-// askTexts asks as somebody for one row of texts.
+// askTexts asks as somebody for one row of texts. comment may be "".
 func askTexts(ctx context.Context, c *keptConn, name, sql, comment string) ([]string, error) {
 	var found []string
 	q := &nativeQuery{sql: sql, values: readTexts(&found), initial: asksFrom(c.nativeConn, name)}
-	q.settings = []porterhouse.Setting{{Name: "readonly", Value: "2"}, {Name: "log_comment", Value: comment}}
+	q.settings = []porterhouse.Setting{{Name: "readonly", Value: "2"}}
+	if comment != "" {
+		q.settings = append(q.settings, porterhouse.Setting{Name: "log_comment", Value: comment})
+	}
 	if err := c.secret.prove(q); err != nil {
 		return nil, err
 	}
@@ -243,5 +253,6 @@ func (w *byCluster) close(ctx context.Context) error {
 	}
 	w.stop() // which everything that runs notices
 	w.pool.close()
+	w.control.close()
 	return err
 }

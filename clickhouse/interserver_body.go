@@ -13,37 +13,26 @@ import (
 	"time"
 
 	"porterhouse"
-	"porterhouse/blocks"
 )
 
 // clusterBody is the Body of an answer that is printed here, a piece at a time. Close
 // may be called while another goroutine reads; otherwise it is for one at a time.
 type clusterBody struct {
-	call  *clusterCall
-	lines bool // of a row format: names and types are in Answer.Columns, and rows are counted
-	ours  bool // of a question of ours, which may be cut, and not of a Passage
-
-	mu      sync.Mutex
-	piece   []byte // printed
-	at      int    // bytes of piece that have left
-	rowsEnd int    // bytes of piece that are rows
-	printed int64  // rows
-	left    int64  // bytes that may still be printed
-
-	block *blocks.Block // nil: the next one is to be read
-	row   int           // the next of block
-	begun bool          // something was printed
-	err   error         // what Read says behind piece; nil while more may come
+	mu sync.Mutex
+	clusterPieces
+	ours bool  // of a question of ours, which may be cut, and not of a Passage
+	at   int   // bytes of piece that have left
+	err  error // what Read says behind piece; nil while more may come
 
 	tag     string // of an exception in the body
 	summary porterhouse.Summary
 }
 
-// pieceSize is about how much is printed at once, in bytes.
-const pieceSize = 64 << 10
-
 func newClusterBody(k *clusterCall) *clusterBody {
-	return &clusterBody{call: k, lines: k.Passage == nil && k.Format.IsRows(), ours: k.Passage == nil, left: limit(k.Limits.Bytes)}
+	return &clusterBody{
+		clusterPieces: clusterPieces{call: k, lines: k.Passage == nil && k.Format.IsRows(), left: limit(k.Limits.Bytes)},
+		ours:          k.Passage == nil,
+	}
 }
 
 // open reads up to the first rows, the end, or an exception. What ClickHouse refuses
@@ -112,105 +101,6 @@ func (b *clusterBody) columns() []porterhouse.Column {
 	return columns
 }
 
-// next reads packets until there are rows to be printed, or totals have been. At the
-// end, which is io.EOF, the rest has been printed.
-func (b *clusterBody) next() error {
-	k := b.call
-	in := &k.conn.in
-	for {
-		kind := in.number("the kind of a packet", maxNumber)
-		switch kind {
-		case serverData, serverTotals, serverExtremes:
-			more, err := b.data(in, kind)
-			if more || err != nil {
-				return err
-			}
-			continue
-		}
-		p := in.rest(kind, nil)
-		switch {
-		case in.err != nil:
-			return in.err
-		case p.kind == serverException:
-			return p.exception
-		case p.kind == serverProgress:
-			k.note(p.progress)
-		case p.kind == serverProfileInfo:
-			k.limit = p.limit
-		case p.kind == serverEndOfStream:
-			return b.last()
-		}
-	}
-}
-
-// data reads a block, and reports whether it has anything to be printed.
-func (b *clusterBody) data(in *wireReader, kind uint64) (more bool, err error) {
-	in.text("the name of a table", maxNativeText)
-	if in.err != nil {
-		return false, in.err
-	}
-	block, err := b.call.reader.Read(in.in)
-	if unprintable, ok := errors.AsType[*blocks.Unprintable](err); ok {
-		return false, &porterhouse.Error{Kind: porterhouse.Refused, Public: unprintable.Error(), Err: err}
-	}
-	switch {
-	case err != nil:
-		return false, err
-	case block.Rows == 0:
-		return false, nil
-	case kind == serverData:
-		b.block, b.row = block, 0
-		return true, nil
-	}
-	return true, b.behind(block, kind)
-}
-
-// start prints what stands before the rows, once.
-func (b *clusterBody) start() {
-	if !b.begun && !b.lines && b.call.reader.Columns() != nil {
-		b.piece = b.call.printer.Head(b.piece)
-	}
-	b.begun = true
-}
-
-// behind prints totals or extremes, which are no rows of the answer.
-func (b *clusterBody) behind(block *blocks.Block, kind uint64) (err error) {
-	b.start()
-	if kind == serverTotals {
-		b.piece, err = b.call.printer.Totals(b.piece, block)
-	} else {
-		b.piece, err = b.call.printer.Extremes(b.piece, block)
-	}
-	return tooLong(err)
-}
-
-// tooLong makes the caller's error of a row that is too long to be printed.
-func tooLong(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &porterhouse.Error{Kind: porterhouse.Limited, Public: err.Error() + "; ask for less at once", Err: err}
-}
-
-// last prints what stands behind everything, when the server has said that it is done.
-func (b *clusterBody) last() error {
-	k := b.call
-	if !k.finish() {
-		return errStopped
-	}
-	b.start()
-	if k.reader.Columns() != nil {
-		b.piece = k.printer.Tail(b.piece, blocks.Statistics{
-			BeforeLimit: k.limit.before, Limited: k.limit.applied,
-			Elapsed: time.Since(k.begun), ReadRows: k.amount.readRows, ReadBytes: k.amount.readBytes,
-		})
-	}
-	return io.EOF
-}
-
-// errStopped says that a statement ended because it was stopped.
-var errStopped = errors.New("the statement was stopped before its end")
-
 // Read implements io.Reader.
 func (b *clusterBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
@@ -246,50 +136,6 @@ func (b *clusterBody) advance() {
 	if err != nil {
 		b.fail(err)
 	}
-}
-
-// rows prints rows of the block, up to a piece, and as many as may be.
-func (b *clusterBody) rows() (err error) {
-	if b.block == nil {
-		return nil
-	}
-	b.start()
-	for ; b.row < b.block.Rows && len(b.piece) < pieceSize; b.row++ {
-		if b.lines && b.printed == limit(b.call.Limits.Rows) {
-			return errCutRows
-		}
-		before := len(b.piece)
-		if b.piece, err = b.call.printer.Row(b.piece, b.block, b.row); err != nil {
-			return tooLong(err)
-		}
-		if b.lines && int64(len(b.piece)) > b.left {
-			b.piece = b.piece[:before]
-			return errTooLong
-		}
-		b.printed++
-		b.rowsEnd = len(b.piece)
-	}
-	if b.row == b.block.Rows {
-		b.block = nil
-	}
-	return nil
-}
-
-// errCutRows says that an answer has more rows than may pass.
-var errCutRows = errors.New("the answer has too many rows")
-
-// bound counts what was printed. An answer of just as many bytes as may pass is whole.
-func (b *clusterBody) bound(err error) error {
-	switch size := int64(len(b.piece)); {
-	case size <= b.left:
-		b.left -= size
-		return err
-	case b.lines: // of which the rows fit
-		b.piece = b.piece[:b.rowsEnd]
-	default:
-		b.piece = b.piece[:b.left]
-	}
-	return errTooLong
 }
 
 // fail ends the answer because of err, behind what was printed: io.EOF, when that was

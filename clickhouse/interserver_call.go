@@ -38,6 +38,7 @@ type clusterCall struct {
 	printer *blocks.Printer
 	amount  progress
 	noted   time.Time
+	told    bool // the client has the head of the answer, and hears of progress no more
 	limit   shortage
 	written int64 // bytes of data that were sent
 }
@@ -65,7 +66,9 @@ func (k *clusterCall) open() (*porterhouse.Answer, error) {
 	if err := k.send(data); err != nil {
 		return nil, k.reason(err)
 	}
-	return newClusterBody(k).open()
+	answer, err := newClusterBody(k).open()
+	k.told = true
+	return answer, err
 }
 
 // connect takes a connection over which the person is known. One that was kept may be
@@ -79,7 +82,7 @@ func (k *clusterCall) connect() error {
 			return err
 		}
 		k.server = c.server
-		k.person, err = k.way.meet(k.ctx, c, name, k.Comment)
+		k.person, err = k.way.meet(k.ctx, c, name)
 		switch _, heard := errors.AsType[*nativeException](err); {
 		case err == nil:
 			k.conn = c
@@ -279,7 +282,7 @@ func (k *clusterCall) hungUp(err error) error {
 	w.people.forget(name)
 	ctx, cancel := context.WithTimeout(k.ctx, checkTime)
 	defer cancel()
-	if _, asked := w.ask(ctx, name, CheckSQL, k.Comment); isHangUp(asked) {
+	if _, asked := w.ask(ctx, name, CheckSQL, ""); isHangUp(asked) {
 		return w.refusedBy(ctx, name, err)
 	}
 	e := &porterhouse.Error{Kind: porterhouse.Unavailable, Public: endUnknown, Err: err}
@@ -292,7 +295,7 @@ func (k *clusterCall) hungUp(err error) error {
 // note counts what was done, and tells the client now and then.
 func (k *clusterCall) note(more progress) {
 	k.amount.add(more)
-	if k.Passage == nil || k.Passage.Progress == nil || time.Since(k.noted) < progressEvery {
+	if k.told || k.Passage == nil || k.Passage.Progress == nil || time.Since(k.noted) < progressEvery {
 		return
 	}
 	k.noted = time.Now()

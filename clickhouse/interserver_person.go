@@ -56,12 +56,12 @@ func (p *clusterPeople) forget(name string) {
 const whoIsThis = "SELECT currentUser(), version(), timezone() /* Porterhouse makes sure who this is */"
 
 // meet asks who a person is, over a connection. What fails before this has ended has
-// done nothing.
-func (w *byCluster) meet(ctx context.Context, c *keptConn, name, comment string) (clusterPerson, error) {
+// done nothing. Only the person's own statement has its log_comment.
+func (w *byCluster) meet(ctx context.Context, c *keptConn, name string) (clusterPerson, error) {
 	if known, ok := w.people.get(name); ok {
 		return known, nil
 	}
-	found, err := askTexts(ctx, c, name, whoIsThis, comment)
+	found, err := askTexts(ctx, c, name, whoIsThis, "")
 	if exception, ok := errors.AsType[*nativeException](err); ok && failedLogin[int(exception.code)] {
 		return clusterPerson{}, w.unknown(name, err) // as a connection says that has served before
 	}

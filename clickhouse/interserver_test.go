@@ -31,6 +31,7 @@ func openCluster(t testing.TB, changes ...func(*clickhouse.Config)) *house {
 		Init: []string{
 			"CREATE USER " + gateway + " IDENTIFIED WITH no_authentication",
 			"CREATE DATABASE app", "CREATE TABLE app.t (a Int32, word String) ENGINE = MergeTree ORDER BY a", "CREATE TABLE app.secret (a Int32) ENGINE = MergeTree ORDER BY a",
+			"CREATE TABLE app.states (s AggregateFunction(sum, UInt8)) ENGINE = Memory",
 			"CREATE TABLE app.mine (who String) ENGINE = MergeTree ORDER BY who", "INSERT INTO app.mine VALUES ('alice'), ('bob')",
 			"CREATE ROW POLICY own ON app.mine USING who = currentUser() TO ALL EXCEPT default",
 			"CREATE ROLE reader", "GRANT SELECT ON app.t TO reader", "GRANT SELECT ON app.mine TO reader",
@@ -253,6 +254,10 @@ func testClusterTotals(t *testing.T, h *house) {
 
 // What ClickHouse refuses is an answer to a Passage, and so is an exception behind rows.
 func testClusterExceptions(t *testing.T, h *house) {
+	nowhere := passing("SELECT 1", func(q *porterhouse.Query, _ *porterhouse.Passage) { q.Database = "nowhere" })
+	if p, err := pass(t.Context(), h.Client, account(t, "alice"), nowhere); err != nil || p.Status != http.StatusNotFound || p.field("X-ClickHouse-Exception-Code") != "81" {
+		t.Errorf("%+v, %v", p, err)
+	}
 	p, err := pass(t.Context(), h.Client, account(t, "alice"), passing("SELECT * FROM app.secret", nil))
 	if err != nil || p.Status != http.StatusInternalServerError || p.field("X-ClickHouse-Exception-Code") != "497" || !strings.HasPrefix(p.Text, "Code: 497. DB::Exception: alice: Not enough privileges.") ||
 		!strings.HasSuffix(p.Text, " (ACCESS_DENIED) (version "+h.Version+")\n") || p.Summary.Exception == nil || p.Summary.Exception.Code != 497 {
@@ -302,6 +307,8 @@ func testClusterInsert(t *testing.T, h *house) {
 		{"INSERT INTO app.t FORMAT JSONEachRow", rows, int64(len(rows)), 30_000},
 		{"INSERT INTO app.t FORMAT JSONEachRow", rows, -1, 30_000},
 		{"INSERT INTO app.t FORMAT CSV", "3,c\n", -1, 1},
+		{"INSERT INTO app.t FORMAT CSV", "", -1, 0},
+		{"INSERT INTO app.states FORMAT CSV", "", 0, 0},
 	} {
 		if p := insert(c.sql, c.data, c.size); p.Status != http.StatusOK || p.Text != "" || p.Summary.Written != c.written || p.Summary.Sent != int64(len(c.data)) {
 			t.Errorf("%s: %+v", c.sql, p)

@@ -115,10 +115,12 @@ func (p *process) finish(ctx context.Context, g *generation) {
 	case <-g.over:
 	case <-late.C:
 	case <-ctx.Done():
-		return
 	}
 	for _, door := range g.authenticators {
 		door.Flush()
+	}
+	if ctx.Err() != nil {
+		return
 	}
 	p.mu.Lock()
 	p.past.retire(g)

@@ -86,12 +86,7 @@ func (r *reloader) reload(ctx context.Context, reason string) {
 	log, counts := r.server.process.log, &r.server.process.reloads
 	// The stamps are those from before the reading: what changes meanwhile is seen later.
 	r.read, r.seen = stampsOf(r.files), nil
-	c, files, err := readConfig(r.path, r.env)
-	r.files = files
-	var found changes
-	if err == nil {
-		found, err = r.put(ctx, c)
-	}
+	found, err := r.next(ctx)
 	counts.failing.Store(err != nil)
 	if err != nil {
 		counts.failed.Add(1)
@@ -112,6 +107,19 @@ func (r *reloader) reload(ctx context.Context, reason string) {
 	}
 	counts.done.Add(1)
 	log.Info("the configuration was reloaded", "reason", reason, "changed", strings.Join(found.keys, ", "))
+}
+
+// next reads the files, and puts what they say in force.
+func (r *reloader) next(ctx context.Context) (changes, error) {
+	if info := r.read[r.path]; info != nil && !info.Mode().IsRegular() {
+		return changes{}, fmt.Errorf("configuration: %s is not a regular file, and can be read at the start only", r.path)
+	}
+	c, files, err := readConfig(r.path, r.env)
+	r.files = files
+	if err != nil {
+		return changes{}, err
+	}
+	return r.put(ctx, c)
 }
 
 // put puts c in force, if anything in it has changed.

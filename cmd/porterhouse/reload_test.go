@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"porterhouse"
 	"porterhouse/sandbox/idp"
 )
 
@@ -157,7 +158,7 @@ func TestReloadKeepsWhatWasInForce(t *testing.T) {
 		{"no file", func() {
 			r.must(os.Remove(r.path("porterhouse.yaml")))
 			r.must(os.Mkdir(r.path("porterhouse.yaml"), 0o700))
-		}, "is a directory"},
+		}, "not a regular file"},
 		{"writable by a group", func() {
 			r.write("porterhouse.yaml", edit("[alice, bob]", "[alice, bob, mallory]"))
 			r.must(os.Chmod(r.path("porterhouse.yaml"), 0o620))
@@ -213,11 +214,21 @@ func TestReloadEndsATokenProcessor(t *testing.T) {
 	r.write("corp.key", auditKey)
 	r.reload()
 	expect("the key again", in)
+	// Our own tokens of people whom it has proved go on being good tokens, of nobody.
+	who := porterhouse.Principal{Issuer: "corp", Subject: "1", User: "alice@example.com", Proof: "corp"}
+	account := func() error {
+		_, err := r.generation().people["main"].Account(t.Context(), who, porterhouse.Entry{Cluster: "main", Door: "mcp"})
+		return err
+	}
+	r.must(account())
 	r.write("porterhouse.yaml", rigConfig[:strings.Index(rigConfig, "token_processors:")])
 	if said := r.reload(); !strings.Contains(said, "token_processors.corp.type") {
 		t.Errorf("no processor: %s", said)
 	}
 	expect("no processor", http.StatusUnauthorized)
+	if kind, _ := porterhouse.Explain(account()); kind != porterhouse.Refused {
+		t.Errorf("its people have an account: %v", kind)
+	}
 }
 
 // Files are noticed without a signal, when nobody is at work on them; a reload that

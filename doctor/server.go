@@ -71,7 +71,11 @@ func (e *exam) identity() {
 	if s.Version == "" {
 		return
 	}
-	e.fine("version", "ClickHouse %s (%s build), up for %v, time zone %s", s.Version, s.Build, s.Uptime, s.Timezone)
+	build := ""
+	if s.Build != clickhouse.Other {
+		build = " (" + string(s.Build) + " build)"
+	}
+	e.fine("version", "ClickHouse %s%s, up for %v, time zone %s", s.Version, build, s.Uptime, s.Timezone)
 	if isOld(s.Version) && e.plan.Mode != clickhouse.Interserver {
 		e.add(Finding{Wrong, "version-old", "ClickHouse " + s.Version + " is older than 23.9 and does not know a setting that we send with statements over HTTP (http_write_exception_in_output_format), so it refuses them",
 			"upgrade, or use interserver, which needs no HTTP", ""})

@@ -22,7 +22,7 @@ const (
 	Verify    Mode = "verify"     // the account logs in with a one-time ticket, and ClickHouse asks our authenticator
 	Forward   Mode = "forward"    // the account's owner's token goes on to a ClickHouse that takes tokens
 	Static    Mode = "static"     // everybody is one account, the gateway's
-	Auto      Mode = "auto"       // one of the others, but never Static or Interserver: the Client looks which works (auto.go)
+	Auto      Mode = "auto"       // one of the others, but never Static: the Client looks which works (auto.go)
 
 	Interserver Mode = "interserver" // the account is named with the cluster's own secret, over the native protocol
 )
@@ -43,7 +43,8 @@ type Access struct {
 	NativeTLS *tls.Config // nil: plain, which leaves loopback with Config.AllowPlainHTTP only
 
 	// Cluster and Secret are the name of a cluster in <remote_servers> of ClickHouse's
-	// configuration, and its <secret>; for Interserver. Whoever has both can be anybody.
+	// configuration, and its <secret>; for Interserver, and for Auto, which takes Interserver into account
+	// with them only. Whoever has both can be anybody.
 	Cluster string
 	Secret  porterhouse.Secret
 
@@ -71,6 +72,9 @@ func (c Config) checkAccess() error {
 	case Auto:
 		if c.User == "" && c.Access.Mint == nil && !c.Access.Tokens {
 			return errors.New("clickhouse: the access mode auto has nothing to choose from: there is no User, no Mint and no Tokens")
+		}
+		if c.Access.Cluster != "" || !c.Access.Secret.IsZero() {
+			return c.checkCluster()
 		}
 	default:
 		return fmt.Errorf("clickhouse: the access mode %q is none of %s, %s, %s, %s, %s, %s", c.Access.Mode, ExecuteAs, Interserver, Verify, Forward, Static, Auto)

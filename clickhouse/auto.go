@@ -142,10 +142,14 @@ func (a *auto) take(f Facts, mode Mode, why string) *lane {
 	return now
 }
 
-// doubt says that the lane failed somebody, in a way that is not the statement's fault.
-func (a *auto) doubt(person porterhouse.UserName) {
+// doubt says that the lane failed somebody, in a way that is not the statement's fault;
+// the zero name: everybody.
+func (c *Client) doubt(person porterhouse.UserName) {
+	if c.auto == nil {
+		return
+	}
 	select {
-	case a.doubts <- person:
+	case c.auto.doubts <- person:
 	default: // one is enough
 	}
 }

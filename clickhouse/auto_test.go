@@ -22,12 +22,13 @@ func TestChoose(t *testing.T) {
 	t.Parallel()
 	works := clickhouse.Finding{Outcome: clickhouse.Works}
 	fails := func(c clickhouse.Cause) clickhouse.Finding {
-		return clickhouse.Finding{Outcome: clickhouse.Fails, Cause: c, Said: "said"}
+		return clickhouse.Finding{Outcome: clickhouse.Fails, Cause: c, Code: 1, Said: "said"}
 	}
+	lost := clickhouse.Finding{Outcome: clickhouse.Fails, Cause: clickhouse.HungUp, Said: "lost"}
 	everything := clickhouse.Access{Tokens: true}
 	all := clickhouse.Facts{
 		Reached: works, Gateway: clickhouse.AccountFacts{Login: works}, Ticket: works, Bearer: works,
-		ExecuteAs: clickhouse.ExecuteAsFacts{Known: works, Person: works},
+		ExecuteAs: clickhouse.ExecuteAsFacts{Known: works, Person: works}, Native: clickhouse.NativeFacts{Secret: works},
 	}
 	for _, test := range []struct {
 		what   string
@@ -43,15 +44,27 @@ func TestChoose(t *testing.T) {
 		{"not granted for the person", func(f *clickhouse.Facts, _ *clickhouse.Access) {
 			f.Ticket, f.ExecuteAs.Person = fails(clickhouse.LoginRefused), fails(clickhouse.NotGranted)
 		}, clickhouse.ExecuteAs, "EXECUTE AS"},
+		{"tickets could not be tried", func(f *clickhouse.Facts, _ *clickhouse.Access) { f.Ticket = lost }, "", "could not be tried"},
 		{"switched off", func(f *clickhouse.Facts, _ *clickhouse.Access) {
 			f.Ticket, f.ExecuteAs.Known = fails(clickhouse.LoginRefused), fails(clickhouse.SwitchedOff)
+		}, clickhouse.Interserver, "secret"},
+		{"EXECUTE AS could not be tried", func(f *clickhouse.Facts, _ *clickhouse.Access) {
+			f.Ticket, f.ExecuteAs.Known = fails(clickhouse.LoginRefused), lost
+		}, "", "lost"},
+		{"the secret is another", func(f *clickhouse.Facts, _ *clickhouse.Access) {
+			f.Ticket, f.ExecuteAs.Known, f.Native.Secret = fails(clickhouse.LoginRefused), fails(clickhouse.Unknown), lost
 		}, clickhouse.Forward, "token"},
 		{"nobody has tokens", func(f *clickhouse.Facts, a *clickhouse.Access) {
-			f.Ticket, f.ExecuteAs.Known, a.Tokens = fails(clickhouse.LoginRefused), fails(clickhouse.SwitchedOff), false
+			f.Ticket, f.ExecuteAs.Known, a.Tokens = fails(clickhouse.LoginRefused), fails(clickhouse.CompiledOut), false
+			f.Native.Secret = clickhouse.Finding{Cause: clickhouse.NotConfigured}
 		}, "", "said"},
-		{"the gateway is refused", func(f *clickhouse.Facts, a *clickhouse.Access) {
+		{"the gateway has no account", func(f *clickhouse.Facts, _ *clickhouse.Access) {
+			none := clickhouse.Finding{Cause: clickhouse.NotConfigured}
+			f.Ticket, f.Gateway.Login, f.ExecuteAs.Known, f.Native.Secret = none, none, clickhouse.Finding{Cause: clickhouse.NotReached}, none
+		}, clickhouse.Forward, "token"},
+		{"the gateway is refused", func(f *clickhouse.Facts, _ *clickhouse.Access) {
 			f.Ticket = fails(clickhouse.LoginRefused)
-			*a, f.Gateway.Login, f.ExecuteAs.Known = clickhouse.Access{}, fails(clickhouse.LoginRefused), clickhouse.Finding{Cause: clickhouse.NotReached}
+			f.Gateway.Login, f.ExecuteAs.Known = fails(clickhouse.LoginRefused), clickhouse.Finding{Cause: clickhouse.NotReached}
 		}, "", "gateway's account"},
 		{"the gateway is refused, and tickets are not", func(f *clickhouse.Facts, _ *clickhouse.Access) {
 			f.Gateway.Login, f.ExecuteAs.Known = fails(clickhouse.LoginRefused), clickhouse.Finding{Cause: clickhouse.NotReached}
@@ -276,6 +289,41 @@ func TestAutoSeesAnotherServer(t *testing.T) {
 	eventually(t, "EXECUTE AS is the way", func() bool { mode, _ := c.Mode(); return mode == clickhouse.ExecuteAs })
 	if err := ask(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The cluster's secret is the way where ClickHouse has no EXECUTE AS, and only there: a
+// gateway whose password was changed comes in by no other.
+func TestAutoFindsInterserver(t *testing.T) {
+	real := sandbox.ForTest(t, sandbox.Options{ExtraConfig: fake.SecretConfig})
+	with := func(secret string) func(c *clickhouse.Config) {
+		return func(c *clickhouse.Config) {
+			c.User, c.Password = fake.Gateway, porterhouse.NewSecret(fake.Password)
+			c.Access = clickhouse.Access{Mode: clickhouse.Auto, Native: real.Native, Cluster: fake.Cluster, Secret: porterhouse.NewSecret(secret)}
+		}
+	}
+	for _, test := range []struct {
+		persona, secret string
+		want            clickhouse.Mode
+	}{
+		{"23.8", fake.Secret, clickhouse.Interserver},
+		{"26.2-off", fake.Secret, clickhouse.Interserver},
+		{"23.8", "another", ""},
+		{"26.7", fake.Secret, clickhouse.ExecuteAs},
+		{"ungranted", fake.Secret, clickhouse.ExecuteAs},
+		{"stale-password", fake.Secret, ""},
+	} {
+		c := dial(t, dressed(t, real, test.persona).URL, with(test.secret))
+		got, err := read(t.Context(), c, account(t, fake.Alice), question("SELECT currentUser()"))
+		if mode, why := c.Mode(); mode != test.want {
+			t.Errorf("%s: the mode is %q, because %s; want %q", test.persona, mode, why, test.want)
+		}
+		if works := test.want != "" && test.persona != "ungranted"; works != (err == nil) || works && got.Text != "alice\n" {
+			t.Errorf("%s: %q, %v", test.persona, got.Text, err)
+		}
+		if _, err := c.Check(t.Context(), "{}"); test.want != "" && err != nil { // in the way that was found
+			t.Errorf("%s: the check says %v", test.persona, err)
+		}
 	}
 }
 

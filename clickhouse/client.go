@@ -44,7 +44,7 @@ type Client struct {
 	lane      atomic.Pointer[lane] // of accounts that have no password; nil: auto has not found one yet
 	auto      *auto                // nil: the mode was said
 	sessions  *sessions            // for what the mode ExecuteAs cannot carry over HTTP; nil where it cannot be
-	cluster   *byCluster           // in the mode Interserver; nil in others
+	cluster   *byCluster           // for the mode Interserver; nil where it cannot be
 	questions *pool                // at most MaxConnections
 	control   *pool                // kills and checks, which must get through when questions cannot
 	grace     time.Duration        // Config.HeaderTimeout
@@ -110,14 +110,14 @@ func New(c Config) (*Client, error) {
 			return nil, err
 		}
 	}
-	switch c.Access.Mode {
-	case Auto:
-		client.auto = newAuto(client, c)
-		return client, nil
-	case Interserver:
+	if c.Access.Mode == Interserver || c.Access.Mode == Auto && c.Access.Cluster != "" {
 		if client.cluster, err = newByCluster(client, c); err != nil {
 			return nil, err
 		}
+	}
+	if c.Access.Mode == Auto {
+		client.auto = newAuto(client, c)
+		return client, nil
 	}
 	client.lane.Store(newLane(client, cmp.Or(c.Access.Mode, ExecuteAs), c.Access, "the configuration says so"))
 	return client, nil
@@ -170,7 +170,7 @@ func (c *Client) Close(ctx context.Context) error {
 		lanes = c.sessions.close(ctx)
 	}
 	if c.cluster != nil {
-		lanes = c.cluster.close(ctx)
+		lanes = errors.Join(lanes, c.cluster.close(ctx))
 	}
 	err := errors.Join(lanes, c.killer.close(ctx))
 	c.close()

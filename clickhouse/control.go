@@ -28,7 +28,7 @@ const CheckSQL = "SELECT version()"
 // goes the way of people's, because only one that is answered proves the secret.
 func (c *Client) Check(ctx context.Context, comment string) (Server, error) {
 	switch {
-	case c.cluster != nil:
+	case c.inMode(Interserver):
 		return c.cluster.checkServer(ctx, comment)
 	case c.target.login == "":
 		return Server{}, c.Ping(ctx)

@@ -118,8 +118,8 @@ func judge(e porterhouse.Exception) (kind porterhouse.Kind, public string) {
 func special(c *Client, e porterhouse.Exception, s *statement) (kind porterhouse.Kind, public string) {
 	switch {
 	case s.way != nil:
-		if kind, public = s.way.explain(e, s.as); public != "" && c.auto != nil {
-			c.auto.doubt(s.as)
+		if kind, public = s.way.explain(e, s.as); public != "" {
+			c.doubt(s.as)
 		}
 		return kind, public
 	case c.cleaner.aboutGateway(e):

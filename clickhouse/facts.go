@@ -173,7 +173,11 @@ type ExecuteAsFacts struct {
 type NativeFacts struct {
 	Reached Finding `json:"reached"` // and it speaks the protocol
 	Login   Finding `json:"login"`   // of the gateway, with its password
-	Secret  Finding `json:"secret"`  // a question as the person under the cluster's secret, which is the only proof: a ping succeeds with a wrong one
+	// Secret is whether a question was answered under the cluster's secret, as the person
+	// or, if not, as the gateway's own user. Nothing less proves it: a ping succeeds with a wrong one.
+	Secret Finding `json:"secret"`
+	// SecretPerson is the same as the person alone.
+	SecretPerson Finding `json:"secret_person"`
 }
 
 // Trial is what Probe uses of a Config beside what a Client needs.

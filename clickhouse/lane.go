@@ -12,11 +12,15 @@ import (
 type lane struct {
 	mode Mode // never "" or Auto
 	why  string
-	way  way
+	way  way // over HTTP; nil for Interserver
 }
 
 func newLane(c *Client, mode Mode, access Access, why string) *lane {
-	return &lane{mode: mode, why: why, way: newWay(c, mode, access)}
+	l := &lane{mode: mode, why: why}
+	if mode != Interserver {
+		l.way = newWay(c, mode, access)
+	}
+	return l
 }
 
 // laneFor is the lane of a question of the account's. It costs a look at a pointer, but
@@ -40,11 +44,17 @@ func (c *Client) Mode() (mode Mode, why string) {
 	return "", "nobody has asked yet, or no way was found to work"
 }
 
+// inMode reports whether that mode is in use.
+func (c *Client) inMode(mode Mode) bool {
+	l := c.lane.Load()
+	return l != nil && l.mode == mode
+}
+
 // order is that in which Choose prefers the modes: by how little the gateway can do by
 // itself, but for the cluster's secret, which is there because its operator gave it. With
 // Verify the person's session is their own; with ExecuteAs the gateway's grants say in
 // whose name it may act. Static is nobody's choice but the operator's.
-var order = []Mode{Verify, ExecuteAs, Forward}
+var order = []Mode{Verify, ExecuteAs, Interserver, Forward}
 
 // better reports whether a mode comes before another.
 func better(mode, than Mode) bool {
@@ -56,19 +66,27 @@ func better(mode, than Mode) bool {
 // but for tokens, of which only a.Tokens says that there are some; a.Mode does not matter.
 //
 // Where EXECUTE AS is there and not granted for the person it stays the choice: that
-// nobody granted it is no reason to come in by another way.
+// nobody granted it is no reason to come in by another way. And what comes after it is
+// chosen only where ClickHouse itself has said that there is none: neither a network
+// that failed for a moment nor a password that was changed is one.
 func Choose(f Facts, a Access) (mode Mode, why string) {
+	known := f.ExecuteAs.Known
+	without := known.Failed(Unknown, SwitchedOff, CompiledOut) || f.Gateway.Login.Cause == NotConfigured
 	switch {
 	case !f.Reached.Works():
 		return "", "ClickHouse was not reached: " + f.Reached.Said
 	case f.Ticket.Works():
 		return Verify, "ClickHouse asks our authenticator, so the person's session is the person's own"
-	case f.ExecuteAs.Known.Works():
+	case f.Ticket.Failed() && f.Ticket.Code == 0:
+		return "", "it could not be tried whether ClickHouse asks our authenticator: " + f.Ticket.Said
+	case known.Works():
 		return ExecuteAs, "EXECUTE AS is there, and needs nothing but grants"
-	case a.Tokens && f.Bearer.Works():
-		return Forward, "there is no EXECUTE AS, and ClickHouse takes the person's own token"
 	case f.Gateway.Login.Failed():
 		return "", "ClickHouse does not let the gateway's account in: " + f.Gateway.Login.Said
+	case without && f.Native.Secret.Works():
+		return Interserver, "there is no EXECUTE AS, and the cluster's secret was given"
+	case without && a.Tokens && f.Bearer.Works():
+		return Forward, "there is no EXECUTE AS, and ClickHouse takes the person's own token"
 	}
-	return "", "ClickHouse lets nobody in by a ticket, by EXECUTE AS or by a token: " + f.ExecuteAs.Known.Said
+	return "", "ClickHouse lets nobody in by a ticket, by EXECUTE AS, by the cluster's secret or by a token: " + known.Said
 }

@@ -127,6 +127,7 @@ func (p *prober) ways(ctx context.Context) {
 	defer wg.Wait()
 	person := p.person()
 	wg.Go(func() { p.people(ctx, person) })
+	wg.Go(func() { p.facts.Native.secrets(ctx, p, person) })
 	if !f.Gateway.Login.Works() {
 		not := Finding{Cause: NotReached}
 		f.CustomSettings, f.QueryLog, f.SessionLog, f.ExecuteAs.Known = not, not, not, not

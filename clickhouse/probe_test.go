@@ -10,6 +10,8 @@ import (
 
 	"porterhouse"
 	"porterhouse/clickhouse"
+	"porterhouse/sandbox"
+	"porterhouse/sandbox/fake"
 )
 
 // probe looks at the town as its gateway, with the given changes to the Config.
@@ -155,6 +157,32 @@ func TestProbeOfWhatFails(t *testing.T) {
 	}
 }
 
+// A secret is proved by an answer, as the person or as the gateway's own user.
+func TestProbeOfTheSecret(t *testing.T) {
+	real := sandbox.ForTest(t, sandbox.Options{ExtraConfig: fake.SecretConfig, Init: []string{"CREATE USER alice", "CREATE USER " + gateway}})
+	for _, test := range []struct {
+		what, cluster, secret, user, person string
+		works, asPerson                     bool
+	}{
+		{"all right", fake.Cluster, fake.Secret, gateway, "alice", true, true},
+		{"another secret", fake.Cluster, "another", gateway, "alice", false, false},
+		{"another cluster", "another", fake.Secret, gateway, "alice", false, false},
+		{"a person whom ClickHouse does not know", fake.Cluster, fake.Secret, gateway, "nobody", true, false},
+		{"a gateway whom ClickHouse does not know", fake.Cluster, fake.Secret, "nobody", "alice", true, true},
+	} {
+		f := probe(t, clickhouse.Config{
+			URL: real.HTTP, User: test.user, Password: porterhouse.NewSecret("x"),
+			Access: clickhouse.Access{Native: real.Native, Cluster: test.cluster, Secret: porterhouse.NewSecret(test.secret)},
+			Trial:  clickhouse.Trial{Person: account(t, test.person).User, Within: 30 * time.Second},
+		})
+		if got := f.Native; got.Secret.Works() != test.works || got.SecretPerson.Works() != test.asPerson {
+			t.Errorf("%s: %+v, %+v", test.what, got.Secret, got.SecretPerson)
+		}
+	}
+	f := probe(t, clickhouse.Config{URL: real.HTTP, User: gateway, Access: clickhouse.Access{Native: real.Native}})
+	untried(t, "the secret", f.Native.Secret, clickhouse.NotConfigured)
+}
+
 // Whoever looks into query_log sees which statements were a Probe's; none of them does
 // anything but look.
 func TestProbeIsRecognizable(t *testing.T) {
@@ -212,7 +240,7 @@ func TestProbeOnTheWay(t *testing.T) {
 	} {
 		f := probe(t, clickhouse.Config{URL: test.url, User: gateway})
 		fails(t, test.url, f.Reached, test.cause, "")
-		if f.Took > 6*time.Second || f.Reached.Said == "" || f.Gateway.Login.Outcome != clickhouse.Untried || f.Traps != nil {
+		if f.Took > 20*time.Second || f.Reached.Said == "" || f.Gateway.Login.Outcome != clickhouse.Untried || f.Traps != nil {
 			t.Errorf("%+v", f)
 		}
 	}

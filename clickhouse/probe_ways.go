@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 
@@ -46,7 +45,7 @@ func (p *prober) people(ctx context.Context, person porterhouse.UserName) {
 // nobody says that there is nobody to try the ways with.
 func (p *prober) nobody() {
 	none := Finding{Cause: NoPerson}
-	p.facts.ExecuteAs.Person, p.facts.ExecuteAs.FormatKept, p.facts.Ticket, p.facts.Native.Secret = none, none, none, none
+	p.facts.ExecuteAs.Person, p.facts.ExecuteAs.FormatKept, p.facts.Ticket = none, none, none
 }
 
 // executeAsAtAll tries EXECUTE AS with a name that nobody has. A server that says so, or
@@ -121,38 +120,4 @@ func (a *asker) bearer(ctx context.Context) Finding {
 		return Finding{Outcome: Works, Code: found.Code, Said: found.Said}
 	}
 	return found
-}
-
-// nativeLogin tries the native port with the gateway's password.
-func (p *prober) nativeLogin(ctx context.Context) {
-	f := &p.facts.Native
-	if p.native == nil {
-		f.Reached, f.Login, f.Secret = Finding{Cause: NotConfigured}, Finding{Cause: NotConfigured}, Finding{Cause: NotConfigured}
-		return
-	}
-	f.Reached, f.Login = p.greet(ctx)
-}
-
-// greet says hello at the native port. That ClickHouse refuses the login says that it
-// is there.
-func (p *prober) greet(ctx context.Context) (reached, login Finding) {
-	c, err := p.native.dial(ctx)
-	if err != nil {
-		return networkFinding(ctx, err), Finding{Cause: NotReached}
-	}
-	defer c.cut()
-	defer context.AfterFunc(ctx, c.cut)()
-	if err = p.native.secured(c); err == nil {
-		_, err = c.Write(p.native.hello(""))
-	}
-	if err == nil {
-		err = c.welcome()
-	}
-	if said, ok := errors.AsType[*nativeException](err); ok {
-		return Finding{Outcome: Works}, exceptionFinding(said.text(""), p.User)
-	}
-	if err != nil {
-		return networkFinding(ctx, err), Finding{Cause: NotReached}
-	}
-	return Finding{Outcome: Works}, Finding{Outcome: Works}
 }

@@ -17,12 +17,12 @@ import (
 // error is a *porterhouse.Error, with a *porterhouse.Exception inside when
 // ClickHouse itself refused. To a Passage, such a refusal is an Answer.
 func (c *Client) Query(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*porterhouse.Answer, error) {
-	if c.cluster != nil && as.Password.IsZero() {
-		return c.cluster.run(ctx, as, q)
-	}
 	way, native, err := c.wayOf(ctx, as, &q)
 	if err != nil {
 		return nil, err
+	}
+	if way == nil {
+		return c.cluster.run(ctx, as, q)
 	}
 	if err := way.check(as, &q); err != nil {
 		return nil, err
@@ -40,8 +40,9 @@ func (c *Client) Query(ctx context.Context, as porterhouse.Account, q porterhous
 	return c.run(ctx, statement{Query: q, way: way, account: as, as: as.User, prefix: way.prefix(as)})
 }
 
-// wayOf is how q gets to ClickHouse, and whether over the native protocol: as ExecuteAs
-// needs it, or because its session was begun there before Auto found another way.
+// wayOf is how q gets to ClickHouse over HTTP, nil for Interserver; and whether it goes
+// over a native session instead: as ExecuteAs needs it, or because its session was begun
+// there before Auto found another way.
 func (c *Client) wayOf(ctx context.Context, as porterhouse.Account, q *porterhouse.Query) (w way, native bool, err error) {
 	if !as.Password.IsZero() {
 		return byPassword{client: c}, false, nil

@@ -123,7 +123,7 @@ func TestPlansApply(t *testing.T) {
 			p, _ := fake.Named(name)
 			s := h.dress(p)
 			h.run(treasure...)
-			h.apply(doctor.Examine(look(t, s)).SQL)
+			h.apply(doctor.Examine(h.look(s)).SQL)
 			h.settled(s)
 			if name == "almighty" || name == "ungranted" || name == "stale-password" {
 				h.closed()
@@ -134,7 +134,7 @@ func TestPlansApply(t *testing.T) {
 		h := house{h.Server, t}
 		p, _ := fake.Named("26.7")
 		s := h.dress(p)
-		setup := look(t, s)
+		setup := h.look(s)
 		h.run(fake.Undress()...)
 		h.run(append(treasure, "CREATE USER alice IDENTIFIED WITH no_authentication")...)
 		setup.Access.Mode = clickhouse.ExecuteAs
@@ -164,7 +164,7 @@ func (h house) closed() {
 // settled wants that there is nothing left to do.
 func (h house) settled(s *fake.Server) {
 	h.Helper()
-	after := doctor.Examine(look(h.T, s))
+	after := doctor.Examine(h.look(s))
 	if after.Worst() == doctor.Wrong || len(after.SQL) > 0 || after.Mode != clickhouse.ExecuteAs {
 		h.Errorf("after the SQL was run: %+v", after)
 	}

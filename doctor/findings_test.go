@@ -136,6 +136,10 @@ func TestFindings(t *testing.T) {
 			c.Facts.Gateway.Grants = append(c.Facts.Gateway.Grants, clickhouse.Grant{Right: "KILL QUERY", On: "*.*", Realm: clickhouse.Killing})
 		}, []string{"careful gateway-killing"}, []string{"REVOKE KILL", "GRANT IMP", "GRANT IMP", "GRANT SELECT(", "ALTER "}, 0},
 		{"interserver", func(c *doctor.Case) { cluster(c); c.Facts.Native.Secret = works }, []string{"careful secret-holder anybody there"}, nil, 0},
+		{"interserver, where EXECUTE AS is switched off", func(c *doctor.Case) {
+			cluster(c)
+			c.Facts.Native.Secret, c.Facts.ExecuteAs.Known = works, fails(clickhouse.SwitchedOff)
+		}, []string{"careful execute-as would need no secret", "careful secret-holder"}, nil, 1},
 		{"interserver with a wrong secret", func(c *doctor.Case) { cluster(c); c.Facts.Native.Secret = broken }, []string{"wrong secret the secret or the cluster's name is another"}, nil, 0},
 		{"interserver with nobody to try", func(c *doctor.Case) { cluster(c) }, []string{"careful secret nobody to try it with"}, nil, 0},
 		{"interserver without a port", func(c *doctor.Case) { cluster(c); c.Facts.Native.Reached = fails(clickhouse.NobodyListens) }, []string{"wrong native nobody listens"}, nil, 0},

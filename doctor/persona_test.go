@@ -64,10 +64,13 @@ func (h house) dress(p fake.Persona) *fake.Server {
 }
 
 // config is how an operator has configured the cluster of every persona.
-func config(t *testing.T, s *fake.Server) clickhouse.Config {
+func (h house) config(s *fake.Server) clickhouse.Config {
 	c := clickhouse.Config{
 		URL: s.URL, User: fake.Gateway, Password: porterhouse.NewSecret(fake.Password),
-		Trial: clickhouse.Trial{Person: user(t, fake.Alice)},
+		Trial: clickhouse.Trial{Person: user(h.T, fake.Alice)},
+	}
+	if s.HasSecret {
+		c.Access = clickhouse.Access{Native: h.Native, Cluster: fake.Cluster, Secret: porterhouse.NewSecret(fake.Secret)}
 	}
 	if s.CA != nil {
 		roots := x509.NewCertPool()
@@ -89,18 +92,18 @@ func user(t *testing.T, name string) porterhouse.UserName {
 }
 
 // look makes the case of a persona.
-func look(t *testing.T, s *fake.Server) doctor.Case {
-	t.Helper()
-	c := config(t, s)
-	facts, err := clickhouse.Probe(t.Context(), c)
+func (h house) look(s *fake.Server) doctor.Case {
+	h.Helper()
+	c := h.config(s)
+	facts, err := clickhouse.Probe(h.Context(), c)
 	if err != nil {
-		t.Fatal(err)
+		h.Fatal(err)
 	}
 	of := doctor.Case{Cluster: "main", Facts: facts, LocalUsers: []string{fake.Alice}, Hosts: []string{"127.0.0.1"}}
 	of.Access = clickhouse.Access{Mode: clickhouse.Auto, Tokens: true}
 	if s.Provisions {
-		p := provisioner(t, c)
-		of.Provisioner, of.Prefix, of.Provisioning, of.Provisioned = fake.Provisioner, fake.Prefix, p.OwnGrants("analyst"), p.CheckOwn(t.Context())
+		p := provisioner(h.T, c)
+		of.Provisioner, of.Prefix, of.Provisioning, of.Provisioned = fake.Provisioner, fake.Prefix, p.OwnGrants("analyst"), p.CheckOwn(h.Context())
 	}
 	return of
 }
@@ -146,8 +149,8 @@ func TestPlans(t *testing.T) {
 			continue // what is found of these is each time something else
 		}
 		t.Run(p.Name, func(t *testing.T) {
-			s := house{h.Server, t}.dress(p)
-			plan := doctor.Examine(still(look(t, s)))
+			h := house{h.Server, t}
+			plan := doctor.Examine(still(h.look(h.dress(p))))
 			var got bytes.Buffer
 			e := json.NewEncoder(&got)
 			e.SetEscapeHTML(false)
@@ -197,8 +200,8 @@ func TestUnwellServers(t *testing.T) {
 	for _, name := range []string{"flapping", "slow"} {
 		t.Run(name, func(t *testing.T) {
 			p, _ := fake.Named(name)
-			s := house{h.Server, t}.dress(p)
-			plan := doctor.Examine(look(t, s))
+			h := house{h.Server, t}
+			plan := doctor.Examine(h.look(h.dress(p)))
 			if len(plan.SQL) > 0 || len(plan.Files) > 0 {
 				t.Errorf("something is to be run although nothing is known to be amiss: %+v", plan)
 			}
@@ -216,7 +219,7 @@ func TestOldVersionsRefuse(t *testing.T) {
 	h := open(t)
 	for name, refused := range map[string]bool{"23.8": true, "25.11-off": false} {
 		p, _ := fake.Named(name)
-		c := config(t, house{h.Server, t}.dress(p))
+		c := h.config(h.dress(p))
 		client, err := clickhouse.New(c)
 		if err != nil {
 			t.Fatal(err)

@@ -129,8 +129,18 @@ func (e *exam) forward() {
 	}
 }
 
+// switchable says that EXECUTE AS could be had where something with more power is used.
+func (e *exam) switchable() {
+	if f := e.Facts.ExecuteAs.Known; f.Failed(clickhouse.SwitchedOff) {
+		e.add(Finding{Careful, "execute-as", "EXECUTE AS is there and switched off; it would need no secret, and the gateway could act as people by name only",
+			"put the file below into the configuration of each server, start it anew, and say access.mode execute_as, or auto", f.Said})
+		e.switchOn()
+	}
+}
+
 // interserver says whether the cluster's secret lets us in.
 func (e *exam) interserver() {
+	e.switchable()
 	if !e.native("this mode has nothing else") {
 		return
 	}

@@ -55,6 +55,9 @@ const Door = "http"
 type Config struct {
 	Gate    *gate.Gate
 	Cluster string // whose door it is
+	// Prefixes: the name of a database may have the cluster's name and a colon before it,
+	// which a Router looks at.
+	Prefixes bool
 	// Verify proves who a token belongs to, as a token for this door and cluster.
 	Verify func(ctx context.Context, token string) (porterhouse.Principal, error)
 	// Login proves that somebody knows the password of a ClickHouse user. remote is

@@ -58,7 +58,7 @@ func (s *Server) newQuery(r *http.Request, p *parameters) (porterhouse.Query, er
 	}
 	q := porterhouse.Query{
 		SQL: p.value("query"), Params: p.params, Passage: passage,
-		Database: headerOr(r, headerDatabase, p.value("database")),
+		Database: s.databaseOf(r, p),
 		Format:   porterhouse.Format(headerOr(r, headerFormat, p.value("default_format"))),
 		Via:      porterhouse.Via{Entry: s.entry, Request: requestID(r)},
 	}

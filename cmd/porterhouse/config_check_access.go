@@ -43,12 +43,16 @@ func (c httpDoors) accounts(path string, cluster ClusterConfig) {
 // cluster refuses a secret of a cluster that is of no use, and its lack where it is
 // needed.
 func (c httpDoors) cluster(path string, cluster ClusterConfig) {
-	a := cluster.Access
-	if cluster.mode() != clickhouse.Interserver {
-		if a.Cluster != "" || !a.Secret.IsZero() {
-			c.refuse(path+".secret", "whoever has a cluster's secret can be anybody, and %s does not need it: leave cluster and secret out, or say mode: interserver", cluster.mode())
+	a, mode := cluster.Access, cluster.mode()
+	said := a.Cluster != "" || !a.Secret.IsZero()
+	if mode != clickhouse.Interserver && mode != clickhouse.Auto {
+		if said {
+			c.refuse(path+".secret", "whoever has a cluster's secret can be anybody, and %s does not need it: leave cluster and secret out, or say mode: interserver", mode)
 		}
 		return
+	}
+	if mode == clickhouse.Auto && !said {
+		return // then it is none of those to choose from
 	}
 	if a.Native == "" {
 		c.refuse(path+".native", "with interserver everything goes over the native protocol: say where it is, such as clickhouse.internal:9440")

@@ -60,6 +60,8 @@ func TestHTTPDoorMistakes(t *testing.T) {
 		{"static with accounts of ours", oneCluster("access: {mode: static}, provision: {" + aProvision + "}"), "clusters.main.provision: with access.mode static nobody acts"},
 		{"native for nothing", oneCluster("access: {mode: static, native: '127.0.0.1:9000'}"), "clusters.main.access.native: only execute_as and interserver need"},
 		{"interserver without an address", oneCluster("access: {mode: interserver, cluster: c, secret: 'env:KNOCK'}"), "clusters.main.access.native: with interserver everything"},
+		{"auto with half a secret", oneCluster("access: {mode: auto, native: '127.0.0.1:9000', cluster: c}"), "clusters.main.access.secret: the cluster's <secret> is missing"},
+		{"auto with a secret for no port", oneCluster("access: {mode: auto, cluster: c, secret: 'env:KNOCK'}"), "clusters.main.access.native: with interserver everything"},
 		{"interserver without a cluster", oneCluster("access: {mode: interserver, native: '127.0.0.1:9000', secret: 'env:KNOCK'}"), "clusters.main.access.cluster: say the name"},
 		{"interserver without a secret", oneCluster("access: {mode: interserver, native: '127.0.0.1:9000', cluster: c}"), "clusters.main.access.secret: the cluster's <secret> is missing"},
 		{"interserver in the clear", oneCluster("access: {mode: interserver, native: 'clickhouse:9000', cluster: c, secret: 'env:KNOCK'}"), "clusters.main.access.native: the gateway's password"},
@@ -144,6 +146,7 @@ func TestAutoStandsReady(t *testing.T) {
 		verify, tokens bool
 	}{
 		{"nothing beside", oneCluster("access: {mode: auto}"), false, false},
+		{"a secret", oneCluster("access: {mode: auto, native: '127.0.0.1:9000', cluster: c, secret: 'env:KNOCK'}"), false, false},
 		{"an authenticator", oneCluster("access: {mode: auto}, " + aKnock), true, false},
 		{"processors", aProcessor + oneCluster("access: {mode: auto}"), false, true},
 		{"execute_as was said", aProcessor + oneCluster("access: {mode: execute_as}, "+aKnock), false, false},

@@ -27,7 +27,14 @@ const (
 	executeAs = "execute_as"
 	verify    = "verify"
 	static    = "static"
+
+	interserver = "interserver" // for TestModes alone: it carries few formats
 )
+
+// clusterSecret is that of ClickHouse's own cluster, for the mode interserver.
+const clusterSecret = "of the cluster alone"
+
+const clusterXML = "<remote_servers><house><secret>" + clusterSecret + "</secret><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></house></remote_servers>"
 
 // site is a ClickHouse, and a Porterhouse in front of it with the HTTP door open, in
 // one access mode. Whoever goes through the door can go straight to ClickHouse, too,
@@ -76,8 +83,12 @@ func openSite(t *testing.T, mode, extra string) *site {
 	configure := func(gateway sandbox.Gateway, clickhouse, native string) {
 		s.write("gateway.password", gateway.Password)
 		access := "{mode: " + mode + "}"
-		if mode == executeAs {
+		switch mode {
+		case executeAs:
 			access = fmt.Sprintf("{mode: %s, native: %q}", mode, native)
+		case interserver:
+			access = fmt.Sprintf("{mode: %s, native: %q, cluster: house, secret: %q}", mode, native, "file:cluster.secret")
+			s.write("cluster.secret", clusterSecret)
 		}
 		s.write("porterhouse.yaml", fmt.Sprintf(`
 listen: 127.0.0.1:0
@@ -96,7 +107,7 @@ audit: {file: %q, key: "file:audit.key"}
 	}
 	s.env = []string{"KNOCK=" + knock}
 	configure(sandbox.Gateway{User: "porterhouse"}, "http://127.0.0.1:1", "127.0.0.1:1")
-	s.db, s.gateway = freshClickHouse(t, sandbox.Options{ExtraConfig: s.authenticatorXML(authenticator) + "<timezone>UTC</timezone>"})
+	s.db, s.gateway = freshClickHouse(t, sandbox.Options{ExtraConfig: s.authenticatorXML(authenticator) + "<timezone>UTC</timezone>" + clusterXML})
 	s.giveRights()
 	configure(s.gateway, s.db.HTTP, s.db.Native)
 	for _, person := range sandbox.People() {

@@ -57,6 +57,9 @@ func (s *site) reloadUnderLoad(times int) {
 		r.reload(i)
 	}
 	took := time.Since(since)
+	if s.mode == executeAs {
+		r.sessionIsToldOf()
+	}
 	end()
 	work.Wait()
 	s.t.Logf("%d reloads in %v, %d requests", times, took.Round(time.Millisecond), r.asked.Load())
@@ -94,7 +97,7 @@ func (r *reloads) crowd(ctx context.Context, work *sync.WaitGroup) (agents []*ag
 						r.t.Errorf("%s was %q: %v", personOf(i), who, err)
 					}
 				}
-				pause(ctx, 50*time.Millisecond)
+				pause(ctx, 200*time.Millisecond)
 			}
 		})
 	}
@@ -187,6 +190,31 @@ func (r *reloads) newRulesHold(a *agent) {
 	if status, text := r.get("/readyz"); status != http.StatusOK {
 		r.t.Errorf("not ready: %s", text)
 	}
+}
+
+// sessionIsToldOf sets something in a session, and replaces the connections: whoever goes on
+// in the session is told, once, that it has ended.
+func (r *reloads) sessionIsToldOf() {
+	r.t.Helper()
+	client, through := r.client(), way{r.plain, personOf(1), r.tokens[1]}
+	set := func() string {
+		got, err := through.send(r.t.Context(), client, post("SET max_threads = 3", "session_id=mine"))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return got.body
+	}
+	if said := set() + set(); said != "" {
+		r.t.Errorf("setting says %s", said)
+	}
+	r.replace(strings.Replace(r.text, "    user: ", "    max_connections: 99\n    user: ", 1), "porterhouse_config_reloads_total")
+	if said := set(); !strings.Contains(said, "the operator changed how Porterhouse reaches ClickHouse") {
+		r.t.Errorf("after the connections were replaced, setting says %q", said)
+	}
+	if said := set(); said != "" {
+		r.t.Errorf("once told, setting says %s", said)
+	}
+	r.asked.Add(4)
 }
 
 // nothingIsLeft waits until only what is in force is there.

@@ -59,10 +59,17 @@ func appendFloat(b []byte, x float64, width int) []byte {
 	case x == 0:
 		return append(b, '0')
 	}
-	var buffer [32]byte
-	digits, exponent := shortest(buffer[:0], x, min(8*max(width, 4), 64))
+	size, plain := min(8*max(width, 4), 64), x >= 1e-6 && x < 1e21
 	switch {
-	case x < 1e-6 || x >= 1e21:
+	case width == 8 && x < 1<<53 && x == math.Trunc(x): // all of whose digits count
+		return strconv.AppendUint(b, uint64(x), 10)
+	case plain && !short(x):
+		return strconv.AppendFloat(b, x, 'f', -1, size)
+	}
+	var buffer [32]byte
+	digits, exponent := shortest(buffer[:0], x, size)
+	switch {
+	case !plain:
 		b = append(b, digits[0])
 		if len(digits) > 1 {
 			b = append(append(b, '.'), digits[1:]...)
@@ -116,8 +123,12 @@ const maxDigits = 340
 // even returns the even one of the two nearest shortest numbers, as ClickHouse writes,
 // where x is just between them and Go has taken the odd one.
 func even(digits []byte, exponent int, x float64, size int) []byte {
+	n := len(digits)
+	if near, _ := scientific(nil, x, n, 64); near[n] != '5' { // one digit more, and mostly that is all
+		return digits
+	}
 	exact, _ := scientific(nil, x, maxDigits, 64)
-	rest, n := exact[len(digits):], len(digits)
+	rest := exact[n:]
 	if rest[0] != '5' || len(bytes.Trim(rest[1:], "0")) > 0 || exact[n-1]&1 != 0 {
 		return digits
 	}

@@ -93,13 +93,20 @@ func (r *reader) uint64() uint64 {
 }
 
 // firstPiece is how much memory is taken before the bytes for it have come.
-const firstPiece = 64 << 10
+const firstPiece = 1 << 20
 
 // more appends the next n bytes to b. Memory is taken as they come: whoever announces
 // many has to send them.
 func (r *reader) more(b []byte, n int) []byte {
 	if !r.spend(n, 1) {
 		return b
+	}
+	if to := len(b) + n; to <= cap(b) {
+		if _, err := io.ReadFull(r.in, b[len(b):to]); err != nil {
+			r.broken(err)
+			return b
+		}
+		return b[:to]
 	}
 	for n > 0 {
 		piece := min(n, max(firstPiece, len(b)))

@@ -15,7 +15,7 @@ type texts struct {
 func (c *texts) prefix(*reader) {}
 
 func (c *texts) read(r *reader, rows int) {
-	c.data, c.ends = c.data[:0], c.ends[:0]
+	c.data, c.ends = c.data[:0], slices.Grow(c.ends[:0], min(rows, firstPiece/4))
 	for range rows {
 		if c.add(r); r.err != nil {
 			return

@@ -44,7 +44,10 @@ func TestChoose(t *testing.T) {
 		{"not granted for the person", func(f *clickhouse.Facts, _ *clickhouse.Access) {
 			f.Ticket, f.ExecuteAs.Person = fails(clickhouse.LoginRefused), fails(clickhouse.NotGranted)
 		}, clickhouse.ExecuteAs, "EXECUTE AS"},
-		{"tickets could not be tried", func(f *clickhouse.Facts, _ *clickhouse.Access) { f.Ticket = lost }, "", "could not be tried"},
+		{"tickets could not be tried", func(f *clickhouse.Facts, _ *clickhouse.Access) { f.Ticket = lost }, clickhouse.ExecuteAs, "EXECUTE AS"},
+		{"tickets could not be tried, and there is no EXECUTE AS", func(f *clickhouse.Facts, _ *clickhouse.Access) {
+			f.Ticket, f.ExecuteAs.Known = lost, fails(clickhouse.Unknown)
+		}, "", "could not be tried"},
 		{"switched off", func(f *clickhouse.Facts, _ *clickhouse.Access) {
 			f.Ticket, f.ExecuteAs.Known = fails(clickhouse.LoginRefused), fails(clickhouse.SwitchedOff)
 		}, clickhouse.Interserver, "secret"},

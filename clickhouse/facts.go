@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"slices"
 	"time"
 
 	"porterhouse"
@@ -61,12 +62,7 @@ func (f Finding) Failed(causes ...Cause) bool {
 	if f.Outcome != Fails || len(causes) == 0 {
 		return f.Outcome == Fails
 	}
-	for _, c := range causes {
-		if f.Cause == c {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(causes, f.Cause)
 }
 
 // Cause is the sort of thing that stands in the way.
@@ -161,7 +157,7 @@ type ChangedSetting struct {
 // ExecuteAsFacts are what was found about EXECUTE AS, with harmless questions.
 type ExecuteAsFacts struct {
 	// Known is whether the server has it at all, and switched on: tried with a name that
-	// nobody has, so that a login that is held to reading (HeldToReading) hides it.
+	// nobody has.
 	Known Finding `json:"known"`
 	// Person is whether the gateway may act as the person.
 	Person Finding `json:"person"`
@@ -174,7 +170,8 @@ type NativeFacts struct {
 	Reached Finding `json:"reached"` // and it speaks the protocol
 	Login   Finding `json:"login"`   // of the gateway, with its password
 	// Secret is whether a question was answered under the cluster's secret, as the person
-	// or, if not, as the gateway's own user. Nothing less proves it: a ping succeeds with a wrong one.
+	// or, if not, as the gateway's own user. Nothing less proves it: a ping succeeds with
+	// a wrong one.
 	Secret Finding `json:"secret"`
 	// SecretPerson is the same as the person alone.
 	SecretPerson Finding `json:"secret_person"`

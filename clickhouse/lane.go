@@ -66,19 +66,18 @@ func better(mode, than Mode) bool {
 // but for tokens, of which only a.Tokens says that there are some; a.Mode does not matter.
 //
 // Where EXECUTE AS is there and not granted for the person it stays the choice: that
-// nobody granted it is no reason to come in by another way. And what comes after it is
-// chosen only where ClickHouse itself has said that there is none: neither a network
-// that failed for a moment nor a password that was changed is one.
+// nobody granted it is no reason to come in by another way. What comes after it is
+// chosen only where ClickHouse itself has said that nothing before it is there: neither a
+// network that failed for a moment nor a password that was changed says so.
 func Choose(f Facts, a Access) (mode Mode, why string) {
 	known := f.ExecuteAs.Known
-	without := known.Failed(Unknown, SwitchedOff, CompiledOut) || f.Gateway.Login.Cause == NotConfigured
+	unheard := f.Ticket.Failed() && f.Ticket.Code == 0
+	without := !unheard && (known.Failed(Unknown, SwitchedOff, CompiledOut) || f.Gateway.Login.Cause == NotConfigured)
 	switch {
 	case !f.Reached.Works():
 		return "", "ClickHouse was not reached: " + f.Reached.Said
 	case f.Ticket.Works():
 		return Verify, "ClickHouse asks our authenticator, so the person's session is the person's own"
-	case f.Ticket.Failed() && f.Ticket.Code == 0:
-		return "", "it could not be tried whether ClickHouse asks our authenticator: " + f.Ticket.Said
 	case known.Works():
 		return ExecuteAs, "EXECUTE AS is there, and needs nothing but grants"
 	case f.Gateway.Login.Failed():
@@ -87,6 +86,8 @@ func Choose(f Facts, a Access) (mode Mode, why string) {
 		return Interserver, "there is no EXECUTE AS, and the cluster's secret was given"
 	case without && a.Tokens && f.Bearer.Works():
 		return Forward, "there is no EXECUTE AS, and ClickHouse takes the person's own token"
+	case unheard:
+		return "", "it could not be tried whether ClickHouse asks our authenticator: " + f.Ticket.Said
 	}
 	return "", "ClickHouse lets nobody in by a ticket, by EXECUTE AS, by the cluster's secret or by a token: " + known.Said
 }

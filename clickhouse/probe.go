@@ -19,8 +19,8 @@ const (
 )
 
 // Probe looks at the server of c, and at the ways into it, with questions that change
-// nothing. c.Access.Mode does not matter; what c does not have
-// (Mint, Native, User …) is not tried.
+// nothing. c.Access.Mode does not matter; what c does not have (Mint, Native, User …) is
+// not tried.
 //
 //	who is there, and what are we to it? ─▶ what works, for us and for a person?
 //
@@ -113,7 +113,9 @@ func (p *prober) server(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { f.Reached = p.asker.ping(ctx) })
 	wg.Go(func() { p.who(ctx) })
-	wg.Go(func() { f.Gateway.rights(ctx, p.gateway) })
+	if !p.waysOnly || p.Trial.Person.IsZero() { // whom only they name then
+		wg.Go(func() { f.Gateway.rights(ctx, p.gateway) })
+	}
 	wg.Wait()
 	if login := f.Gateway.Login; login.Works() || login.Code != 0 {
 		f.Reached = Finding{Outcome: Works}

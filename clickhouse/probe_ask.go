@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+
+	"porterhouse"
 )
 
 // asker asks the questions of a Probe over HTTP.
@@ -117,6 +119,9 @@ func (v visitor) askOnce(ctx context.Context, q probeQuestion, comment string) (
 		login: func(ctx context.Context) (string, error) { return v.login(ctx, id) },
 		body:  q.prefix + q.sql + probeText + q.format,
 	}, new(atomic.Bool))
+	if own, ok := errors.AsType[*porterhouse.Error](err); ok { // of login
+		return probeAnswer{}, Finding{Outcome: Fails, Cause: OtherError, Said: own.Error()}
+	}
 	if err != nil {
 		return probeAnswer{}, networkFinding(ctx, err)
 	}

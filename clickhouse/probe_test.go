@@ -1,6 +1,7 @@
 package clickhouse_test
 
 import (
+	"context"
 	"net"
 	"net/http/httptest"
 	"slices"
@@ -121,6 +122,13 @@ func TestProbeOfWhatFails(t *testing.T) {
 	fails(t, "as carol", f.ExecuteAs.Person, clickhouse.NotGranted, "IMPERSONATE ON carol")
 	untried(t, "FORMAT", f.ExecuteAs.FormatKept, clickhouse.NotReached)
 	works(t, "ticket", f.Ticket)
+
+	f = w.probe(t, trying(t, "alice"), func(c *clickhouse.Config) {
+		c.Access.Mint = func(context.Context, porterhouse.UserName, string) (porterhouse.Secret, error) {
+			return porterhouse.Secret{}, porterhouse.Errorf(porterhouse.Unavailable, "the store is away")
+		}
+	})
+	fails(t, "ticket", f.Ticket, clickhouse.OtherError, "the store is away")
 
 	f = w.probe(t, trying(t, "plain"))
 	fails(t, "ticket", f.Ticket, clickhouse.LoginRefused, "plain: Authentication failed")

@@ -111,7 +111,7 @@ func (d *doorSite) moveAll(ctx context.Context, all []*transfer) error {
 		fmt.Fprintf(d.log, "HTTP door: downloads and INSERTs of %d bytes, round %d of %d\n", d.size, round+1, d.rounds)
 		for i := range all {
 			t := all[(i+round)%len(all)] // each comes after another's disk writes
-			if err := d.empty(ctx, t.table); err != nil {
+			if err := d.database.empty(ctx, t.table); err != nil {
 				return err
 			}
 			if err := t.move(ctx); err != nil {
@@ -123,11 +123,11 @@ func (d *doorSite) moveAll(ctx context.Context, all []*transfer) error {
 }
 
 // empty empties a table, and lets ClickHouse put away what was in it.
-func (d *doorSite) empty(ctx context.Context, table string) error {
+func (d *database) empty(ctx context.Context, table string) error {
 	if table == "" {
 		return nil
 	}
-	_, err := d.database.text(ctx, "TRUNCATE TABLE "+table+" SYNC")
+	_, err := d.text(ctx, "TRUNCATE TABLE "+table+" SYNC")
 	return err
 }
 

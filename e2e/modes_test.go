@@ -59,7 +59,7 @@ func TestModes(t *testing.T) {
 const modesHead = `# What each access mode carries
 
 The access mode of a cluster (` + "`clusters.NAME.access.mode`" + `) is how Porterhouse becomes the person there; [decision 013](decisions/013-access-modes.md) tells why there
-are several. This page is what the end-to-end test ` + "`TestModes`" + ` saw in each of them, at a real ClickHouse 26.7, signed in as Carol
+are several. This page is what the end-to-end test (` + "`e2e`: `TestModes`" + `) saw in each of them, at a real ClickHouse 26.7, signed in as Carol
 (` + "`make modes`" + ` runs it; PORTERHOUSE_UPDATE=1 writes the page). ` + "`forward`" + `, for servers that verify tokens themselves, carries what ` + "`verify`" + ` does.
 
 `

@@ -282,6 +282,32 @@ func TestSettled(t *testing.T) {
 	}
 }
 
+// Orchestrators lead a link elsewhere and leave the files as they are: that is a change.
+func TestLinksAreFollowed(t *testing.T) {
+	dir := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "now", "porterhouse.yaml")
+	for _, version := range []string{"one", "two"} {
+		must(os.Mkdir(filepath.Join(dir, version), 0o700))
+		must(os.WriteFile(filepath.Join(dir, version, "porterhouse.yaml"), []byte("{}"), 0o600))
+	}
+	must(os.Symlink("one", filepath.Join(dir, "now")))
+	r := &reloader{read: stampsOf([]string{file})}
+	if r.settled(stampsOf([]string{file})) || r.settled(stampsOf([]string{file})) {
+		t.Error("nothing has changed")
+	}
+	must(os.Symlink("two", filepath.Join(dir, "next")))
+	must(os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "now")))
+	if r.settled(stampsOf([]string{file})) || !r.settled(stampsOf([]string{file})) {
+		t.Error("the link leads elsewhere, and nobody notices")
+	}
+}
+
 // Whoever has guessed too often has done so after a reload as well, at each door.
 func TestReloadForgivesNoGuesses(t *testing.T) {
 	r := startRig(t)

@@ -123,6 +123,9 @@ func (e *exam) gateway() {
 		e.rights()
 		e.settings()
 	}
+	if len(e.Hosts) == 0 && len(e.Here) > 0 && len(e.plan.SQL) > 0 {
+		e.add(Finding{Fine, "gateway-hosts", "the SQL does not say from where the gateway may come", "say --host for each address of Porterhouse; this machine's is " + strings.Join(e.Here, ", "), ""})
+	}
 	if _, _, refused := e.localUsers(); len(refused) > 0 {
 		e.add(Finding{Careful, "local-users", "users.local_users.allow leads to default, to the gateway or to the provisioner: " + strings.Join(refused, ", "),
 			"name the people's own users, or a longer beginning; the SQL here lets the gateway act as none of these", ""})

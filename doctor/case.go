@@ -15,7 +15,8 @@ type Case struct {
 	Access  clickhouse.Access // Mode: how people are to get in; Auto: by what works best
 
 	LocalUsers []string // users made by hand to whom the rules lead: names, or beginnings with a * behind them
-	Hosts      []string // the addresses that we come from; none: the gateway may come from anywhere
+	Hosts      []string // the addresses that all replicas of ours come from; none: nobody has said, so the SQL limits nothing
+	Here       []string // the address of the one that asks, to be suggested for Hosts
 	OnCluster  string   // ClickHouse's own name of the cluster whose servers each keep their users; "": none
 
 	Provisioner  string   // its account; "": accounts are made by hand

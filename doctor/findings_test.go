@@ -74,6 +74,12 @@ func TestFindings(t *testing.T) {
 			c.Facts.Person, c.Facts.ExecuteAs.Person = "ph_a`b", fails(clickhouse.NotGranted)
 		},
 			[]string{"wrong person may not act as ph_a`b"}, []string{"GRANT IMPERSONATE ON `ph_a\\`b` TO `gw`"}, 0},
+		{"not granted, and never to be", func(c *doctor.Case) {
+			c.Facts.Person, c.Facts.ExecuteAs.Person = "default", fails(clickhouse.NotGranted)
+		}, nil, nil, 0},
+		{"nobody said from where", func(c *doctor.Case) {
+			c.Hosts, c.Here, c.Facts.Gateway.Roles = nil, []string{"10.0.0.7"}, []string{"r"}
+		}, []string{"careful gateway-roles"}, []string{"REVOKE", "GRANT", "GRANT", "GRANT", "ALTER USER `gw` DEFAULT ROLE NONE GRANTEES NONE"}, 0},
 		{"the native port is shut", func(c *doctor.Case) { c.Facts.Native.Reached = fails(clickhouse.NobodyListens) }, []string{"wrong native nobody listens there"}, nil, 0},
 		{"no native port", func(c *doctor.Case) { c.Facts.Native.Reached = clickhouse.Finding{Cause: clickhouse.NotConfigured} }, []string{"careful native no native port is configured"}, nil, 0},
 		{"compiled out", func(c *doctor.Case) { c.Facts.ExecuteAs.Known = fails(clickhouse.CompiledOut) }, []string{"wrong execute-as this build has no EXECUTE AS"}, nil, 0},

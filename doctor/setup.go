@@ -27,7 +27,7 @@ func (c Case) Setup() []Statement {
 // those that it has, and gives it what it needs.
 func (e *exam) makeGateway() {
 	const identified = " IDENTIFIED WITH sha256_password BY " + GatewayPassword
-	e.run("the gateway: no role, nobody to whom it could grant anything, and from our addresses only",
+	e.run("the gateway: no role, nobody to whom it could grant anything"+e.onlyFrom(),
 		"CREATE USER IF NOT EXISTS "+e.gatewayName()+e.on+identified+e.hosts()+" DEFAULT ROLE NONE GRANTEES NONE")
 	if e.Facts.Gateway.Login.Failed(clickhouse.LoginRefused) {
 		e.run("where the user was there already: our password as well, beside its own", "ALTER USER "+e.gatewayName()+e.on+" ADD"+identified)
@@ -50,8 +50,16 @@ func (e *exam) makeProvisioner() {
 
 // harden closes the gateway's account where it was made with less care.
 func (e *exam) harden() {
-	e.run("no role counts by itself, it can grant nothing to anybody, and it comes from our addresses only",
+	e.run("no role counts by itself, and it can grant nothing to anybody"+e.onlyFrom(),
 		"ALTER USER "+e.gatewayName()+e.on+e.hosts()+" DEFAULT ROLE NONE GRANTEES NONE")
+}
+
+// onlyFrom tells of hosts, where there are some.
+func (e *exam) onlyFrom() string {
+	if len(e.Hosts) == 0 {
+		return ""
+	}
+	return ", and it comes from our addresses only"
 }
 
 // hosts is the clause of where the gateway comes from.

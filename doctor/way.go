@@ -61,7 +61,7 @@ func (e *exam) executeAs() {
 	case f.Person.Works():
 		e.fine("person", "the gateway may act as %s, and ClickHouse then says that it is %s who asks", person, person)
 	case f.Person.Failed(clickhouse.NotGranted) && slices.Contains(e.LocalUsers, person): // see rights
-	case f.Person.Failed(clickhouse.NotGranted) && f.Known.Works():
+	case f.Person.Failed(clickhouse.NotGranted) && f.Known.Works() && !e.leadsToStaff(person, false):
 		e.add(Finding{Wrong, "person", "the gateway may not act as " + person, "run the GRANT IMPERSONATE below", f.Person.Said})
 		e.run("so that the gateway may act as "+person, e.grant(need{right: "IMPERSONATE", on: clickhouse.QuoteName(person)}))
 	case f.Person.Failed(clickhouse.NoSuchUser):

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ type examined struct {
 type examination struct {
 	Config
 	setup
-	hosts []string // from which we come; none: whatever address leads to the cluster
+	hosts []string // from which all replicas come; none: nobody has said
 	roles []string // that groups give beside those that the rules name
 }
 
@@ -63,7 +64,7 @@ func (e examination) config(name string) (clickhouse.Config, error) {
 		config.Trial.Provisioner, config.Trial.ProvisionerPassword = cluster.Provision.User, cluster.Provision.Password
 	}
 	for _, user := range localUsersOf(e.rules()) {
-		if strings.HasSuffix(user, "*") {
+		if strings.HasSuffix(user, "*") || user == "default" || slices.Contains(cluster.withoutPassword(), user) {
 			continue
 		}
 		if config.Trial.Person, err = porterhouse.ParseUserName(user); err != nil {
@@ -81,9 +82,10 @@ func (e examination) wanted(name string) doctor.Case {
 		Cluster: name, Access: clickhouse.Access{Mode: cluster.mode(), Tokens: len(e.processors()) > 0}, LocalUsers: localUsersOf(e.rules()), Hosts: e.hosts,
 	}
 	of.Facts.Gateway.User = cluster.User
-	if len(of.Hosts) == 0 {
-		of.Hosts = addressTowards(cluster.URL)
+	if cluster.Provision != nil && len(of.Hosts) == 0 {
+		of.Hosts = cluster.Provision.GatewayHosts
 	}
+	of.Here = addressTowards(cluster.URL)
 	if a := cluster.Authenticator; a != nil {
 		of.Authenticator = a.name()
 		of.AskUs = "<!-- What porterhouse check authenticator prints, with the secret path in it. -->\n"

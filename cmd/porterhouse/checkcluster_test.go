@@ -90,7 +90,7 @@ func openChecked(t *testing.T) checked {
 func TestCheckAndApply(t *testing.T) {
 	c := openChecked(t)
 	c.dress("almighty")
-	code, out, told := c.check("")
+	code, out, told := c.check("", "--host", "127.0.0.1")
 	if code != 1 || !strings.Contains(told, "something is to be done") {
 		t.Errorf("%d %q", code, told)
 	}
@@ -102,7 +102,10 @@ func TestCheckAndApply(t *testing.T) {
 			t.Errorf("it says nothing of %q:\n%s", part, out)
 		}
 	}
-	admin := []string{"--apply", "--admin", c.real.User, "--password", "env:ADMIN"}
+	if _, out, _ := c.check(""); strings.Contains(out, "HOST IP") || !strings.Contains(out, "this machine's is 127.0.0.1") {
+		t.Errorf("nobody said from where, and it says:\n%s", out)
+	}
+	admin := []string{"--host", "127.0.0.1", "--apply", "--admin", c.real.User, "--password", "env:ADMIN"}
 	code, _, told = c.check("no\n", admin...)
 	if code != 1 || !strings.Contains(told, "statements on cluster main as default? yes or no") || !strings.Contains(told, "Nothing was run.") {
 		t.Errorf("whoever says no: %d %q", code, told)

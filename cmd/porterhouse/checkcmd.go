@@ -15,7 +15,7 @@ import (
 const checkUsage = `[--config FILE] [--cluster NAME] [--host ADDRESS]… [--json] [--apply --admin NAME --password -|env:NAME [--yes]]
        porterhouse check idp --config FILE [--token -|env:NAME]
        porterhouse check cluster|clients [the flags of check]
-       porterhouse check grants --config FILE [ROLE…]
+       porterhouse check grants --config FILE [--host ADDRESS]… [ROLE…]
        porterhouse check authenticator --config FILE
 
 check looks at everything: the identity providers, the clusters, and what MCP clients
@@ -157,6 +157,8 @@ func visible(text string) string {
 func checkGrants(ctx context.Context, t terminal, args []string) error {
 	f := t.flags("check grants", "[flags] [ROLE…]")
 	config := f.String("config", "porterhouse.yaml", "the configuration `file`")
+	var hosts []string
+	hostFlag(f, &hosts)
 	roles, err := parse(f, args, 0, 1000)
 	if err != nil {
 		return err
@@ -167,7 +169,7 @@ func checkGrants(ctx context.Context, t terminal, args []string) error {
 	}
 	for _, name := range c.clusterNames() {
 		fmt.Fprintf(t.stdout, "-- Cluster %s: run this as an administrator of it.\n", name)
-		for _, statement := range grants(c, name, p, roles...) {
+		for _, statement := range (examination{c, p, hosts, roles}).grants(name) {
 			fmt.Fprintf(t.stdout, "%s;\n", statement)
 		}
 		if provisioner := p.provisioners[name]; provisioner != nil {
@@ -207,8 +209,8 @@ func checkAuthenticator(_ context.Context, t terminal, args []string) error {
 
 // grants are the statements that the gateway, and the provisioner if there is one,
 // need; and those by which the users that were made by hand can be got into.
-func grants(c Config, cluster string, p setup, roles ...string) (statements []string) {
-	for _, s := range (examination{Config: c, setup: p, roles: roles}).wanted(cluster).Setup() {
+func (e examination) grants(cluster string) (statements []string) {
+	for _, s := range e.wanted(cluster).Setup() {
 		statements = append(statements, s.SQL)
 	}
 	return statements

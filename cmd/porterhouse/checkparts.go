@@ -33,18 +33,23 @@ type checkFlags struct {
 func (f *checkFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.config, "config", "porterhouse.yaml", "the configuration `file`")
 	set.StringVar(&f.cluster, "cluster", "", "look at this cluster only, by its `name` in the configuration")
-	set.Func("host", "an `address` (or network, or name) from which we come to ClickHouse; without it the one that this machine has on the way there", func(host string) error {
-		if !isHostClause(host) {
-			return errors.New("want an IP address, a network such as 10.0.0.0/24, or a name")
-		}
-		f.hosts = append(f.hosts, host)
-		return nil
-	})
+	hostFlag(set, &f.hosts)
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	set.BoolVar(&f.apply, "apply", false, "run the SQL, after showing it")
 	set.StringVar(&f.admin, "admin", "", "the `name` of the administrator who runs it")
 	set.StringVar(&f.password, "password", "", "the administrator's password: - for standard input, or env:NAME")
 	set.BoolVar(&f.yes, "yes", false, "run it without asking")
+}
+
+// hostFlag reads addresses into hosts.
+func hostFlag(set *flag.FlagSet, hosts *[]string) {
+	set.Func("host", "an `address` (or network, or name) from which Porterhouse comes to ClickHouse, each of its replicas: the accounts may then come from there only", func(host string) error {
+		if !isHostClause(host) {
+			return errors.New("want an IP address, a network such as 10.0.0.0/24, or a name")
+		}
+		*hosts = append(*hosts, host)
+		return nil
+	})
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)

@@ -241,7 +241,7 @@ func (o *office) setUp(t *testing.T, c Config, p setup) {
 			statements = append(statements, statement)
 		}
 	}
-	printed := strings.Join(grants(c, "main", p, "ch_analyst", "ch_north"), ";\n")
+	printed := strings.Join(examination{Config: c, setup: p, roles: []string{"ch_analyst", "ch_north"}}.grants("main"), ";\n")
 	quoted := func(name string) string { return "'" + strings.TrimSpace(o.read(t, "secrets/"+name)) + "'" }
 	printed = strings.NewReplacer("<the gateway's password>", quoted("gateway.password"), "<the provisioner's password>", quoted("provisioner.password")).Replace(printed)
 	for _, statement := range append(statements, strings.Split(printed, ";\n")...) {

@@ -146,7 +146,7 @@ func TestGrantsByMode(t *testing.T) {
 		"static":     {seeAll},
 	} {
 		c, _ := mustLoad(t, aProcessor+oneCluster("access: {mode: "+mode+"}, "+aKnock))
-		got := grants(c, "main", setup{&process{}, &reach{provisioners: map[string]*directory.Provisioner{}}})
+		got := examination{Config: c, setup: setup{&process{}, &reach{provisioners: map[string]*directory.Provisioner{}}}}.grants("main")
 		for _, statement := range all {
 			if slices.Contains(got, statement) != slices.Contains(want, statement) {
 				t.Errorf("%s: %q\nabout %s", mode, got, statement)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +53,8 @@ func (s *site) reloadUnderLoad(times int) {
 	defer end()
 	var work sync.WaitGroup
 	agents := r.crowd(ctx, &work)
-	work.Go(func() { r.longAnswer() })
+	work.Go(r.longAnswer)
+	work.Go(r.longUpload)
 	since := time.Now()
 	for i := range times {
 		r.reload(i)
@@ -135,6 +138,36 @@ func (r *reloads) longAnswer() {
 	got, err := through.send(r.t.Context(), r.client(), post(fmt.Sprintf("SELECT sleepEachRow(0.02), number FROM numbers(%d)", rows), "max_block_size=1"))
 	if err != nil || got.status != http.StatusOK || got.broken || strings.Count(got.body, "\n") != rows {
 		r.t.Errorf("the long answer: %v, status %d, broken %t, %d lines", err, got.status, got.broken, strings.Count(got.body, "\n"))
+	}
+}
+
+// longUpload is an INSERT whose data comes while the configuration is replaced.
+func (r *reloads) longUpload() {
+	const rows, nonce = 200, 4711
+	r.asked.Add(1)
+	data, sender := io.Pipe()
+	go func() {
+		for i := range rows {
+			fmt.Fprintf(sender, "%d\t%d\n", nonce, i)
+			pause(r.t.Context(), 20*time.Millisecond)
+		}
+		sender.Close()
+	}()
+	out, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.plain+"/?query="+url.QueryEscape("INSERT INTO own.rows (nonce, n) FORMAT TSV"), data)
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	out.SetBasicAuth(personOf(3), r.tokens[3])
+	response, err := r.client().Do(out)
+	if err != nil {
+		r.t.Errorf("the long upload: %v", err)
+		return
+	}
+	defer response.Body.Close()
+	want := fmt.Sprintf("%s\t%d", personOf(3), rows)
+	if got := r.site.text(fmt.Sprintf("SELECT any(who), count() FROM own.rows WHERE nonce = %d", nonce)); response.StatusCode != http.StatusOK || strings.TrimSpace(got) != want {
+		r.t.Errorf("the long upload: status %d, rows %q, want %q", response.StatusCode, got, want)
 	}
 }
 

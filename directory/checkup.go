@@ -23,24 +23,24 @@ type right struct {
 // no more: every finding that keeps Porterhouse from working safely, joined. Nil:
 // there is none. When ClickHouse cannot be asked, the error is a *porterhouse.Error.
 func (p *Provisioner) Check(ctx context.Context) error {
-	c, holds, err := p.examine(ctx)
+	c, holds, err := examine(ctx, p.registry)
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.checkOwn(c, holds), p.checkGateway(c, holds["user "+p.config.Gateway]))
+	return errors.Join(checkOwn(p.policy, c, holds), p.checkGateway(c, holds["user "+p.config.Gateway]))
 }
 
 // CheckOwn is Check without the gateway.
 func (p *Provisioner) CheckOwn(ctx context.Context) error {
-	c, holds, err := p.examine(ctx)
+	c, holds, err := examine(ctx, p.registry)
 	if err != nil {
 		return err
 	}
-	return p.checkOwn(c, holds)
+	return checkOwn(p.policy, c, holds)
 }
 
 // examine reads what the findings are made of.
-func (p *Provisioner) examine(ctx context.Context) (*census, map[string][]right, error) {
+func examine(ctx context.Context, p *registry) (*census, map[string][]right, error) {
 	c, err := p.census(ctx, porterhouse.UserName{}, p.ticks.Add(1))
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading users, roles and grants as the provisioner: %w", err)
@@ -52,7 +52,7 @@ func (p *Provisioner) examine(ctx context.Context) (*census, map[string][]right,
 	return c, holds, nil
 }
 
-func (p *policy) checkOwn(c *census, holds map[string][]right) error {
+func checkOwn(p *policy, c *census, holds map[string][]right) error {
 	return errors.Join(
 		p.checkProvisioner(c, holds["user "+p.config.Admin.User()]),
 		p.checkMarker(c, holds["role "+p.config.Marker]),

@@ -21,7 +21,7 @@ func (p *Provisioner) Grants(roles ...string) []string {
 }
 
 // OwnGrants are those of Grants that are for the provisioner and the marker role.
-func (p *Provisioner) OwnGrants(roles ...string) []string {
+func (p *policy) OwnGrants(roles ...string) []string {
 	provisioner, marker := clickhouse.QuoteName(p.config.Admin.User()), clickhouse.QuoteName(p.config.Marker)
 	statements := []string{
 		"CREATE USER IF NOT EXISTS " + provisioner + p.on + " IDENTIFIED BY <the provisioner's password>",

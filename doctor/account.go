@@ -26,7 +26,7 @@ var (
 
 // needs are the rights of the gateway in the modes that it may have to work in, and
 // there should be no others.
-func (e *exam) needs() (needs []need) {
+func (e draft) needs() (needs []need) {
 	for _, mode := range e.modes() {
 		stop := need{"SELECT", allStatements, "system.processes", "so that the gateway finds what it has to stop"}
 		switch mode {
@@ -56,7 +56,7 @@ func (e *exam) modes() []clickhouse.Mode {
 
 // people are the rights to act as users that were made by hand: by exact name, or by
 // prefix. For those that the provisioner makes, it gives the right itself, one by one.
-func (e *exam) people() (needs []need) {
+func (e draft) people() (needs []need) {
 	names, prefixes, _ := e.localUsers()
 	for _, name := range names {
 		needs = append(needs, need{"IMPERSONATE", nil, clickhouse.QuoteName(name), "so that the gateway may act as " + name})
@@ -68,7 +68,7 @@ func (e *exam) people() (needs []need) {
 }
 
 // grant is the statement that gives the gateway a right.
-func (e *exam) grant(n need) string {
+func (e draft) grant(n need) string {
 	return "GRANT" + e.on + " " + n.right + columnList(n.columns) + " ON " + n.on + " TO " + e.gatewayName()
 }
 
@@ -105,7 +105,7 @@ func subset(some, of []string) bool {
 }
 
 // gateway says what the gateway's account lacks, and what it has too much of.
-func (e *exam) gateway() {
+func (e holder) gateway() {
 	g := e.Facts.Gateway
 	switch {
 	case g.User == "":
@@ -133,7 +133,7 @@ func (e *exam) gateway() {
 }
 
 // rights compares what the gateway holds with what it needs.
-func (e *exam) rights() {
+func (e holder) rights() {
 	g := e.Facts.Gateway
 	tooMuch := e.excess()
 	var lacking []need
@@ -158,7 +158,7 @@ func (e *exam) rights() {
 
 // settings says what of the gateway's profile gets in the way: under EXECUTE AS each
 // overrides what people's own profiles say, which matters where it is a limit.
-func (e *exam) settings() {
+func (e holder) settings() {
 	g := e.Facts.Gateway
 	if g.ReadOnly > 0 && e.plan.Mode != clickhouse.Static {
 		e.add(Finding{Wrong, "gateway-readonly", "the gateway's own profile holds it to reading", "take readonly off: with it, it can neither act as somebody nor stop a statement", ""})
@@ -189,7 +189,7 @@ func isLimit(setting string) bool {
 }
 
 // provisioner says what does not fit about whoever makes the accounts.
-func (e *exam) provisioner() {
+func (e holder) provisioner() {
 	p := e.Facts.Provisioner
 	if p == nil {
 		return
@@ -234,7 +234,7 @@ func isUnknownToServer(err error) bool {
 }
 
 // boundProvisioner takes away what a provisioner has beyond its prefix.
-func (e *exam) boundProvisioner(p *clickhouse.AccountFacts) {
+func (e holder) boundProvisioner(p *clickhouse.AccountFacts) {
 	for _, g := range p.Grants {
 		name, _, ok := g.Names()
 		bounded := ok && e.Prefix != "" && strings.HasPrefix(name, e.Prefix)

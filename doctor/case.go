@@ -35,17 +35,27 @@ type exam struct {
 	plan *Plan
 }
 
+// What an examination looks at, one after the other.
+type (
+	road    struct{ *exam } // is there a ClickHouse, and is it always there?
+	machine struct{ *exam } // the server itself, whoever comes
+	draft   struct{ *exam } // writes statements
+	entry   struct{ draft } // how people get in
+	holder  struct{ draft } // what our accounts hold
+)
+
 // Examine makes the plan.
 func Examine(c Case) Plan {
 	f := c.Facts
 	plan := Plan{Cluster: c.Cluster, URL: f.URL, Version: f.Server.Version}
 	e := newExam(c, &plan)
-	if e.reach() {
-		e.way()
-		e.server()
-		e.gateway()
-		e.provisioner()
-		e.steady()
+	if way := (road{e}); way.reach() {
+		of := draft{e}
+		entry{of}.way()
+		machine{e}.server()
+		holder{of}.gateway()
+		holder{of}.provisioner()
+		way.steady()
 	}
 	plan.sort()
 	return plan

@@ -25,7 +25,7 @@ var excesses = []struct {
 
 // excess says what the gateway holds beyond its needs, and takes it away. It reports
 // whether there was something.
-func (e *exam) excess() bool {
+func (e holder) excess() bool {
 	g := e.Facts.Gateway
 	var found bool
 	for _, about := range excesses {
@@ -50,7 +50,7 @@ func (e *exam) excess() bool {
 }
 
 // needed reports whether a grant is one that the gateway is to have.
-func (e *exam) needed(held clickhouse.Grant) bool {
+func (e holder) needed(held clickhouse.Grant) bool {
 	if held.Option || held.Right == "NONE" {
 		return held.Right == "NONE"
 	}
@@ -70,7 +70,7 @@ func (e *exam) needed(held clickhouse.Grant) bool {
 
 // mayActAs reports whether the users of a grant are such as the configuration leads
 // to: named by it, or made by the provisioner.
-func (e *exam) mayActAs(held clickhouse.Grant) bool {
+func (e holder) mayActAs(held clickhouse.Grant) bool {
 	name, isPrefix, ok := held.Names()
 	if !ok || e.leadsToStaff(name, isPrefix) {
 		return false
@@ -83,7 +83,7 @@ func (e *exam) mayActAs(held clickhouse.Grant) bool {
 }
 
 // revoke is the statement that takes a grant away from an account.
-func (e *exam) revoke(g clickhouse.Grant, account string) string {
+func (e draft) revoke(g clickhouse.Grant, account string) string {
 	return "REVOKE" + e.on + " " + g.Right + columnList(quotedColumns(g.Columns)) + " ON " + g.On + " FROM " + account
 }
 

@@ -19,7 +19,7 @@ func (e *exam) switchOn() {
 
 // askUs tells ClickHouse to ask us, and lets the users that were made by hand log in by
 // our word.
-func (e *exam) askUs() {
+func (e draft) askUs() {
 	if e.AskUs != "" {
 		e.plan.Files = append(e.plan.Files, File{"config.d/porterhouse-authenticator.xml", e.AskUs, "tells ClickHouse to ask us; whoever reads it knows the secret path, so only ClickHouse may"})
 	}
@@ -28,7 +28,7 @@ func (e *exam) askUs() {
 
 // logins let the users that were made by hand, and are named one by one, log in by our
 // word. A password that one has stays before it, or it would be shown to us.
-func (e *exam) logins() {
+func (e draft) logins() {
 	names, _, _ := e.localUsers()
 	for _, name := range names {
 		e.run("so that ClickHouse asks us about "+name, "ALTER USER "+clickhouse.QuoteName(name)+e.on+

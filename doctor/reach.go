@@ -22,7 +22,7 @@ func obstacles() map[clickhouse.Cause]obstacle {
 }
 
 // reach says whether there is a ClickHouse at all.
-func (e *exam) reach() bool {
+func (e road) reach() bool {
 	f := e.Facts
 	if f.Reached.Works() {
 		e.fine("reached", "ClickHouse answers at %s", f.URL)
@@ -39,7 +39,7 @@ func (e *exam) reach() bool {
 
 // steady says whether some of the trials were lost on the way, although others were
 // not.
-func (e *exam) steady() {
+func (e road) steady() {
 	f := e.Facts
 	var lost []clickhouse.Finding
 	slow := false

@@ -19,7 +19,7 @@ const (
 )
 
 // server says what is so of the server itself, whoever comes.
-func (e *exam) server() {
+func (e machine) server() {
 	e.certificate()
 	e.identity()
 	e.clock()
@@ -29,7 +29,7 @@ func (e *exam) server() {
 }
 
 // certificate says how the way there is protected.
-func (e *exam) certificate() {
+func (e machine) certificate() {
 	t := e.Facts.TLS
 	if t == nil && isLoopback(e.Facts.URL) {
 		e.fine("tls", "no TLS, and none needed on this machine")
@@ -66,7 +66,7 @@ func isOld(version string) bool {
 }
 
 // identity says which server it is. What depends on the way in is known by then.
-func (e *exam) identity() {
+func (e machine) identity() {
 	s := e.Facts.Server
 	if s.Version == "" {
 		return
@@ -86,7 +86,7 @@ func (e *exam) identity() {
 }
 
 // clock compares the clocks; half a round trip is what cannot be told.
-func (e *exam) clock() {
+func (e machine) clock() {
 	s := e.Facts.Server
 	switch {
 	case s.Version == "":
@@ -101,7 +101,7 @@ func (e *exam) clock() {
 }
 
 // openDefault says who gets in without asking us.
-func (e *exam) openDefault() {
+func (e machine) openDefault() {
 	switch f := e.Facts.OpenDefault; {
 	case f.Works():
 		e.add(Finding{Wrong, "open-default", "the user default needs no password: whoever reaches the server has all that this user may, past Porterhouse and its record",
@@ -112,7 +112,7 @@ func (e *exam) openDefault() {
 }
 
 // logs says where ClickHouse writes down who asked.
-func (e *exam) logs() {
+func (e machine) logs() {
 	for _, log := range []struct {
 		name  string
 		found clickhouse.Finding
@@ -128,7 +128,7 @@ func (e *exam) logs() {
 }
 
 // traps says what is known of this version.
-func (e *exam) traps() {
+func (e machine) traps() {
 	for _, t := range e.Facts.Traps {
 		where := t.Issue
 		if len(t.Fixed) > 0 {

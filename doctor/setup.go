@@ -11,7 +11,7 @@ import (
 // yet: the gateway, the provisioner, and what both need in the Case's mode.
 func (c Case) Setup() []Statement {
 	var plan Plan
-	e := newExam(c, &plan)
+	e := draft{newExam(c, &plan)}
 	plan.Mode = e.configured()
 	if c.Facts.Gateway.User != "" {
 		e.makeGateway()
@@ -25,7 +25,7 @@ func (c Case) Setup() []Statement {
 
 // makeGateway makes the gateway's account, or lets the configured password in beside
 // those that it has, and gives it what it needs.
-func (e *exam) makeGateway() {
+func (e draft) makeGateway() {
 	const identified = " IDENTIFIED WITH sha256_password BY " + GatewayPassword
 	e.run("the gateway: no role, nobody to whom it could grant anything"+e.onlyFrom(),
 		"CREATE USER IF NOT EXISTS "+e.gatewayName()+e.on+identified+e.hosts()+" DEFAULT ROLE NONE GRANTEES NONE")
@@ -39,7 +39,7 @@ func (e *exam) makeGateway() {
 }
 
 // makeProvisioner makes the provisioner's account, and gives it what it needs.
-func (e *exam) makeProvisioner() {
+func (e draft) makeProvisioner() {
 	for _, sql := range e.Provisioning {
 		e.run("what the provisioner needs", sql)
 	}
@@ -49,13 +49,13 @@ func (e *exam) makeProvisioner() {
 }
 
 // harden closes the gateway's account where it was made with less care.
-func (e *exam) harden() {
+func (e draft) harden() {
 	e.run("no role counts by itself, and it can grant nothing to anybody"+e.onlyFrom(),
 		"ALTER USER "+e.gatewayName()+e.on+e.hosts()+" DEFAULT ROLE NONE GRANTEES NONE")
 }
 
 // onlyFrom tells of hosts, where there are some.
-func (e *exam) onlyFrom() string {
+func (e draft) onlyFrom() string {
 	if len(e.Hosts) == 0 {
 		return ""
 	}
@@ -63,7 +63,7 @@ func (e *exam) onlyFrom() string {
 }
 
 // hosts is the clause of where the gateway comes from.
-func (e *exam) hosts() string {
+func (e draft) hosts() string {
 	var ips, names []string
 	for _, host := range e.Hosts {
 		if _, err := netip.ParseAddr(host); err == nil {
@@ -93,7 +93,7 @@ func (e *exam) hosts() string {
 }
 
 // upkeep says how a gateway that is as it should be stays so.
-func (e *exam) upkeep() {
+func (e draft) upkeep() {
 	name := e.gatewayName()
 	e.add(Finding{Fine, "gateway-upkeep", "where the gateway may come from, and to whom it may grant, only an administrator sees",
 		"to be sure: ALTER USER " + name + e.on + e.hosts() + " DEFAULT ROLE NONE GRANTEES NONE. To change its password without a gap: ALTER USER " + name + e.on +

@@ -16,7 +16,7 @@ func (e *exam) configured() clickhouse.Mode {
 }
 
 // way finds how people get in, and says what is in the way.
-func (e *exam) way() {
+func (e entry) way() {
 	best, why := clickhouse.Choose(e.Facts, e.Access)
 	e.plan.Mode, e.plan.Why = best, why
 	switch mode := e.configured(); {
@@ -53,7 +53,7 @@ func (e *exam) way() {
 }
 
 // executeAs says whether the gateway can act as people.
-func (e *exam) executeAs() {
+func (e entry) executeAs() {
 	f := e.Facts.ExecuteAs
 	e.executeAsKnown(f.Known)
 	person := e.Facts.Person
@@ -76,7 +76,7 @@ func (e *exam) executeAs() {
 }
 
 // executeAsKnown says whether the server has EXECUTE AS.
-func (e *exam) executeAsKnown(f clickhouse.Finding) {
+func (e entry) executeAsKnown(f clickhouse.Finding) {
 	const others = "use access.mode verify, where the server's configuration can be changed (see the authenticator), or interserver, where its operator gives the cluster's secret"
 	switch {
 	case f.Works():
@@ -105,7 +105,7 @@ func (e *exam) maySwitchToVerify() bool {
 }
 
 // verify says whether ClickHouse asks us who is there.
-func (e *exam) verify() {
+func (e entry) verify() {
 	switch f := e.Facts.Ticket; {
 	case f.Works():
 		e.fine("ticket", "%s was let in with a one-time ticket: ClickHouse asks us", e.Facts.Person)
@@ -121,7 +121,7 @@ func (e *exam) verify() {
 }
 
 // forward says whether ClickHouse takes tokens.
-func (e *exam) forward() {
+func (e entry) forward() {
 	if f := e.Facts.Bearer; f.Works() {
 		e.fine("bearer", "ClickHouse reads tokens, and refuses a made-up one")
 	} else {
@@ -130,7 +130,7 @@ func (e *exam) forward() {
 }
 
 // switchable says that EXECUTE AS could be had where something with more power is used.
-func (e *exam) switchable() {
+func (e entry) switchable() {
 	if f := e.Facts.ExecuteAs.Known; f.Failed(clickhouse.SwitchedOff) {
 		e.add(Finding{Careful, "execute-as", "EXECUTE AS is there and switched off; it would need no secret, and the gateway could act as people by name only",
 			"put the file below into the configuration of each server, start it anew, and say access.mode execute_as, or auto", f.Said})
@@ -139,7 +139,7 @@ func (e *exam) switchable() {
 }
 
 // interserver says whether the cluster's secret lets us in.
-func (e *exam) interserver() {
+func (e entry) interserver() {
 	e.switchable()
 	if !e.native("this mode has nothing else") {
 		return
@@ -158,7 +158,7 @@ func (e *exam) interserver() {
 
 // native says whether the native port can be had; why is what for. It reports whether
 // it can.
-func (e *exam) native(why string) bool {
+func (e entry) native(why string) bool {
 	f := e.Facts.Native
 	switch {
 	case f.Reached.Works():
@@ -174,7 +174,7 @@ func (e *exam) native(why string) bool {
 }
 
 // noWay says what could be done where nothing works.
-func (e *exam) noWay() {
+func (e entry) noWay() {
 	if !e.Facts.Gateway.Login.Works() {
 		return // which is told, and comes first
 	}

@@ -5,13 +5,13 @@
 //	                  ├─▶ Examine ─▶ Plan ─▶ Findings, the worst first
 //	what is wanted ───┘     │          ├───▶ SQL, to be run as an administrator
 //	     (Case)             │          └───▶ files for the server's config.d
-//	                        └ way.go, reach.go, server.go, account.go, excess.go
+//	                        └ reach.go, way.go, server.go, account.go, excess.go
 //
 // The rules:
 //   - The same Case gives the same Plan, to the byte.
 //   - The SQL asks for the least that works: the gateway may act as people by exact
 //     name or by prefix, stop statements, and do nothing else.
-//   - Statements can be run again: what is there already stays as it is.
+//   - Statements can be run again without harm.
 //   - A password never stands in a Plan; where one belongs there is a placeholder, which
 //     ClickHouse does not take.
 package doctor

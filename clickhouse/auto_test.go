@@ -108,6 +108,7 @@ func whoAmI(t testing.TB, c *clickhouse.Client, name string) (string, error) {
 // Before the first question nothing was looked at; many first ones look once; and all
 // that follow cost no look.
 func TestAutoFindsVerify(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	var log logged
 	c := dial(t, w.HTTP, w.auto, log.into)
@@ -134,6 +135,7 @@ func TestAutoFindsVerify(t *testing.T) {
 
 // Where ClickHouse does not ask us, EXECUTE AS carries reads and writes.
 func TestAutoFindsExecuteAs(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	c := dial(t, h.HTTP, func(c *clickhouse.Config) {
 		c.Access = clickhouse.Access{Mode: clickhouse.Auto, Native: h.Native}
@@ -174,6 +176,7 @@ func running(t testing.TB, c *clickhouse.Client) {
 // A way that fails the one with whom it was found is left for another that works, and
 // comes back when it works for somebody whom the other one fails.
 func TestAutoLooksAgain(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	do := func(sql string) {
 		t.Helper()
@@ -223,6 +226,7 @@ func TestAutoLooksAgain(t *testing.T) {
 
 // A session that was begun in one way ends in it: what it has is there only.
 func TestAutoKeepsSessions(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	for _, sql := range []string{"GRANT IMPERSONATE ON alice TO " + gateway, "ALTER USER alice IDENTIFIED WITH sha256_password BY 'x'"} {
 		if err := w.Exec(t.Context(), sql); err != nil {
@@ -256,6 +260,7 @@ func TestAutoKeepsSessions(t *testing.T) {
 // A ClickHouse that was replaced by a newer one is looked at again; one that has no way
 // in says so, and is looked at again, too.
 func TestAutoSeesAnotherServer(t *testing.T) {
+	t.Parallel()
 	real := sandbox.ForTest(t, sandbox.Options{})
 	var target atomic.Pointer[url.URL]
 	become := func(name string) {
@@ -298,6 +303,7 @@ func TestAutoSeesAnotherServer(t *testing.T) {
 // The cluster's secret is the way where ClickHouse has no EXECUTE AS, and only there: a
 // gateway whose password was changed comes in by no other.
 func TestAutoFindsInterserver(t *testing.T) {
+	t.Parallel()
 	real := sandbox.ForTest(t, sandbox.Options{ExtraConfig: fake.SecretConfig})
 	with := func(secret string) func(c *clickhouse.Config) {
 		return func(c *clickhouse.Config) {

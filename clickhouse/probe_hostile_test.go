@@ -76,6 +76,7 @@ func TestProbeOfHostileAnswers(t *testing.T) {
 
 // Of a server with TLS the certificate is told, also when the gateway is refused.
 func TestProbeTellsTheCertificate(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	target, err := url.Parse(w.HTTP)
 	if err != nil {
@@ -100,6 +101,7 @@ func TestProbeTellsTheCertificate(t *testing.T) {
 // A ClickHouse whose configuration has handlers of its own, and so no /ping, is reached
 // all the same.
 func TestProbeWithoutPing(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	target, err := url.Parse(w.HTTP)
 	if err != nil {

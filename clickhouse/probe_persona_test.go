@@ -65,6 +65,7 @@ func loggedIn(f clickhouse.Facts) clickhouse.Finding { return f.Gateway.Login }
 
 // Of every sort of server the one thing is found by which it differs from others.
 func TestProbePersonas(t *testing.T) {
+	t.Parallel()
 	real := sandbox.ForTest(t, sandbox.Options{})
 	const good, bad, not = clickhouse.Works, clickhouse.Fails, clickhouse.Untried
 	for _, test := range []struct {
@@ -114,6 +115,7 @@ func TestProbePersonas(t *testing.T) {
 
 // What a gateway holds too much is in the Facts.
 func TestProbeOfAnAlmightyGateway(t *testing.T) {
+	t.Parallel()
 	real := sandbox.ForTest(t, sandbox.Options{})
 	f := probe(t, personaConfig(t, dressed(t, real, "almighty")))
 	for realm, right := range map[clickhouse.Realm]string{clickhouse.Management: "CREATE USER", clickhouse.Impersonation: "IMPERSONATE", clickhouse.Sources: "READ"} {

@@ -68,6 +68,7 @@ func untried(t testing.TB, what string, f clickhouse.Finding, cause clickhouse.C
 // A server that has everything is found to have it, and what fails there does so with
 // ClickHouse's own words.
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	for _, sql := range []string{
 		"CREATE USER provisioner IDENTIFIED BY 'p'", "GRANT CREATE USER ON ph_* TO provisioner WITH GRANT OPTION", "GRANT writer TO provisioner WITH ADMIN OPTION",
@@ -108,6 +109,7 @@ func TestProbe(t *testing.T) {
 
 // What is not there, or goes wrong, is a finding that says what.
 func TestProbeOfWhatFails(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	for _, sql := range []string{
 		"CREATE USER held IDENTIFIED BY 'held' SETTINGS readonly = 1", "GRANT IMPERSONATE ON alice TO held",
@@ -167,6 +169,7 @@ func TestProbeOfWhatFails(t *testing.T) {
 
 // A secret is proved by an answer, as the person or as the gateway's own user.
 func TestProbeOfTheSecret(t *testing.T) {
+	t.Parallel()
 	real := sandbox.ForTest(t, sandbox.Options{ExtraConfig: fake.SecretConfig, Init: []string{"CREATE USER alice", "CREATE USER " + gateway}})
 	for _, test := range []struct {
 		what, cluster, secret, user, person string
@@ -194,6 +197,7 @@ func TestProbeOfTheSecret(t *testing.T) {
 // Whoever looks into query_log sees which statements were a Probe's; none of them does
 // anything but look.
 func TestProbeIsRecognizable(t *testing.T) {
+	t.Parallel()
 	w := newTown(t)
 	for _, sql := range []string{"GRANT IMPERSONATE ON alice TO " + gateway, "CREATE USER held IDENTIFIED BY 'held' SETTINGS readonly = 1"} {
 		if err := w.Exec(t.Context(), sql); err != nil {

@@ -33,7 +33,7 @@ func buildAuthenticators(c Config, p setup, people map[string]*directory.Directo
 		}
 		doors[name], err = authenticator.New(authenticator.Config{
 			Name: a.name(), Cluster: name, Path: a.path(), Settings: a.Settings,
-			Verify: verifier.Verify, Account: people[name].Account,
+			Verify: verifier.Verify, Account: accountsFor(cluster.For, people[name]),
 			IsTicket: ticket.Is,
 			Redeem: func(ctx context.Context, secret string, user porterhouse.UserName, queryID string) error {
 				return p.desks[name].Redeem(ctx, secret, ticket.Claim{User: user, QueryID: queryID, Authenticator: a.name()})

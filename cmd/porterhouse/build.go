@@ -18,9 +18,6 @@ import (
 func build(c Config, p setup) (*generation, error) {
 	g := &generation{config: c, reach: p.reach}
 	var err error
-	if g.verifier, err = buildVerifier(c, p, c.mcpResource()); err != nil {
-		return nil, err
-	}
 	if g.people, err = buildDirectories(c, p); err != nil {
 		return nil, err
 	}
@@ -33,20 +30,7 @@ func build(c Config, p setup) (*generation, error) {
 	if g.signIn, g.tokens, err = (entrance{c, p}).build(); err != nil {
 		return nil, err
 	}
-	g.mcp, err = mcpserver.New(mcpserver.Config{
-		Gate:             g.gate,
-		Verify:           g.verifier.Verify,
-		LacksScope:       identity.LacksScope,
-		Scopes:           scopes(c),
-		Clusters:         c.clusterNames(),
-		State:            p.mcp,
-		ResourceMetadata: c.publicURL() + metadataPath + mcpPath,
-		Origins:          c.Origins,
-		MaxBody:          int64(c.HTTP.MaxBody),
-		Log:              p.log,
-		Now:              p.now,
-	})
-	if err != nil {
+	if g.mcp, err = buildMCPDoors(c, p, g.gate); err != nil {
 		return nil, err
 	}
 	g.handler = routes(c, p, g)
@@ -101,8 +85,8 @@ func buildGate(c Config, p setup, people map[string]*directory.Directory) (*gate
 		clusters[name] = gate.Cluster{
 			Client: p.clients[name], Directory: people[name],
 			Passwords: c.ClickHouseHTTP.passesPasswords(), Deny: c.Clusters[name].withoutPassword(),
-			Forward: forwarded(c, name),
-			Doors:   map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: httpDoor{c}.gate(name)},
+			Forward: forwarded(c, name), For: gate.For(c.Clusters[name].For),
+			Doors: map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: httpDoor{c}.gate(name)},
 		}
 	}
 	return gate.New(gate.Config{
@@ -127,18 +111,20 @@ const (
 // routes is the whole of what this server answers:
 //
 //	/mcp                                          the MCP door
-//	/.well-known/oauth-protected-resource[/mcp]   what a client may know before it has a token (RFC 9728)
+//	/mcp/NAME                                     the same to one of several clusters
+//	/.well-known/oauth-protected-resource[/mcp…]  what a client may know before it has a token (RFC 9728)
 //	/signin…                                      where people sign in, and out
 //	/authorize /token /jwks …                     the authorization server (authserver.Server.Paths)
 //	/healthz  /readyz                             for whoever restarts us, and whoever sends us traffic
 //	/metrics                                      for Prometheus; from this machine only, or on metrics.listen, which a proxy in front needs
 func routes(c Config, p setup, g *generation) http.Handler {
 	m := p.metrics
-	metadata := resourceMetadata(c, c.publicURL()+mcpPath)
 	mux := http.NewServeMux()
-	mux.Handle(mcpPath, m.door("mcp", g.mcp))
-	mux.Handle(metadataPath, metadata)
-	mux.Handle(metadataPath+mcpPath, metadata)
+	mux.Handle(metadataPath, resourceMetadata(c, c.publicURL()+mcpPath))
+	for path, door := range g.mcp {
+		mux.Handle(path, m.door("mcp", door.server))
+		mux.Handle(metadataPath+path, resourceMetadata(c, c.publicURL()+path))
+	}
 	if g.signIn != nil {
 		for _, path := range []string{signin.Path, signin.CallbackPath, signin.OutPath} {
 			mux.Handle(path, m.door("signin", g.signIn))

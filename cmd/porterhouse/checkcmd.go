@@ -70,7 +70,7 @@ func checkProviders(ctx context.Context, t terminal, args []string) error {
 	if token == "" {
 		return errors.Join(err, p.store.Close())
 	}
-	answer, failed := whois(ctx, c, p, c.mcpResource(), token)
+	answer, failed := whois(ctx, c, p, mcpResource(c, ""), token)
 	if failed == nil {
 		fmt.Fprintln(t.stdout)
 		answer.print(t.stdout)
@@ -119,7 +119,7 @@ func printProviders(c Config, all []provided, w io.Writer) {
 		fmt.Fprintln(w, "There are no token processors (token_processors, enable_token_auth): people have API tokens only.")
 		return
 	}
-	fmt.Fprintf(w, "Tokens for the MCP door must be for one of %q (aud).\n", []string(c.mcpResource().Audiences))
+	fmt.Fprintf(w, "Tokens for the MCP door must be for one of %q (aud).\n", []string(mcpResource(c, "").Audiences))
 	if c.ClickHouseHTTP.isOpen() {
 		fmt.Fprintf(w, "Tokens for the HTTP door must be for one of %q.\n", []string(httpDoor{c}.resource().Audiences))
 	}

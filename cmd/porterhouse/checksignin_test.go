@@ -72,7 +72,7 @@ func TestCommandsKnowOurOwnTokens(t *testing.T) {
 		if p.ownKey, err = askServerForKeys(c); err != nil {
 			t.Fatal(err)
 		}
-		answer, err := whois(t.Context(), c, p, c.mcpResource(), token)
+		answer, err := whois(t.Context(), c, p, mcpResource(c, ""), token)
 		if err != nil {
 			t.Fatal(err)
 		}

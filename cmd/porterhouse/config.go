@@ -30,7 +30,8 @@ type Config struct {
 	HTTP           HTTPConfig               `yaml:"http"`
 	ClickHouseHTTP HTTPDoorConfig           `yaml:"clickhouse_http"`
 	Metrics        MetricsConfig            `yaml:"metrics"`
-	Clusters       map[string]ClusterConfig `yaml:"clusters"` // by name; exactly one in this version
+	Clusters       map[string]ClusterConfig `yaml:"clusters"`        // by name; at least one
+	DefaultCluster string                   `yaml:"default_cluster"` // that is meant without a word about it; "": see usualCluster
 	Users          UsersConfig              `yaml:"users"`
 	Tokens         TokensConfig             `yaml:"tokens"`
 
@@ -89,6 +90,8 @@ type ClusterConfig struct {
 	AllowPlainHTTP bool               `yaml:"allow_plain_http"` // beyond loopback, where everybody on the way reads along
 	MaxConnections int                `yaml:"max_connections"`  // at once
 	Access         AccessConfig       `yaml:"access"`
+	For            ForConfig          `yaml:"for"`          // whose it is; nobody named: everybody's
+	PublicHosts    []string           `yaml:"public_hosts"` // by which ClickHouse's clients ask for this cluster
 
 	Provision     *ProvisionConfig     `yaml:"provision"`     // nil: users are made by hand
 	Authenticator *AuthenticatorConfig `yaml:"authenticator"` // nil: ClickHouse itself is not asked with tokens

@@ -24,7 +24,7 @@ func (c check) all() {
 	c.origins()
 	c.positive()
 	c.needed()
-	c.clusters()
+	clusters{c}.all()
 	identities{c}.all()
 	if len(c.Clusters) > 0 { // the door leads to one
 		httpDoors{c}.all()
@@ -194,26 +194,6 @@ func (c check) needed() {
 		c.refuse("audit.key", "the record's chain needs a key: openssl rand -hex 32 > audit.key, chmod 600 it, and write file:audit.key")
 	case key < minAuditKey:
 		c.refuse("audit.key", "the key has %d bytes, and at least %d are needed: openssl rand -hex 32", key, minAuditKey)
-	}
-}
-
-func (c check) clusters() {
-	if len(c.Clusters) != 1 {
-		c.refuse("clusters", "there are %d clusters, and this version serves exactly one: clusters: {main: {url: …}}", len(c.Clusters))
-	}
-	for name, cluster := range c.Clusters {
-		path := "clusters." + name
-		c.clusterURL(path, cluster)
-		c.pair(path+".tls", cluster.TLS.Cert, cluster.TLS.Key, false)
-		if cluster.User == "" && (!isOwnLogin(cluster.mode()) || !cluster.Password.IsZero()) {
-			c.refuse(path+".user", "name the ClickHouse user that the gateway logs in as: it holds IMPERSONATE and nothing else")
-		}
-		if cluster.Password.IsZero() && cluster.needsPassword() {
-			c.refuse(path+".password", "the gateway's password is missing: env:NAME or file:PATH")
-		}
-		if _, given := c.d.found[path+".max_connections"]; given && cluster.MaxConnections == 0 {
-			c.refuse(path+".max_connections", "want more than 0; leave the key out for its default")
-		}
 	}
 }
 

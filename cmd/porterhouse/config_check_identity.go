@@ -72,7 +72,7 @@ func (c identities) tokenProcessors() {
 		p := c.TokenProcessors[name]
 		c.processorKeys(path, p)
 		c.hosts(path, p.urls())
-		if _, err := identity.NewProcessors([]identity.Settings{p.settings(name)}, c.mcpResource(), providers); err != nil {
+		if _, err := identity.NewProcessors([]identity.Settings{p.settings(name)}, mcpResource(*c.Config, ""), providers); err != nil {
 			c.refuse(path, "%s", strings.TrimPrefix(err.Error(), "identity: "))
 			continue
 		}

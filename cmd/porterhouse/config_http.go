@@ -80,7 +80,7 @@ func (c httpDoor) resource() identity.Resource {
 	if len(audiences) == 0 {
 		audiences = texts{c.url()}
 	}
-	return identity.Resource{Door: proxy.Door, Cluster: c.clusterNames()[0], Audiences: audiences}
+	return identity.Resource{Door: proxy.Door, Audiences: audiences}
 }
 
 // pair are the files of the door's certificate.
@@ -110,7 +110,7 @@ func (c httpDoor) gate(cluster string) gate.Door {
 // weakenings names what makes the door less strict than it is without it.
 func (c httpDoor) weakenings() (found []string) {
 	h := c.ClickHouseHTTP
-	shared := func(audience string) bool { return slices.Contains(c.mcpResource().Audiences, audience) }
+	shared := func(audience string) bool { return slices.Contains(mcpResource(c.Config, "").Audiences, audience) }
 	for _, weakening := range []struct {
 		is   bool
 		text string

@@ -169,7 +169,7 @@ func TestHTTPDoorURL(t *testing.T) {
 		"listen: '127.0.0.1:8123', tls: {listen: '0.0.0.0:443', cert: a, key: b}, public_url: 'https://ch.a.b'": "https://ch.a.b",
 	} {
 		c, _ := mustLoad(t, "clickhouse_http: {"+text+"}\n"+least)
-		if r, url := (httpDoor{c}).resource(), (httpDoor{c}).url(); url != want || !reflect.DeepEqual(r.Audiences, []string{want}) || r.Door != "http" || r.Cluster != "main" {
+		if r, url := (httpDoor{c}).resource(), (httpDoor{c}).url(); url != want || !reflect.DeepEqual(r.Audiences, []string{want}) || r.Door != "http" {
 			t.Errorf("%s: %s, %+v", text, url, r)
 		}
 	}

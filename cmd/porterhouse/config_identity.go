@@ -152,16 +152,6 @@ type ResourceConfig struct {
 	Audiences texts `yaml:"audiences"` // any of them; none: the door's own URL
 }
 
-// mcpResource is what a token for the MCP door is for: without a word about it
-// the door's URL, as clients name it in their requests for a token (RFC 8707).
-func (c Config) mcpResource() identity.Resource {
-	audiences := c.Resources.MCP.Audiences
-	if len(audiences) == 0 {
-		audiences = texts{c.publicURL() + mcpPath}
-	}
-	return identity.Resource{Door: "mcp", Cluster: c.clusterNames()[0], Audiences: audiences}
-}
-
 // providers knows nothing yet of the identity providers, and how to ask them.
 func (c Config) providers(log *slog.Logger, now func() time.Time) (*identity.Providers, error) {
 	asking := c.outbound()

@@ -285,9 +285,8 @@ func TestConfigRefusals(t *testing.T) {
 		{"an origin with a slash", "origins: ['https://a.b/']\n" + least, "origins: browsers write this origin as https://a.b"},
 		{"an origin in capitals", "origins: ['https://A.b']\n" + least, "origins: browsers write this origin as https://a.b"},
 
-		{"no cluster", leastTokens + leastAudit, "clusters: there are 0 clusters"},
-		{"an empty map of clusters", "clusters:\n" + leastTokens + leastAudit, "clusters: there are 0 clusters"},
-		{"two clusters", "clusters:\n  a: {url: 'http://localhost:1', user: u, password: 'env:AUDIT_KEY'}\n  b: {url: 'http://localhost:1', user: u, password: 'env:AUDIT_KEY'}\n" + leastTokens + leastAudit, "clusters: there are 2 clusters"},
+		{"no cluster", leastTokens + leastAudit, "clusters: no cluster is named"},
+		{"an empty map of clusters", "clusters:\n" + leastTokens + leastAudit, "clusters: no cluster is named"},
 		{"a cluster with an odd name", "clusters: {'a b': {}}\n" + leastTokens + leastAudit, "clusters: a key is wanted here"},
 		{"no URL", url("tls: {}"), "clusters.main.url: say where"},
 		{"no user", "clusters: {main: {url: 'http://localhost:8123', password: 'env:AUDIT_KEY'}}\n" + leastTokens + leastAudit, "clusters.main.user: name the ClickHouse user"},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 	"porterhouse/directory"
 	"porterhouse/gate"
 	"porterhouse/identity"
-	"porterhouse/mcpserver"
 	"porterhouse/proxy"
 	"porterhouse/signin"
 )
@@ -29,13 +29,12 @@ type generation struct {
 	config Config
 	reach  *reach
 
-	gate     *gate.Gate
-	verifier *identity.Verifier
-	mcp      *mcpserver.Server
-	handler  http.Handler
-	people   map[string]*directory.Directory // by cluster
+	gate    *gate.Gate
+	mcp     map[string]mcpDoor // by path
+	handler http.Handler
+	people  map[string]*directory.Directory // by cluster
 
-	http         *proxy.Server // nil: the door of ClickHouse's clients is shut
+	http         map[string]*proxy.Server // by cluster; nil: the door of ClickHouse's clients is shut
 	httpVerifier *identity.Verifier
 	httpHandler  http.Handler
 
@@ -89,7 +88,9 @@ func (p *process) answering(door func(*generation) http.Handler) http.Handler {
 // isIdleStream reports whether r is the stream that an MCP client keeps open for what a
 // server may want to say of itself. It may last for days and asks for nothing, so no
 // generation waits for its end.
-func isIdleStream(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == mcpPath }
+func isIdleStream(r *http.Request) bool {
+	return r.Method == http.MethodGet && (r.URL.Path == mcpPath || strings.HasPrefix(r.URL.Path, mcpPath+"/"))
+}
 
 // replace puts g in force, and returns the one that was before; nil: none.
 func (p *process) replace(g *generation) (before *generation) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -21,8 +22,9 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 // readiness tells whether questions can be answered now: the audit record can be
-// written, and each cluster gives a sign of life. That is looked up at most once
-// in readinessLifetime, however often somebody asks us.
+// written, and at least one cluster gives a sign of life. While only some do, it says
+// which do not, and goes on: taking us out of service would take the others away, too.
+// That is looked up at most once in readinessLifetime, however often somebody asks us.
 type readiness struct {
 	clusters map[string]*clickhouse.Client
 	audit    *audit.Log
@@ -57,16 +59,34 @@ func (h *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *readiness) check(ctx context.Context) (text string, ready bool) {
 	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
 	defer cancel()
-	ready = true
-	if h.audit.Stats().Failing {
-		text, ready = "audit record: cannot be written\n", false
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.clusters)) {
-		state := "ready"
-		if err := h.clusters[name].Ping(ctx); err != nil {
-			state, ready = "does not answer", false
+	for name, lives := range h.ping(ctx) {
+		state := "does not answer"
+		if lives {
+			state, ready = "ready", true
 		}
 		text += fmt.Sprintf("cluster %s: %s\n", name, state)
 	}
+	if h.audit.Stats().Failing {
+		text, ready = "audit record: cannot be written\n"+text, false
+	}
 	return text, ready
+}
+
+// ping asks all clusters at once, so that none takes another's time, and tells of each,
+// in the order of their names, whether it lives.
+func (h *readiness) ping(ctx context.Context) iter.Seq2[string, bool] {
+	names := slices.Sorted(maps.Keys(h.clusters))
+	lives := make([]bool, len(names))
+	var work sync.WaitGroup
+	for i, name := range names {
+		work.Go(func() { lives[i] = h.clusters[name].Ping(ctx) == nil })
+	}
+	work.Wait()
+	return func(yield func(string, bool) bool) {
+		for i, name := range names {
+			if !yield(name, lives[i]) {
+				return
+			}
+		}
+	}
 }

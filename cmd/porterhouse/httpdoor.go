@@ -9,37 +9,61 @@ import (
 // buildHTTPDoor adds the door of ClickHouse's clients to g, and what is answered at its
 // addresses, where it is open.
 func buildHTTPDoor(c Config, p setup, g *generation) error {
-	h := c.ClickHouseHTTP
-	if !h.isOpen() {
+	if !c.ClickHouseHTTP.isOpen() {
 		return nil
 	}
 	var err error
 	if g.httpVerifier, err = buildVerifier(c, p, httpDoor{c}.resource()); err != nil {
 		return err
 	}
-	cluster := c.clusterNames()[0]
-	client := p.clients[cluster]
+	g.http = map[string]*proxy.Server{}
+	for name := range c.Clusters {
+		if g.http[name], err = httpDoorTo(name, c, p, g); err != nil {
+			return err
+		}
+	}
+	g.httpHandler, err = httpDoorRoutes(c, p, g)
+	return err
+}
+
+// httpDoorTo makes the door to one cluster.
+func httpDoorTo(cluster string, c Config, p setup, g *generation) (*proxy.Server, error) {
+	h, client := c.ClickHouseHTTP, p.clients[cluster]
 	config := proxy.Config{
-		Gate: g.gate, Cluster: cluster, Verify: g.httpVerifier.Verify,
+		Gate: g.gate, Cluster: cluster, Prefixes: len(c.Clusters) > 1, Verify: g.httpVerifier.Verify,
 		AllowURLCredentials: h.AllowURLCredentials, AllowIDTokens: h.AllowIDTokens, Origins: c.Origins,
 		Ping: client.Ping, ReplicasStatus: client.ReplicasStatus, ResourceMetadata: httpDoor{c}.url() + metadataPath, Strangers: p.strangers, Now: p.now, Log: p.log,
 	}
 	if h.passesPasswords() {
 		config.Login = loginOf{p.passwords, cluster, client.Login, g.people[cluster]}.prove
 	}
-	if g.http, err = proxy.New(config); err != nil {
-		return err
+	return proxy.New(config)
+}
+
+// httpDoorHandler leads to the only door, or to that of the cluster which a request names.
+func httpDoorHandler(c Config, doors map[string]*proxy.Server) (http.Handler, error) {
+	if len(doors) == 1 {
+		return doors[c.clusterNames()[0]], nil
 	}
-	g.httpHandler = httpDoorRoutes(c, p, g)
-	return nil
+	hosts := map[string]string{}
+	for name, cluster := range c.Clusters {
+		for _, host := range cluster.PublicHosts {
+			hosts[host] = name
+		}
+	}
+	return proxy.NewRouter(proxy.RouterConfig{Doors: doors, Hosts: hosts, Default: usualCluster(c)})
 }
 
 // httpDoorRoutes is the whole of what is answered at the door's addresses:
 //
 //	/.well-known/oauth-protected-resource   what a client may know before it has a token (RFC 9728)
-//	everything else                         as ClickHouse answers it
-func httpDoorRoutes(c Config, p setup, g *generation) http.Handler {
-	door := p.metrics.door("http", g.http)
+//	everything else                         as ClickHouse answers it; of several clusters see proxy.Router
+func httpDoorRoutes(c Config, p setup, g *generation) (http.Handler, error) {
+	handler, err := httpDoorHandler(c, g.http)
+	if err != nil {
+		return nil, err
+	}
+	door := p.metrics.door("http", handler)
 	metadata := resourceMetadata(c, httpDoor{c}.url())
 	return outerStreams(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == metadataPath {
@@ -47,7 +71,7 @@ func httpDoorRoutes(c Config, p setup, g *generation) http.Handler {
 			return
 		}
 		door.ServeHTTP(w, r)
-	}), c.outer(p.log))
+	}), c.outer(p.log)), nil
 }
 
 // openHTTPDoor adds the door's addresses, and puts those into c that a free port gave.

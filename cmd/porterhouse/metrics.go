@@ -145,10 +145,12 @@ func (s clientCounts) collect(send report) {
 
 // collect tells the counts of the rooms that a generation has made.
 func (g *generation) collect(send report) {
-	tokens := g.verifier.Stats()
-	send(counter, "tokens_accepted_total", "Tokens that proved somebody.", float64(tokens.Accepted))
-	send(counter, "tokens_refused_total", "Tokens that proved nobody.", float64(tokens.Refused))
-	send(counter, "tokens_failed_total", "Tokens that could not be checked.", float64(tokens.Failed))
+	for _, door := range g.mcp {
+		tokens := door.verifier.Stats()
+		send(counter, "tokens_accepted_total", "Tokens that proved somebody.", float64(tokens.Accepted))
+		send(counter, "tokens_refused_total", "Tokens that proved nobody.", float64(tokens.Refused))
+		send(counter, "tokens_failed_total", "Tokens that could not be checked.", float64(tokens.Failed))
+	}
 
 	g.collectHTTPDoor(send)
 	g.collectSignIn(send)
@@ -165,12 +167,15 @@ func (g *generation) collectHTTPDoor(send report) {
 	if g.http == nil {
 		return
 	}
-	tokens, door := g.httpVerifier.Stats(), g.http.Stats()
+	tokens := g.httpVerifier.Stats()
 	send(counter, "http_tokens_accepted_total", "Tokens that proved somebody at the HTTP door.", float64(tokens.Accepted))
 	send(counter, "http_tokens_refused_total", "Tokens that proved nobody there.", float64(tokens.Refused))
 	send(counter, "http_tokens_failed_total", "Tokens that could not be checked there.", float64(tokens.Failed))
-	send(counter, "http_requests_refused_total", "Requests that the HTTP door itself refused.", float64(door.Refused))
-	send(counter, "http_answers_broken_total", "Answers of the HTTP door that could not be completed.", float64(door.Broken))
+	for name, server := range g.http {
+		door := server.Stats()
+		send(counter, "http_requests_refused_total", "Requests that the HTTP door itself refused.", float64(door.Refused), name)
+		send(counter, "http_answers_broken_total", "Answers of the HTTP door that could not be completed.", float64(door.Broken), name)
+	}
 }
 
 // collectSignIn tells the counts of signing in, where people can.

@@ -135,7 +135,7 @@ func (m connecting) identities() (err error) {
 
 // clusterSettings are what a client, a provisioner or a desk is made of.
 type clusterSettings struct {
-	Cluster       ClusterConfig // without the three below
+	Cluster       ClusterConfig // without what is below, and without whose it is and how clients name it
 	CA            digest
 	Mode          clickhouse.Mode
 	Tokens        bool               // whether ClickHouse may see people's own
@@ -151,6 +151,7 @@ func (m connecting) cluster(name string) (err error) {
 	c, p, cluster := m.config, m.process, m.config.Clusters[name]
 	settings := clusterSettings{Cluster: cluster, CA: c.contents["clusters."+name+".tls.ca"], Mode: cluster.mode(), Tokens: len(forwarded(c, name)) > 0, Authenticator: cluster.Authenticator.name()}
 	settings.Cluster.Provision, settings.Cluster.Authenticator = nil, nil
+	settings.Cluster.For, settings.Cluster.PublicHosts = ForConfig{}, nil
 	if cluster.Authenticator != nil {
 		knock := cluster.Authenticator.path()
 		if cluster.mayVerify() {

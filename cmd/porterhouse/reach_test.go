@@ -78,7 +78,7 @@ func TestGenerationsEndAfterTheirRequests(t *testing.T) {
 			p := &process{now: time.Now, parts: map[*part]string{}, sources: map[source]bool{}, past: tally{}}
 			var ended atomic.Pointer[time.Time]
 			of := func() *generation {
-				g := &generation{reach: &reach{parts: map[string]*part{}}, verifier: &identity.Verifier{}}
+				g := &generation{reach: &reach{parts: map[string]*part{}}, mcp: map[string]mcpDoor{mcpPath: {verifier: &identity.Verifier{}}}}
 				g.config.Limits.Time = time.Minute
 				p.hold(g.reach, "one", &part{end: func(context.Context) error { now := time.Now(); ended.Store(&now); return nil }})
 				return g

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -175,7 +176,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	s.process.log.Info("serving", "address", s.address(), "mcp", s.config.publicURL()+mcpPath, "version", version)
 	if s.config.ClickHouseHTTP.isOpen() {
-		s.process.log.Info("serving ClickHouse's clients", "url", httpDoor{s.config}.url(), "cluster", s.config.clusterNames()[0])
+		s.process.log.Info("serving ClickHouse's clients", "url", httpDoor{s.config}.url(), "clusters", strings.Join(s.config.clusterNames(), ", "))
 	}
 
 	var err error

@@ -184,12 +184,20 @@ func (e entrance) server() (authserver.Config, error) {
 	return config, err
 }
 
-// resources are what our own tokens can be for: the doors, and the clusters whose
+// resources are what our own tokens can be for: the doors, of the MCP door also the URL
+// of each of several clusters, and the clusters whose
 // servers ask us who is there, as far as these are called by a URL (RFC 8707). There a
 // token opens all that the account may, so the person is asked for all of it.
 func (e entrance) resources() []authserver.Resource {
 	scopes := []string{authserver.ScopeRead, authserver.ScopeWrite}
-	all := []authserver.Resource{{URI: e.publicURL() + mcpPath, Name: "ClickHouse, for agents", Scopes: scopes}}
+	var all []authserver.Resource
+	for _, way := range mcpWays(e.Config) {
+		name := "ClickHouse, for agents"
+		if way.only != "" {
+			name += ", cluster " + way.only
+		}
+		all = append(all, authserver.Resource{URI: e.publicURL() + way.path, Name: name, Scopes: scopes})
+	}
 	if e.ClickHouseHTTP.isOpen() {
 		all = append(all, authserver.Resource{URI: httpDoor{e.Config}.url(), Name: "ClickHouse, for drivers and dashboards", Scopes: scopes})
 	}
@@ -248,7 +256,7 @@ func (e entrance) settings(names []string) []identity.Settings {
 func ownProcessor(c Config, p setup, r identity.Resource) (identity.Processor, error) {
 	switch r.Door {
 	case mcpserver.Door:
-		r.Audiences = []string{c.publicURL() + mcpPath}
+		r.Audiences = mcpURLs(c, r.Cluster)
 	case proxy.Door:
 		r.Audiences = []string{httpDoor{c}.url()}
 	}

@@ -234,7 +234,7 @@ func TestSigningIn(t *testing.T) {
 	if status != http.StatusOK || again["access_token"] == "" {
 		t.Errorf("refreshed: %d %v", status, again)
 	}
-	who, err := s.process.generation.Load().verifier.Verify(t.Context(), access)
+	who, err := s.process.generation.Load().mcp[mcpPath].verifier.Verify(t.Context(), access)
 	if err != nil || who.User != "alice@example.com" || who.Proof != demoProcessor || who.Client != login.ClientID || !who.ReadOnly {
 		t.Errorf("the token is of %+v, %v", who, err)
 	}

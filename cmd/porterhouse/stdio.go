@@ -93,14 +93,15 @@ func serveStdio(ctx context.Context, c Config, p setup, token string, transport 
 	if err != nil {
 		return err
 	}
-	verify := func(ctx context.Context) (porterhouse.Principal, error) { return g.verifier.Verify(ctx, token) }
+	door := g.mcp[mcpPath]
+	verify := func(ctx context.Context) (porterhouse.Principal, error) { return door.verifier.Verify(ctx, token) }
 	if _, err := verify(ctx); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	wait := p.run(ctx)
 	defer func() { stop(); wait() }()
-	if err := g.mcp.Run(ctx, verify, transport); err != nil && ctx.Err() == nil {
+	if err := door.server.Run(ctx, verify, transport); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil

@@ -151,7 +151,7 @@ func (l *longRun) wantNoMore(status int, code string) {
 // verifier says.
 func (l *longRun) wantOpen(want bool) {
 	l.Helper()
-	who, err := l.process.generation.Load().verifier.Verify(l.Context(), l.access)
+	who, err := l.process.generation.Load().mcp[mcpPath].verifier.Verify(l.Context(), l.access)
 	kind, _ := porterhouse.Explain(err)
 	switch {
 	case want && (err != nil || who.User != "alice@example.com" || who.Proof != demoProcessor || who.Client != login.ClientID):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -37,7 +38,7 @@ func usersCommand(ctx context.Context, t terminal, args []string) error {
 	}
 	d := &desk{verb: args[0], flags: t.flags("users "+args[0], "[flags]")}
 	d.path = d.flags.String("config", "porterhouse.yaml", "the configuration `file`")
-	d.cluster = d.flags.String("cluster", "", "the cluster; \"\": the only one")
+	d.cluster = d.flags.String("cluster", "", "the cluster; \"\": the only one, or default_cluster")
 	return verbs[args[0]](ctx, t, d, args[1:])
 }
 
@@ -56,7 +57,10 @@ func (d *desk) open(t terminal) (p setup, cluster string, err error) {
 		return setup{}, "", err
 	}
 	if cluster = *d.cluster; cluster == "" {
-		cluster = c.clusterNames()[0]
+		cluster = usualCluster(c)
+	}
+	if cluster == "" {
+		return setup{}, "", fmt.Errorf("there are several clusters, so name one of them: --cluster %s", strings.Join(c.clusterNames(), ", or "))
 	}
 	if _, known := c.Clusters[cluster]; !known {
 		return setup{}, "", fmt.Errorf("there is no cluster %q", cluster)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,6 +143,7 @@ type placing struct {
 	Rules   []string `json:"rules"`          // that fired, in their order
 	Plan    []string `json:"plan,omitempty"` // SQL by which it would be made or mended
 	Refusal *refused `json:"refusal,omitempty"`
+	closed  bool     // to them, by the configuration
 }
 
 // refused is an error: what the caller is told, and the reason for the operator.
@@ -171,7 +173,7 @@ func explained(err error) *refused {
 func resourceOf(c Config, door string) (identity.Resource, error) {
 	switch {
 	case door == mcpserver.Door:
-		return c.mcpResource(), nil
+		return mcpResource(c, ""), nil
 	case door == proxy.Door && c.ClickHouseHTTP.isOpen():
 		return httpDoor{c}.resource(), nil
 	case door == proxy.Door:
@@ -202,6 +204,10 @@ func whois(ctx context.Context, c Config, p setup, r identity.Resource, token st
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
+		if err := notFor(c.Clusters[name].For, who); err != nil {
+			answer.Accounts = append(answer.Accounts, placing{Cluster: name, Rules: []string{"clusters." + name + ".for names neither them nor a group of theirs"}, Refusal: explained(err), closed: true})
+			continue
+		}
 		at := porterhouse.Entry{Cluster: name, Door: r.Door}
 		account, rules, err := people.Explain(ctx, who, at)
 		var plan []string
@@ -216,11 +222,14 @@ func whois(ctx context.Context, c Config, p setup, r identity.Resource, token st
 	return answer, nil
 }
 
-// verdict is nil when the person has an account everywhere.
+// verdict is nil when the person has an account at every cluster that is for them, and
+// one is.
 func (i *identified) verdict() error {
 	refusals := []*refused{i.Refusal}
 	for _, a := range i.Accounts {
-		refusals = append(refusals, a.Refusal)
+		if !a.closed || !slices.ContainsFunc(i.Accounts, func(other placing) bool { return !other.closed }) {
+			refusals = append(refusals, a.Refusal)
+		}
 	}
 	for _, r := range refusals {
 		switch {

@@ -96,6 +96,9 @@ func (r *Reader) Read(in *bufio.Reader) (*Block, error) {
 	}
 	err := r.readColumns(from, columns, rows)
 	if err != nil {
+		if !r.begun {
+			r.heads, r.columns = nil, nil // of which some are missing
+		}
 		return nil, err
 	}
 	r.begun = true

@@ -38,7 +38,7 @@ func (c *nullable) add(r *reader) {
 		c.values.add(r)
 		return
 	}
-	c.values.add(zeros()) // in its place
+	r.standIn(c.values)
 }
 
 func (c *nullable) append(b []byte, row int, s style) []byte {

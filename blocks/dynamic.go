@@ -1,8 +1,8 @@
 package blocks
 
 import (
-	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -114,15 +114,12 @@ func (s *shared) reset(k kinds) {
 
 // take reads the next value from a text, which it must fill.
 func (s *shared) take(r *reader, text []byte) {
-	inner := &reader{in: bufio.NewReaderSize(bytes.NewReader(text), 16), left: r.left}
-	s.next(inner)
-	if _, err := inner.in.ReadByte(); inner.err == nil && err == nil {
-		inner.fail(fmt.Errorf("blocks: something follows a value of a Dynamic in its place"))
-	}
-	r.left = inner.left
-	if inner.err != nil {
-		r.fail(inner.err)
-	}
+	r.within(bytes.NewReader(text), func(r *reader) {
+		s.next(r)
+		if _, err := r.in.ReadByte(); err == nil {
+			r.fail(errors.New("blocks: something follows a value of a Dynamic in its place"))
+		}
+	})
 }
 
 // next reads the next value.

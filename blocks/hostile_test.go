@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func TestHostileSizes(t *testing.T) {
 		{"json, shared", forged("JSON", 1, eight(0), many(0), many(0), eight(huge))},
 		{"info", []byte{7}},
 		{"custom", []byte{0, 1, 1, 1, 'x', 5, 'U', 'I', 'n', 't', '8', 1, 0}},
-		{"deep", forged(strings.Repeat("Array(", 2000)+"UInt8"+strings.Repeat(")", 2000), 1)},
+		{"deep", forged(strings.Repeat("Array(", 2000)+"UInt8"+strings.Repeat(")", 2000), 0)},
 		{"open", forged("Array(UInt8", 1)},
 		{"quotes", forged("Enum8('a", 1)},
 		{"element", forged("Tuple(`a Int8)", 1)},
@@ -121,9 +122,19 @@ func TestRowIsBounded(t *testing.T) {
 	}
 }
 
+// Types inside of types are read only so deep, however they are written: without a
+// bound this one would end the program.
+func TestDepthIsBounded(t *testing.T) {
+	const deep = 16 << 20
+	block := forged("Dynamic", 1, eight(1), many(0), many(0), eight(0), []byte{0}, many(deep), bytes.Repeat([]byte{0x1e}, deep))
+	if _, err := prints(block, "TSV", blocks.Config{}); err == nil || !strings.Contains(err.Error(), "inside of one another") {
+		t.Error(err)
+	}
+}
+
 // All blocks of an answer have the columns of the first.
 func TestColumnsStay(t *testing.T) {
-	for _, second := range [][]byte{forged("UInt16", 1, []byte{1, 2}), {0, 2, 1}} {
+	for _, second := range [][]byte{forged("Int8", 1, []byte{1}), {0, 2, 1}} {
 		if _, err := prints(append(forged("UInt8", 1, []byte{1}), second...), "TSV", blocks.Config{}); err == nil {
 			t.Error("other columns were taken")
 		}
@@ -150,4 +161,48 @@ func FuzzRead(f *testing.F) {
 			_, _ = prints(block, format, blocks.Config{MaxBlock: 1 << 20, MaxRow: 1 << 20, Zone: time.UTC})
 		}
 	})
+}
+
+// What stands in for a NULL takes its memory from the block, so rows never move up
+// because there was none for it.
+func TestNullOfAWideType(t *testing.T) {
+	const width = 1_100_000
+	text := func(c string) []byte { return bytes.Repeat([]byte(c), width) }
+	kind := append([]byte{0x1e, 0x23, 0x16}, many(width)...) // Array(Nullable(FixedString(1100000)))
+	value := slices.Concat(kind, []byte{3, 1, 0}, text("a"), []byte{0}, text("b"))
+	block := forged("Dynamic", 1, eight(1), many(0), many(0), eight(0), []byte{0}, many(uint64(len(value))), value)
+	got, err := prints(block, "TSV", blocks.Config{})
+	if want := "[NULL,'" + string(text("a")) + "','" + string(text("b")) + "']\n"; err != nil || string(got) != want {
+		t.Errorf("%d bytes instead of %d, %v", len(got), len(want), err)
+	}
+	if _, err := prints(block, "TSV", blocks.Config{MaxBlock: 2*len(value) + width/2}); err == nil || !strings.Contains(err.Error(), "max_block_size") {
+		t.Errorf("with no memory for what stands in: %.100v", err)
+	}
+	low := slices.Concat([]byte{0x1e, 0x26, 0x23, 0x16}, many(width), []byte{2, 1, 0}, text("a"))
+	block = forged("Dynamic", 1, eight(1), many(0), many(0), eight(0), []byte{0}, many(uint64(len(low))), low)
+	got, err = prints(block, "TSV", blocks.Config{})
+	if want := "[NULL,'" + string(text("a")) + "']\n"; err != nil || string(got) != want {
+		t.Errorf("of few values: %d bytes instead of %d, %v", len(got), len(want), err)
+	}
+	if _, err := prints(block, "TSV", blocks.Config{MaxBlock: 2*len(low) + width/2}); err == nil || !strings.Contains(err.Error(), "max_block_size") {
+		t.Errorf("of few values, with no memory for what stands in: %.100v", err)
+	}
+}
+
+// A JSON whose row stands for NULL, or lacks a path that its type names, moves no row up;
+// one that has it twice is refused.
+func TestPathsOfAType(t *testing.T) {
+	kind := []byte("\x1e\x23\x30\x00\x00\x00\x01\x01a\x01\x00\x00") // Array(Nullable(JSON(a UInt8)))
+	for rows, want := range map[string]string{
+		"\x02\x01\x00\x01\x01a\x07":              `[NULL,'{"a":7}']` + "\n",
+		"\x02\x00\x00\x00\x01\x01a\x07":          `['{"a":0}','{"a":7}']` + "\n",
+		"\x02\x00\x02\x01a\x07\x01a\x08\x01\x00": "",
+	} {
+		value := append(kind, rows...)
+		block := forged("Dynamic", 1, eight(1), many(0), many(0), eight(0), []byte{0}, many(uint64(len(value))), value)
+		got, err := prints(block, "TSV", blocks.Config{})
+		if string(got) != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v; want %q", rows, got, err, want)
+		}
+	}
 }

@@ -68,7 +68,7 @@ func (c *lowCardinality) index(row int) uint64 {
 // add reads a value as one of the inner type: where it stands alone, nothing is shared.
 func (c *lowCardinality) add(r *reader) {
 	if c.nullable && c.count == 0 {
-		c.keys.add(zeros()) // in the place of NULL
+		r.standIn(c.keys) // for NULL
 		c.count++
 	}
 	index := c.count

@@ -94,9 +94,10 @@ func (c *object) readShared(r *reader, count int) {
 	}
 }
 
-// add reads the paths of one more row: those that have a type all come.
+// add reads the paths of one more row. Those that have a type all come, once, except
+// where the row itself stands for NULL.
 func (c *object) add(r *reader) {
-	rows := len(c.ends)
+	came := make([]bool, len(c.typed))
 	for range r.count() {
 		name := r.text()
 		if !r.spend(1, 24) {
@@ -104,6 +105,11 @@ func (c *object) add(r *reader) {
 		}
 		at := slices.IndexFunc(c.typed, func(p path) bool { return p.name == name })
 		if at >= 0 {
+			if came[at] {
+				r.fail(fmt.Errorf("blocks: a JSON has the path %q twice", name))
+				return
+			}
+			came[at] = true
 			c.typed[at].values.add(r)
 			continue
 		}
@@ -113,7 +119,14 @@ func (c *object) add(r *reader) {
 	if r.err == nil && len(c.names) != len(c.shared.values) {
 		r.fail(fmt.Errorf("blocks: a JSON has %d paths and %d values", len(c.names), len(c.shared.values)))
 	}
-	c.ends = append(c.ends[:rows], len(c.names))
+	for i, p := range c.typed {
+		if !came[i] {
+			r.standIn(p.values)
+		}
+	}
+	if r.spend(1, 8) {
+		c.ends = append(c.ends, len(c.names))
+	}
 }
 
 // place is a path of one row that has a value.

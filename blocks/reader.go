@@ -151,9 +151,18 @@ func (r *reader) offsets(into []int, rows int) []int {
 	return into
 }
 
-// zeros returns a reader of nothing but zeros, which are a value of every type. It
-// stands in where a value has a place and is not sent.
-func zeros() *reader { return &reader{in: bufio.NewReaderSize(zeroes{}, 16), left: 1 << 20} }
+// within reads with read from another source. What it takes is the block's memory, and
+// its error is the block's.
+func (r *reader) within(source io.Reader, read func(*reader)) {
+	in := r.in
+	r.in = bufio.NewReaderSize(source, 16)
+	read(r)
+	r.in = in
+}
+
+// standIn adds a value to c that has a place and is not sent. It is made of zeros, which
+// are a value of every type.
+func (r *reader) standIn(c column) { r.within(zeroes{}, c.add) }
 
 type zeroes struct{}
 

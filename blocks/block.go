@@ -70,9 +70,6 @@ type Block struct {
 // Columns returns the columns of the answer; nil before the first block.
 func (r *Reader) Columns() []Column { return r.heads }
 
-// SetZone changes the session's zone, before the first block.
-func (r *Reader) SetZone(zone *time.Location) { r.kinds.zone = zone }
-
 // Read reads a block, from behind the name of its table in the native protocol, or from
 // its beginning elsewhere. A block without columns ends an answer and has no rows.
 //
@@ -81,7 +78,7 @@ func (r *Reader) SetZone(zone *time.Location) { r.kinds.zone = zone }
 // without rows.
 func (r *Reader) Read(in *bufio.Reader) (*Block, error) {
 	from := &reader{in: in, left: r.maxBlock}
-	from.blockInfo()
+	skipInfo(from)
 	columns, rows := from.count(), from.count()
 	switch {
 	case from.err != nil:
@@ -159,8 +156,8 @@ func named(err error, head Column) error {
 	return fmt.Errorf("the column %q of the type %s: %w", head.Name, head.Type, err)
 }
 
-// blockInfo reads the numbered fields before a block.
-func (r *reader) blockInfo() {
+// skipInfo reads the numbered fields before a block.
+func skipInfo(r *reader) {
 	for r.err == nil {
 		switch field := r.number(); field {
 		case 0:

@@ -66,4 +66,4 @@ func ReadPackets(sent []byte) error {
 }
 
 // HandOver is that of the lanes' clients.
-func (l Lane) HandOver(to Lane) { l.sessions.handOver(to.sessions) }
+func (l Lane) HandOver(to Lane) { handOver(l.sessions, to.sessions) }

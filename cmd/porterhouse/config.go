@@ -190,7 +190,7 @@ func loadConfig(path string, env func(string) (string, bool)) (Config, error) {
 // others, by their path in the file, are not looked for and must not be used.
 func loadPart(path string, env func(string) (string, bool), needed func(secret string) bool) (Config, error) {
 	d := &decoder{file: path, env: env, needed: needed, found: map[string]place{}}
-	return d.load()
+	return loadBy(d)
 }
 
 // readConfig is loadConfig for a server, which does what the file says whenever it says
@@ -198,7 +198,7 @@ func loadPart(path string, env func(string) (string, bool), needed func(secret s
 // is in, with those of its secrets; as far as it came, when it fails.
 func readConfig(path string, env func(string) (string, bool)) (c Config, files []string, err error) {
 	d := &decoder{file: path, env: env, found: map[string]place{}, unshared: true}
-	c, err = d.load()
+	c, err = loadBy(d)
 	files = append(d.files, path)
 	if err == nil {
 		files = append(files, c.readContents()...)

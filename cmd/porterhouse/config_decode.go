@@ -112,8 +112,8 @@ func tabbed(text []byte) (line int, found bool) {
 	return 0, false
 }
 
-// load reads the file as a whole, and checks what it says.
-func (d *decoder) load() (Config, error) {
+// loadBy reads the file of d as a whole, and checks what it says.
+func loadBy(d *decoder) (Config, error) {
 	read := os.ReadFile
 	if d.unshared {
 		read = readUnshared

@@ -96,9 +96,7 @@ func isIdleStream(r *http.Request) bool {
 func (p *process) replace(g *generation) (before *generation) {
 	g.over = make(chan struct{})
 	g.holders.Store(1)
-	p.mu.Lock()
-	p.sources[g] = true
-	p.mu.Unlock()
+	p.counts.begin(g)
 	p.reloads.at.Store(p.now().Unix())
 	if before = p.generation.Swap(g); before != nil {
 		before.leave()
@@ -123,10 +121,7 @@ func (p *process) finish(ctx context.Context, g *generation) {
 	if ctx.Err() != nil {
 		return
 	}
-	p.mu.Lock()
-	p.past.retire(g)
-	delete(p.sources, g)
-	p.mu.Unlock()
+	p.counts.end(g)
 	ctx, cancel := context.WithTimeout(ctx, lettingGoTime)
 	defer cancel()
 	p.letGo(ctx, g.reach)

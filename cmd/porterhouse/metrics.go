@@ -82,7 +82,7 @@ func (s stats) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByColl
 
 // Collect implements prometheus.Collector.
 func (s stats) Collect(out chan<- prometheus.Metric) {
-	t := s.p.tally()
+	t := s.p.counts.tally()
 	send := t.add
 	s.p.reloads.collect(send)
 	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_build_info", "1, labelled with the version.", []string{"version"}, nil), gauge, 1, version)

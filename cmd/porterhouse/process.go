@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"log/slog"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,10 +43,8 @@ type process struct {
 
 	generation atomic.Pointer[generation] // the one in force; nil before the first
 
-	mu      sync.Mutex
-	parts   map[*part]string // of all reaches, and what they are
-	sources map[source]bool  // that count now
-	past    tally            // what those counted that are gone
+	stock  stock  // the parts of all reaches
+	counts ledger // of parts and generations
 }
 
 // openProcess opens the audit record and the store, and connects to all that c leads to,
@@ -57,8 +54,7 @@ func openProcess(c Config, log *slog.Logger, now func() time.Time) (setup, error
 	p := &process{
 		log: log, now: now, people: &gate.People{}, accounts: directory.NewState(0), forgetful: c.KV.Memory, passwords: newPasswords(now),
 		strangers: proxy.NewStrangers(), signIns: signin.NewLimits(), grants: authserver.NewLimits(now),
-		mcp:   mcpserver.NewState(mcpserver.StateConfig{Version: version, Log: log, Now: now}),
-		parts: make(map[*part]string), sources: make(map[source]bool), past: make(tally),
+		mcp: mcpserver.NewState(mcpserver.StateConfig{Version: version, Log: log, Now: now}),
 	}
 	var err error
 	if p.store, err = c.KV.open(c.Audit, now); err != nil {
@@ -79,10 +75,7 @@ func openProcess(c Config, log *slog.Logger, now func() time.Time) (setup, error
 // close lets go of everything: statements under way are stopped first, and
 // their ends still reach the record. It gives up waiting when ctx ends.
 func (p *process) close(ctx context.Context) error {
-	p.mu.Lock()
-	parts := maps.Clone(p.parts)
-	p.mu.Unlock()
-	for held, name := range parts {
+	for held, name := range p.stock.all() {
 		held.close(ctx, name, p.log)
 	}
 	return errors.Join(p.audit.Close(), p.store.Close())

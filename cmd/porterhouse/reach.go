@@ -44,7 +44,7 @@ type part struct {
 	it       any
 	end      func(context.Context) error // nil: there is nothing to let go of
 	counts   source                      // nil: it counts nothing
-	holders  int                         // reaches that it belongs to; under process.mu
+	holders  int                         // reaches that it belongs to; under stock.mu
 }
 
 // connect finds or makes everything that c leads to. It asks nobody anything yet. The
@@ -85,7 +85,7 @@ func (m connecting) all() error {
 func take[T any](m connecting, name string, settings any, open func() (T, *part, error)) (T, error) {
 	if m.before != nil {
 		if known := m.before.parts[name]; known != nil && reflect.DeepEqual(known.settings, settings) {
-			m.process.hold(m.now, name, known)
+			m.hold(name, known)
 			return known.it.(T), nil
 		}
 	}
@@ -94,8 +94,16 @@ func take[T any](m connecting, name string, settings any, open func() (T, *part,
 		return it, err
 	}
 	made.settings, made.it = settings, it
-	m.process.hold(m.now, name, made)
+	m.hold(name, made)
 	return it, nil
+}
+
+// hold makes a part one of the new reach as well.
+func (m connecting) hold(name string, held *part) {
+	m.now.parts[name] = held
+	if m.process.stock.hold(held, name) && held.counts != nil {
+		m.process.counts.begin(held.counts)
+	}
 }
 
 // identities are whoever tells us who somebody is.
@@ -217,47 +225,18 @@ func watched(client *clickhouse.Client) func(context.Context) error {
 	}
 }
 
-// hold makes a part one of r as well.
-func (p *process) hold(r *reach, name string, held *part) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r.parts[name] = held
-	if held.holders++; held.holders > 1 {
-		return
-	}
-	p.parts[held] = name
-	if held.counts != nil {
-		p.sources[held.counts] = true
-	}
-}
-
 // letGo ends the parts that only r held. What cannot be ended in order before ctx ends
 // is only logged: that a ClickHouse does not answer is no failure of ours.
 func (p *process) letGo(ctx context.Context, r *reach) {
 	for name, held := range r.parts {
-		if p.isLast(held) {
-			held.close(ctx, name, p.log)
-			p.forget(held)
+		if !p.stock.isLast(held) {
+			continue
 		}
-	}
-}
-
-// isLast takes one holder from a part, and reports whether it was the last.
-func (p *process) isLast(held *part) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	held.holders--
-	return held.holders == 0
-}
-
-// forget keeps nothing of a part but what it has counted.
-func (p *process) forget(held *part) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.parts, held)
-	if held.counts != nil {
-		p.past.retire(held.counts)
-		delete(p.sources, held.counts)
+		held.close(ctx, name, p.log)
+		p.stock.forget(held)
+		if held.counts != nil {
+			p.counts.end(held.counts)
+		}
 	}
 }
 

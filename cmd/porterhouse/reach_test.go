@@ -54,9 +54,9 @@ func TestPartsGoOn(t *testing.T) {
 	}
 	r.until("nothing is left of what was replaced", func() bool {
 		p := r.server.process
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return len(p.parts) == len(r.generation().reach.parts) && len(p.sources) == 2 // the generation, its client
+		p.counts.mu.Lock()
+		defer p.counts.mu.Unlock()
+		return len(p.stock.all()) == len(r.generation().reach.parts) && len(p.counts.sources) == 2 // the generation, its client
 	})
 }
 
@@ -75,12 +75,12 @@ func demoAuthority(t *testing.T) string {
 func TestGenerationsEndAfterTheirRequests(t *testing.T) {
 	for _, stuck := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			p := &process{now: time.Now, parts: map[*part]string{}, sources: map[source]bool{}, past: tally{}}
+			p := &process{now: time.Now}
 			var ended atomic.Pointer[time.Time]
 			of := func() *generation {
 				g := &generation{reach: &reach{parts: map[string]*part{}}, mcp: map[string]mcpDoor{mcpPath: {verifier: &identity.Verifier{}}}}
 				g.config.Limits.Time = time.Minute
-				p.hold(g.reach, "one", &part{end: func(context.Context) error { now := time.Now(); ended.Store(&now); return nil }})
+				connecting{process: p, now: g.reach}.hold("one", &part{end: func(context.Context) error { now := time.Now(); ended.Store(&now); return nil }})
 				return g
 			}
 			first, second := of(), of()

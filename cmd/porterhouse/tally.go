@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -53,15 +54,41 @@ func (t tally) names() []series {
 	return all
 }
 
+// ledger is all that counts, and what those have counted that are gone. The zero ledger is
+// ready for use.
+type ledger struct {
+	mu      sync.Mutex
+	sources map[source]bool
+	past    tally
+}
+
+// begin lets s count from now on.
+func (l *ledger) begin(s source) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sources == nil {
+		l.sources, l.past = make(map[source]bool), make(tally)
+	}
+	l.sources[s] = true
+}
+
+// end keeps nothing of s but what it has counted.
+func (l *ledger) end(s source) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.past.retire(s)
+	delete(l.sources, s)
+}
+
 // tally is the sum of all sources that there ever were.
-func (p *process) tally() tally {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (l *ledger) tally() tally {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	t := tally{}
-	for name, s := range p.past {
+	for name, s := range l.past {
 		t[name] = s
 	}
-	for s := range p.sources {
+	for s := range l.sources {
 		s.collect(t.add)
 		if _, is := s.(*generation); is {
 			t.add(gauge, "config_generations", "Configurations by which somebody is answered: that in force, and those before it whose last requests have not ended.", 1)

@@ -171,10 +171,14 @@ func (w *byCluster) run(ctx context.Context, as porterhouse.Account, q porterhou
 	w.client.count.queries.Add(1)
 	w.client.count.native.Add(1)
 	w.client.count.running.Add(1)
+	opened := false
+	defer func() {
+		if !opened { // because of an error, or of a panic, which goes on and takes no place with it
+			k.abandon()
+		}
+	}()
 	answer, err := k.open()
-	if err != nil {
-		k.abandon()
-	}
+	opened = err == nil
 	return answer, err
 }
 

@@ -81,19 +81,17 @@ func (k *clusterCall) connect() error {
 		if err != nil {
 			return err
 		}
-		k.server = c.server
-		k.person, err = k.way.meet(k.ctx, c, name)
-		switch _, heard := errors.AsType[*nativeException](err); {
-		case err == nil:
-			k.conn = c
+		k.conn, k.server = c, c.server
+		if k.person, err = k.way.meet(k.ctx, c, name); err == nil {
 			return nil
-		case heard, !isHangUp(err):
-			k.way.pool.give(c)
-			return err
 		}
 		again := c.kept
+		k.conn = nil
 		k.way.pool.give(c)
-		if !again {
+		switch _, heard := errors.AsType[*nativeException](err); {
+		case heard, !isHangUp(err):
+			return err
+		case !again:
 			return k.way.refusedBy(k.ctx, name, err)
 		}
 	}

@@ -2,7 +2,9 @@ package clickhouse
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"porterhouse"
@@ -28,9 +30,24 @@ type clusterPieces struct {
 // pieceSize is about how much is printed at once, in bytes.
 const pieceSize = 64 << 10
 
+// contain makes an error of a panic while an answer is read or printed: one value that
+// nobody here thought of ends one answer. What was printed beside it is not to be trusted
+// either, so it is not told.
+func (p *clusterPieces) contain(err *error) {
+	if what := recover(); what != nil {
+		p.piece, p.rowsEnd = p.piece[:0], 0
+		*err = &porterhouse.Error{
+			Kind:   porterhouse.Internal,
+			Public: "Porterhouse failed to read or to print the answer, so it ends here; please report this, with the statement, and tell the operator",
+			Err:    fmt.Errorf("panic: %v\n%s", what, debug.Stack()),
+		}
+	}
+}
+
 // next reads packets until there are rows to be printed, or totals have been. At the
 // end, which is io.EOF, the rest has been printed.
-func (p *clusterPieces) next() error {
+func (p *clusterPieces) next() (err error) {
+	defer p.contain(&err)
 	k := p.call
 	in := &k.conn.in
 	for {
@@ -133,6 +150,7 @@ var errStopped = errors.New("the statement was stopped before its end")
 
 // rows prints rows of the block, up to a piece, and as many as may be.
 func (p *clusterPieces) rows() (err error) {
+	defer p.contain(&err)
 	if p.block == nil {
 		return nil
 	}

@@ -132,21 +132,39 @@ func (g *Gate) Query(ctx context.Context, who porterhouse.Principal, q porterhou
 	if err != nil {
 		return nil, g.refuse(a.question(), err)
 	}
-	if err := a.bounds.tab.begin(a.uploadSize()); err != nil {
-		leave()
-		return nil, g.refuse(a.question(), err)
-	}
-	record, err := g.open(a.question(), leave, a.cluster.Client, a.q.ID)
+	record, err := a.begin(leave)
 	if err != nil {
-		leave()
 		return nil, err
 	}
 	return a.run(ctx, record)
 }
 
+// begin charges the question and opens its record, which gives its places back.
+func (a *asking) begin(leave func()) (opened *record, err error) {
+	defer func() {
+		if opened == nil { // also in a panic
+			leave()
+		}
+	}()
+	if err := a.bounds.tab.begin(a.uploadSize()); err != nil {
+		return nil, a.gate.refuse(a.question(), err)
+	}
+	return a.gate.open(a.question(), leave, a.cluster.Client, a.q.ID)
+}
+
+// errBroken is what the record of a question says that ended in a panic, which goes on.
+var errBroken = porterhouse.Errorf(porterhouse.Internal, "Porterhouse itself failed while it asked")
+
 // run asks ClickHouse.
 func (a *asking) run(ctx context.Context, record *record) (*porterhouse.Answer, error) {
+	returned := false
+	defer func() {
+		if !returned {
+			record.close(audit.Outcome{Duration: time.Since(record.since), Sent: a.uploads.sent.Load(), Err: errBroken})
+		}
+	}()
 	answer, err := a.cluster.Client.Query(ctx, a.account, a.q)
+	returned = true
 	if err != nil {
 		took := time.Since(record.since)
 		err = a.reason(err, took)

@@ -17,7 +17,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: deps-engine build ## a real ClickHouse with real data, and Porterhouse in front of it
-	@./porterhouse demo $(DEMO)
+	@./porterhouse demo $(if $(CLUSTERS),--clusters $(CLUSTERS)) $(DEMO)
 
 build: porterhouse porterhouse-engine ## build ./porterhouse and the engine's launcher
 

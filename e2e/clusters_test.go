@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -149,4 +150,33 @@ func TestOneOfTwoClustersIsAway(t *testing.T) {
 		status, _ := h.get("/readyz")
 		return status == http.StatusServiceUnavailable
 	})
+}
+
+// A demo of two clusters is what its text promises: Alice reaches both, Bob one.
+func TestDemoOfTwoClusters(t *testing.T) {
+	cmd, d := startDemo(t, "--clusters", "2")
+	if got := strings.Join(d.Clusters, " "); got != "archive main" {
+		t.Errorf("it names the clusters %q", got)
+	}
+	for _, c := range []struct {
+		person string
+		both   bool
+	}{{"alice", true}, {"bob", false}} {
+		a := &agent{url: d.MCP, token: d.People[c.person], era: stateless, http: http.DefaultClient}
+		whoami, err := a.call(t.Context(), "whoami", map[string]any{})
+		if err != nil || strings.Contains(whoami, "archive, main") != c.both || strings.Contains(whoami, "archive") != c.both {
+			t.Errorf("%s is told %s, %v", c.person, whoami, err)
+		}
+		text, err := a.call(t.Context(), "query", map[string]any{"sql": "SELECT count() FROM films.movies", "cluster": "archive"})
+		if (err == nil) != c.both || err != nil && strings.Contains(err.Error(), "archive") {
+			t.Errorf("%s at archive: %s, %v", c.person, text, err)
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("after Ctrl-C the demo ends with %v", err)
+	}
+	leavesNothing(t, d)
 }

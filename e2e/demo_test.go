@@ -22,6 +22,7 @@ type demo struct {
 	HTTPS      string
 	CA         string
 	People     map[string]string
+	Clusters   []string
 	ClickHouse struct{ HTTP, Native, User, Password string }
 	Audit      string
 	PID        int

@@ -20,7 +20,7 @@ import (
 	"porterhouse/sandbox"
 )
 
-const demoUsage = "[--json] [--port N] [--dir DIR] [--access execute_as|verify]"
+const demoUsage = "[--json] [--port N] [--dir DIR] [--access execute_as|verify] [--clusters 1|2]"
 
 // demoCommand starts a real ClickHouse with sample data and serves it to Alice,
 // Bob and Carol until ctx ends.
@@ -30,8 +30,12 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 	port := f.Uint("port", 0, "the port to listen on, on loopback; 0: 8080, or a free one when that is taken or with --json")
 	dir := f.String("dir", "", "keep data, tokens and audit record in this `directory`; \"\": a temporary one")
 	access := f.String("access", string(clickhouse.ExecuteAs), "the access `mode`: execute_as, which takes us less time, or verify, in which everything passes that ClickHouse's HTTP interface knows")
+	clusters := f.Uint("clusters", 1, "how many `clusters`: 1, or 2, of which only Alice reaches the second")
 	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
+	}
+	if *clusters < 1 || *clusters > 2 {
+		return fmt.Errorf("--clusters %d: want 1 or 2", *clusters)
 	}
 	if *port > 65535 {
 		return fmt.Errorf("--port %d is no port", *port)
@@ -49,9 +53,14 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
+	if *clusters == 2 {
+		if d.archive, err = startDemoArchive(ctx, *dir); err != nil {
+			return errors.Join(err, d.addresses.close(), d.provider.Close(), d.sandbox.Close())
+		}
+	}
 	s, err := d.listen(*port, *asJSON, t.stderr)
 	if err != nil {
-		return errors.Join(err, d.addresses.close(), d.provider.Close(), d.sandbox.Close())
+		return errors.Join(err, d.addresses.close(), d.provider.Close(), d.archive.close(), d.sandbox.Close())
 	}
 	if *asJSON {
 		err = d.printJSON(t.stdout, s)
@@ -65,7 +74,7 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 		stop(errors.New("the sandbox's ClickHouse has ended"))
 	}()
 	err = errors.Join(err, s.run(running))
-	return errors.Join(err, d.sandbox.Close())
+	return errors.Join(err, d.archive.close(), d.sandbox.Close())
 }
 
 // demo is a sandbox with its people, and the files of the server in front of it.
@@ -73,6 +82,7 @@ type demo struct {
 	mode          clickhouse.Mode
 	sandbox       *sandbox.Server
 	gateway       sandbox.Gateway
+	archive       *demoArchive // nil: there is one cluster
 	provider      *demoProvider
 	addresses     addresses          // that are ours before anybody serves there
 	authenticator string             // where ClickHouse asks who is there
@@ -205,11 +215,12 @@ func (d *demo) secret(name string) (porterhouse.Secret, error) {
 func (d *demo) config() (c Config, err error) {
 	c = defaultConfig()
 	c.demo = true
-	c.Clusters = map[string]ClusterConfig{"demo": {
+	c.Clusters = map[string]ClusterConfig{demoOnly: {
 		URL: d.sandbox.HTTP, User: d.gateway.User, Password: porterhouse.NewSecret(d.gateway.Password),
 		Access:        d.access(),
 		Authenticator: &AuthenticatorConfig{Listen: d.authenticator, Path: d.knock},
 	}}
+	d.archive.join(&c)
 	// Alice is herself, however she comes: by the provider, or with her token.
 	c.Users = UsersConfig{Name: "{localpart}", Domains: []string{"example.com"}, AllowShared: true}
 	for _, person := range sandbox.People() {
@@ -295,6 +306,7 @@ func (d *demo) printJSON(w io.Writer, s *server) error {
 		"ca":       demoCertificate(d.files).ca(),
 		"provider": d.provider.issuer(),
 		"people":   d.tokens,
+		"clusters": s.config.clusterNames(),
 		"clickhouse": map[string]string{
 			"http": d.sandbox.HTTP, "native": d.sandbox.Native,
 			"user": d.sandbox.User, "password": d.sandbox.Password,
@@ -312,6 +324,7 @@ func (d *demo) print(w io.Writer, s *server) {
 	fmt.Fprintf(w, "\nThen ask: “Make me a report of daily token usage.” Ask again as Bob: he sees only his own team.\n"+
 		"An agent only reads, Carol's too.\n")
 	d.printHTTPDoor(w, s)
+	d.archive.print(w, s)
 	for _, person := range sandbox.People() {
 		fmt.Fprintf(w, "\n%s: %s\n  token  %s\n", person.Name, person.About, d.tokens[person.Account])
 	}

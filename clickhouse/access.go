@@ -90,7 +90,7 @@ func (c Config) checkAccess() error {
 type way interface {
 	// check refuses, by name and before ClickHouse sees it, what cannot be carried.
 	// What follows is asked of accounts and queries that passed.
-	check(as porterhouse.Account, q *porterhouse.Query) error
+	check(ctx context.Context, as porterhouse.Account, q *porterhouse.Query) error
 	// prefix is what ClickHouse reads before the person's SQL.
 	prefix(as porterhouse.Account) string
 	// user is whom ClickHouse lists as the one who asks.

@@ -33,14 +33,14 @@ func (a *Admin) User() string { return a.client.cleaner.gateway }
 // *porterhouse.Exception inside when ClickHouse itself refused. After any other one
 // nobody knows whether the statement ran.
 func (a *Admin) Exec(ctx context.Context, sql, comment string) error {
-	_, err := a.client.ask(ctx, sql, comment, adminTime)
+	_, err := a.client.control.ask(ctx, sql, comment, adminTime)
 	return err
 }
 
 // Rows runs one statement and returns its rows, each a slice of the values as
 // text; a NULL cannot be told from N, so ask for ifNull. An answer of more than 16 MiB is an error, as Exec tells it.
 func (a *Admin) Rows(ctx context.Context, sql, comment string) ([][]string, error) {
-	answer, err := a.client.ask(ctx, sql, comment, adminTime)
+	answer, err := a.client.control.ask(ctx, sql, comment, adminTime)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -14,36 +13,27 @@ import (
 //	first question ─▶ look ─▶ lane, for all that follow
 //	Run: is the server another? does the way fail somebody? ─▶ look again
 //
-// The first look is with whoever asks first, and shared by all who ask meanwhile. What
-// one person's account lacks is no reason to leave a way that works for others: it is
-// left when it fails the one with whom it was found, or for a better one that works
-// for whom it failed.
+// The first look is with whoever asks first (flight.go). What one person's account
+// lacks is no reason to leave a way that works for others: it is left when it fails the
+// one with whom it was found, or for a better one that works for whom it failed. For
+// Forward none is left: whoever switches EXECUTE AS off does not mean that tokens go on.
 type auto struct {
 	client *Client
 	config Config
 	doubts chan porterhouse.UserName // whom the way failed; one at most waits
+	places chan struct{}             // a token for each first look under way
 	every  time.Duration             // watchEvery
 	pause  time.Duration             // doubtPause
 
 	mu      sync.Mutex
-	flight  *flight              // the first look: under way, or failed a moment ago
-	person  porterhouse.UserName // with whom the lane was found
-	version string               // of the server, then
-	started time.Time            // when that server was
-}
-
-// flight is a first look that is shared.
-type flight struct {
-	done  chan struct{}
-	lane  *lane     // when done
-	err   error     // when done
-	ended time.Time // when done
+	flights map[porterhouse.UserName]*flight // first looks: under way, or failed a moment ago
+	away    failure                          // of the last look that failed for everybody
+	person  porterhouse.UserName             // with whom the lane was found
+	version string                           // of the server, then
+	started time.Time                        // when that server was
 }
 
 const (
-	// lookAgain is how long a first look that found nothing is good for everybody.
-	lookAgain = 3 * time.Second
-
 	// watchEvery is how often a server is asked whether it is still the same.
 	watchEvery = time.Minute
 
@@ -55,60 +45,7 @@ const (
 )
 
 func newAuto(client *Client, c Config) *auto {
-	return &auto{client: client, config: c, doubts: make(chan porterhouse.UserName, 1), every: watchEvery, pause: doubtPause}
-}
-
-// first returns the lane that a look with that person finds, or one that is under way.
-func (a *auto) first(ctx context.Context, person porterhouse.UserName) (*lane, error) {
-	f := a.fly(context.WithoutCancel(ctx), person)
-	select {
-	case <-f.done:
-		return f.lane, f.err
-	case <-ctx.Done():
-		kind, public := porterhouse.Explain(ctx.Err())
-		return nil, &porterhouse.Error{Kind: kind, Public: public, Err: ctx.Err()}
-	}
-}
-
-// fly returns the first look that is under way, or begins one. It ends by itself: see
-// probeTime.
-func (a *auto) fly(ctx context.Context, person porterhouse.UserName) *flight {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.flight != nil && !a.flight.isOver() {
-		return a.flight
-	}
-	f := &flight{done: make(chan struct{})}
-	a.flight = f
-	go func() {
-		f.lane, f.err = a.look(ctx, person)
-		f.ended = time.Now()
-		close(f.done)
-	}()
-	return f
-}
-
-// isOver reports whether what a flight has found is so old that it says nothing.
-func (f *flight) isOver() bool {
-	select {
-	case <-f.done:
-		return time.Since(f.ended) >= lookAgain
-	default:
-		return false
-	}
-}
-
-// noLane is what a person is told when nothing works.
-const noLane = "Porterhouse has found no way in which ClickHouse lets you in as yourself; try again in a moment, and tell the operator if it lasts"
-
-// look looks with a person, and puts the lane that it finds into its place.
-func (a *auto) look(ctx context.Context, person porterhouse.UserName) (*lane, error) {
-	f, mode, why := a.choose(ctx, person)
-	if mode == "" {
-		a.client.log.Warn("no access mode was found to work", "why", why, "person", person)
-		return nil, &porterhouse.Error{Kind: porterhouse.Unavailable, Public: noLane, Err: fmt.Errorf("looked for an access mode: %s", why)}
-	}
-	return a.take(f, mode, why), nil
+	return &auto{client: client, config: c, doubts: make(chan porterhouse.UserName, 1), flights: map[porterhouse.UserName]*flight{}, places: make(chan struct{}, looksAtOnce), every: watchEvery, pause: doubtPause}
 }
 
 // choose finds what works for a person. New has checked what newProber checks.
@@ -130,6 +67,11 @@ func (a *auto) choose(ctx context.Context, person porterhouse.UserName) (f Facts
 func (a *auto) take(f Facts, mode Mode, why string) *lane {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.put(f, mode, why)
+}
+
+// put is take for whoever has a.mu.
+func (a *auto) put(f Facts, mode Mode, why string) *lane {
 	a.version, a.started = f.Server.Version, f.At.Add(-f.Server.Uptime)
 	before := a.client.lane.Load()
 	if before != nil && before.mode == mode {
@@ -144,12 +86,12 @@ func (a *auto) take(f Facts, mode Mode, why string) *lane {
 
 // doubt says that the lane failed somebody, in a way that is not the statement's fault;
 // the zero name: everybody.
-func (c *Client) doubt(person porterhouse.UserName) {
-	if c.auto == nil {
-		return
+func (a *auto) doubt(person porterhouse.UserName) {
+	if a == nil {
+		return // the mode was said
 	}
 	select {
-	case c.auto.doubts <- person:
+	case a.doubts <- person:
 	default: // one is enough
 	}
 }
@@ -201,7 +143,7 @@ func (a *auto) reconsider(ctx context.Context, failed porterhouse.UserName) {
 		}
 	}
 	f, mode, why := a.choose(ctx, proven)
-	if mode == "" || mode == ExecuteAs && now.mode == Verify && !f.ExecuteAs.Person.Works() {
+	if mode == "" || mode == Forward && now.mode != Forward || mode == ExecuteAs && now.mode == Verify && !f.ExecuteAs.Person.Works() {
 		return // for the worse, and it would not help
 	}
 	a.take(f, mode, why)

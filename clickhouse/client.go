@@ -46,7 +46,7 @@ type Client struct {
 	sessions  *sessions            // for what the mode ExecuteAs cannot carry over HTTP; nil where it cannot be
 	cluster   *byCluster           // for the mode Interserver; nil where it cannot be
 	questions *pool                // at most MaxConnections
-	control   *pool                // kills and checks, which must get through when questions cannot
+	control   errands              // kills and checks, which must get through when questions cannot
 	grace     time.Duration        // Config.HeaderTimeout
 	log       *slog.Logger
 	buffers   sync.Pool // of *[]byte, bufferSize each
@@ -54,6 +54,7 @@ type Client struct {
 	closing context.Context // ends kills under way when Close cannot wait for them
 	close   context.CancelFunc
 	killer  *killer
+	owners  *owners // of tokens, for the mode Forward
 
 	count struct {
 		queries, native, passwords, kills, killFailures, connections, looks atomic.Uint64
@@ -102,8 +103,9 @@ func New(c Config) (*Client, error) {
 	}
 	connect := connector(&client.target, c, &client.count.connections)
 	client.questions = newPool(orDefault(c.MaxConnections, defaultConnections), connect)
-	client.control = newPool(controlConnections, connect)
+	client.control = errands{client, newPool(controlConnections, connect)}
 	client.killer = newKiller(client)
+	client.owners = newOwners(errands{client, client.questions}) // not what kills need
 	client.closing, client.close = context.WithCancel(context.Background())
 	if c.Access.Mode == "" || c.Access.Mode == ExecuteAs || c.Access.Mode == Auto && c.User != "" {
 		if client.sessions, err = newSessions(client, c); err != nil {
@@ -175,7 +177,7 @@ func (c *Client) Close(ctx context.Context) error {
 	err := errors.Join(lanes, c.killer.close(ctx))
 	c.close()
 	c.questions.close()
-	c.control.close()
+	c.control.pool.close()
 	if err != nil {
 		return errors.New("clickhouse: closed while statements were still being killed; they end at their own max_execution_time")
 	}

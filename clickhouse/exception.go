@@ -119,7 +119,7 @@ func special(c *Client, e porterhouse.Exception, s *statement) (kind porterhouse
 	switch {
 	case s.way != nil:
 		if kind, public = s.way.explain(e, s.as); public != "" {
-			c.doubt(s.as)
+			c.auto.doubt(s.as)
 		}
 		return kind, public
 	case c.cleaner.aboutGateway(e):
@@ -176,6 +176,15 @@ func notClickHouse(response *response) error {
 		Public: "something answered that is not ClickHouse; tell the operator",
 		Err: fmt.Errorf("HTTP status %d and content type %q, and no exception of ClickHouse",
 			response.status, response.field("Content-Type")),
+	}
+}
+
+// strange says that an errand has an answer that ClickHouse would not give.
+func strange(answer string) error {
+	return &porterhouse.Error{
+		Kind:   porterhouse.Unavailable,
+		Public: "something answered that is not ClickHouse; tell the operator",
+		Err:    fmt.Errorf("an answer of %d bytes to a question that has another", len(answer)),
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 type byExecuteAs struct{ client *Client }
 
 // check implements way.
-func (w byExecuteAs) check(as porterhouse.Account, q *porterhouse.Query) error {
+func (w byExecuteAs) check(_ context.Context, as porterhouse.Account, q *porterhouse.Query) error {
 	if err := checkUser(as.User, w.client.cleaner.gateway); err != nil {
 		return err
 	}
@@ -45,14 +45,6 @@ func prefixFor(user porterhouse.UserName) string {
 	name := user.String()
 	prefix := append(make([]byte, 0, len(name)+16), "EXECUTE AS "...)
 	return string(append(quote(prefix, name), ' '))
-}
-
-// executeAs returns the prefix for a user whom the gateway may act as.
-func (c *Client) executeAs(user porterhouse.UserName) (string, error) {
-	if err := checkUser(user, c.cleaner.gateway); err != nil {
-		return "", err
-	}
-	return prefixFor(user), nil
 }
 
 // user implements way.

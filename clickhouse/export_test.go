@@ -1,6 +1,10 @@
 package clickhouse
 
-import "time"
+import (
+	"crypto/sha256"
+	"strconv"
+	"time"
+)
 
 // CodeNames returns the names of the codes in the table of rules.
 func CodeNames() map[int]string {
@@ -19,3 +23,15 @@ const ProbeComment = probeComment
 
 // Hurry makes Run look more often than it does. Call it before.
 func (c *Client) Hurry() { c.auto.every, c.auto.pause = 50*time.Millisecond, time.Millisecond }
+
+// TokenClock moves the clock by which it is old whose tokens are. Call it before.
+func (c *Client) TokenClock(now func() time.Time) { c.owners.now = now }
+
+// TokensKept returns of how many tokens the owner is known, after n were asked for.
+func TokensKept(n int) int {
+	o := newOwners(errands{})
+	for i := range n {
+		o.keep(sha256.Sum256(strconv.AppendInt(nil, int64(i), 10)), "alice")
+	}
+	return len(o.known)
+}

@@ -8,14 +8,15 @@ import (
 )
 
 // byToken is the way of the mode Forward: the token of the account's owner goes on,
-// and ClickHouse itself verifies it.
+// and ClickHouse itself verifies it. No statement does before ClickHouse has said that
+// it takes the token for the account's (token_owner.go).
 type byToken struct {
 	personal
 	client *Client
 }
 
 // check implements way.
-func (w byToken) check(as porterhouse.Account, _ *porterhouse.Query) error {
+func (w byToken) check(ctx context.Context, as porterhouse.Account, _ *porterhouse.Query) error {
 	if err := checkUser(as.User, w.client.cleaner.gateway); err != nil {
 		return err
 	}
@@ -27,12 +28,17 @@ func (w byToken) check(as porterhouse.Account, _ *porterhouse.Query) error {
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return porterhouse.Errorf(porterhouse.Refused, "the token has a character that no header can carry")
 	}
-	return nil
+	return w.client.owners.check(ctx, as)
 }
 
 // login implements way.
 func (byToken) login(_ context.Context, as porterhouse.Account, _ string) (string, error) {
-	return "Authorization: Bearer " + as.Token.Reveal() + "\r\n", nil
+	return bearer(as.Token), nil
+}
+
+// bearer returns the header field that logs in with a token.
+func bearer(token porterhouse.Secret) string {
+	return "Authorization: Bearer " + token.Reveal() + "\r\n"
 }
 
 // explain implements way. That a token is refused is for the client to see: it may

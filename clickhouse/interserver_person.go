@@ -104,7 +104,7 @@ func (w *byCluster) refusedBy(ctx context.Context, name string, cause error) err
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	if _, err := w.ask(ctx, w.client.cleaner.gateway, CheckSQL, ""); err != nil {
-		w.client.doubt(porterhouse.UserName{})
+		w.client.auto.doubt(porterhouse.UserName{})
 		return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: secretRefused, Err: errors.Join(cause, err)}
 	}
 	return w.unknown(name, cause)

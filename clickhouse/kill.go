@@ -103,7 +103,7 @@ func (k *killer) work(ctx context.Context) {
 	for pause := killPause; ; pause = min(2*pause, killLongPause) {
 		for _, due := range k.due() {
 			for batch := range slices.Chunk(due, killBatch) {
-				running, err := k.client.killOnce(ctx, batch)
+				running, err := k.once(ctx, batch)
 				k.note(batch, running, err)
 			}
 		}

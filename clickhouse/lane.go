@@ -44,11 +44,8 @@ func (c *Client) Mode() (mode Mode, why string) {
 	return "", "nobody has asked yet, or no way was found to work"
 }
 
-// inMode reports whether that mode is in use.
-func (c *Client) inMode(mode Mode) bool {
-	l := c.lane.Load()
-	return l != nil && l.mode == mode
-}
+// is reports whether the lane is one of that mode; nil is none.
+func (l *lane) is(mode Mode) bool { return l != nil && l.mode == mode }
 
 // order is that in which Choose prefers the modes: by how little the gateway can do by
 // itself, but for the cluster's secret, which is there because its operator gave it. With

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"porterhouse"
 )
@@ -18,7 +17,7 @@ type byPassword struct {
 
 // check implements way. default is refused because it has often no password, and
 // every right, for whoever asks from ClickHouse's own host.
-func (w byPassword) check(as porterhouse.Account, _ *porterhouse.Query) error {
+func (w byPassword) check(_ context.Context, as porterhouse.Account, _ *porterhouse.Query) error {
 	if err := checkUser(as.User, w.client.cleaner.gateway); err != nil {
 		return err
 	}
@@ -44,27 +43,15 @@ func (byPassword) explain(porterhouse.Exception, porterhouse.UserName) (porterho
 func (c *Client) Login(ctx context.Context, user porterhouse.UserName, password porterhouse.Secret) error {
 	as := porterhouse.Account{User: user, Password: password}
 	way := byPassword{client: c}
-	if err := way.check(as, nil); password.IsZero() || err != nil {
+	if err := way.check(ctx, as, nil); password.IsZero() || err != nil {
 		return &porterhouse.Error{Kind: porterhouse.Unauthenticated, Public: "without a password, and with this user name, nobody logs in here", Err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-	// Nothing is set beside: an account that may not change settings can log in, too.
-	response, err := c.control.ask(ctx, outgoing{
-		head:  c.target.head("default_format=TabSeparated", "", ""),
-		login: func(ctx context.Context) (string, error) { return way.login(ctx, as, "") },
-		body:  "SELECT 1",
-	}, new(atomic.Bool))
-	if err != nil {
-		return unreached(err)
-	}
-	defer response.body.Close()
-	answer, err := readAnswer(response)
+	answer, err := c.control.bare(ctx, basic(user.String(), password), "SELECT 1")
 	if text, ok := errors.AsType[exceptionText](err); ok {
 		return notLoggedIn(user, text)
 	}
 	if err == nil && answer != "1\n" {
-		return notClickHouse(response)
+		return strange(answer)
 	}
 	return err
 }

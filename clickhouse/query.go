@@ -24,7 +24,7 @@ func (c *Client) Query(ctx context.Context, as porterhouse.Account, q porterhous
 	if way == nil {
 		return c.cluster.run(ctx, as, q)
 	}
-	if err := way.check(as, &q); err != nil {
+	if err := way.check(ctx, as, &q); err != nil {
 		return nil, err
 	}
 	if err := check(q); err != nil {

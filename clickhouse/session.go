@@ -78,8 +78,7 @@ func (s *sessions) pinned(owner, id string) bool {
 // run runs a statement as the account, and returns when ClickHouse is done with it.
 // An exception of ClickHouse's is an answer, too.
 func (s *sessions) run(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*porterhouse.Answer, error) {
-	prefix, err := s.client.executeAs(as.User)
-	if err != nil {
+	if err := checkUser(as.User, s.client.cleaner.gateway); err != nil {
 		return nil, err
 	}
 	if err := s.refuse(q); err != nil {
@@ -93,7 +92,7 @@ func (s *sessions) run(ctx context.Context, as porterhouse.Account, q porterhous
 	s.client.count.running.Add(1)
 	defer s.client.count.running.Add(-1)
 
-	n := &nativeCall{sessions: s, user: as.User, prefix: prefix, Query: q, caller: ctx, begun: time.Now()}
+	n := &nativeCall{sessions: s, user: as.User, prefix: prefixFor(as.User), Query: q, caller: ctx, begun: time.Now()}
 	timed, cancel := context.WithTimeout(ctx, q.Limits.Time+s.client.grace)
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()

@@ -15,7 +15,7 @@ type byGateway struct {
 
 // check implements way. Whose the statement is does not matter here, but somebody's
 // it is.
-func (w byGateway) check(as porterhouse.Account, q *porterhouse.Query) error {
+func (w byGateway) check(_ context.Context, as porterhouse.Account, q *porterhouse.Query) error {
 	switch {
 	case as.User.IsZero():
 		return porterhouse.Errorf(porterhouse.Internal, "the question names no ClickHouse account, so it was not asked")

@@ -23,7 +23,7 @@ type byTicket struct {
 const ticketHeader = "X-Porterhouse-Query-Id"
 
 // check implements way.
-func (w byTicket) check(as porterhouse.Account, _ *porterhouse.Query) error {
+func (w byTicket) check(_ context.Context, as porterhouse.Account, _ *porterhouse.Query) error {
 	if err := checkUser(as.User, w.client.cleaner.gateway); err != nil {
 		return err
 	}

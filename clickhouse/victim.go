@@ -81,9 +81,9 @@ func (k *call) mark() string {
 	return string(sql)
 }
 
-// killOnce tells ClickHouse to stop the victims, which are of one company, and returns
+// once tells ClickHouse to stop the victims, which are of one company, and returns
 // which query ids it knew. It does not wait for their end.
-func (c *Client) killOnce(ctx context.Context, victims []*victim) (running []string, err error) {
+func (k *killer) once(ctx context.Context, victims []*victim) (running []string, err error) {
 	marks := make([]string, len(victims))
 	for i, v := range victims {
 		marks[i] = v.mark
@@ -94,7 +94,7 @@ func (c *Client) killOnce(ctx context.Context, victims []*victim) (running []str
 	}
 	id := "kill-" + rand.Text()
 	login := func(ctx context.Context) (string, error) { return victims[0].hands[0].login(ctx, id) }
-	answer, err := c.askAs(ctx, login, statement{Query: porterhouse.Query{
+	answer, err := k.client.control.askAs(ctx, login, statement{Query: porterhouse.Query{
 		SQL: "KILL QUERY WHERE " + strings.Join(marks, " OR ") + " ASYNC", ID: id,
 		Comment: string(comment), Format: "TabSeparated", Limits: porterhouse.Limits{Time: killTime},
 	}})

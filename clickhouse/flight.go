@@ -1,0 +1,138 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"porterhouse"
+)
+
+// flight is a first look with one person, shared by all of that person's questions.
+//
+// What it finds to work is everybody's, and so is that ClickHouse was not reached. Any
+// other failure may be for want of something that only this account lacks, so others
+// look for themselves: a few at once, the others in turn.
+type flight struct {
+	done  chan struct{}
+	lane  *lane     // when done
+	err   error     // when done
+	ended time.Time // when done
+}
+
+const (
+	// lookAgain is how long a first look that found nothing is good.
+	lookAgain = 3 * time.Second
+
+	// looksAtOnce is how many people are looked with at once, before a lane was found.
+	looksAtOnce = 4
+
+	// flightTime bounds a first look, and the wait for its turn.
+	flightTime = 10 * time.Second
+)
+
+// noLane is what a person is told when nothing works.
+const noLane = "Porterhouse has found no way in which ClickHouse lets you in as yourself; try again in a moment, and tell the operator if it lasts"
+
+// first returns the lane that a look with that person finds, or one that is under way.
+func (a *auto) first(ctx context.Context, person porterhouse.UserName) (*lane, error) {
+	f := a.fly(context.WithoutCancel(ctx), person)
+	select {
+	case <-f.done:
+		return f.lane, f.err
+	case <-ctx.Done():
+		kind, public := porterhouse.Explain(ctx.Err())
+		return nil, &porterhouse.Error{Kind: kind, Public: public, Err: ctx.Err()}
+	}
+}
+
+// fly returns the first look with a person that is under way, or begins one. It ends by
+// itself: see flightTime.
+func (a *auto) fly(ctx context.Context, person porterhouse.UserName) *flight {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.flights, func(_ porterhouse.UserName, f *flight) bool { return f.isOver() })
+	if f := a.flights[person]; f != nil {
+		return f
+	}
+	f := &flight{done: make(chan struct{})}
+	a.flights[person] = f
+	go func() {
+		f.lane, f.err = a.inTurn(ctx, person)
+		f.ended = time.Now()
+		close(f.done)
+	}()
+	return f
+}
+
+// isOver reports whether what a flight has found is so old that it says nothing.
+func (f *flight) isOver() bool {
+	select {
+	case <-f.done:
+		return time.Since(f.ended) >= lookAgain
+	default:
+		return false
+	}
+}
+
+// inTurn looks with a person when it is their turn, unless somebody else's look has made
+// that needless.
+func (a *auto) inTurn(ctx context.Context, person porterhouse.UserName) (*lane, error) {
+	ctx, cancel := context.WithTimeout(ctx, flightTime)
+	defer cancel()
+	select {
+	case a.places <- struct{}{}:
+		defer func() { <-a.places }()
+	case <-ctx.Done():
+		return nil, &porterhouse.Error{Kind: porterhouse.Unavailable, Public: noLane, Err: errors.New("too many people were looked with at once")}
+	}
+	if l, err := a.found(); l != nil || err != nil {
+		return l, err
+	}
+	return a.look(ctx, person)
+}
+
+// failure is why nothing works, for whoever asks.
+type failure struct {
+	err error // nil: there was none
+	at  time.Time
+}
+
+// found is what others' looks have found that holds for everybody, if they have.
+func (a *auto) found() (*lane, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.client.lane.Load()
+	if l == nil && time.Since(a.away.at) < lookAgain {
+		return nil, a.away.err
+	}
+	return l, nil
+}
+
+// look looks with a person, and puts the lane that it finds into its place, unless
+// somebody beside was faster and has found one that is as good.
+func (a *auto) look(ctx context.Context, person porterhouse.UserName) (*lane, error) {
+	f, mode, why := a.choose(ctx, person)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := a.client.lane.Load(); now != nil && !better(mode, now.mode) {
+		return now, nil
+	}
+	if mode != "" {
+		return a.put(f, mode, why), nil
+	}
+	a.client.log.Warn("no access mode was found to work", "why", why, "person", person)
+	err := &porterhouse.Error{Kind: porterhouse.Unavailable, Public: noLane, Err: fmt.Errorf("looked for an access mode: %s", why)}
+	if a.isEverybodys(f) {
+		a.away = failure{err, time.Now()}
+	}
+	return nil, err
+}
+
+// isEverybodys reports whether a look would have failed with anybody: ClickHouse was not
+// reached, or there is nothing to try that depends on the account.
+func (a *auto) isEverybodys(f Facts) bool {
+	return !f.Reached.Works() || a.config.Access.Mint == nil && a.config.Access.Cluster == ""
+}

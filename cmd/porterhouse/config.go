@@ -200,10 +200,11 @@ func readConfig(path string, env func(string) (string, bool)) (c Config, files [
 	d := &decoder{file: path, env: env, found: map[string]place{}, unshared: true}
 	c, err = loadBy(d)
 	files = append(d.files, path)
-	if err == nil {
-		files = append(files, c.readContents()...)
+	if err != nil {
+		return c, files, err
 	}
-	return c, files, err
+	named, err := c.readContents()
+	return c, append(files, named...), err
 }
 
 // publicURL is by what URL clients come, without a slash at its end. Where it is

@@ -122,6 +122,9 @@ func loadBy(d *decoder) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
+	if d.unshared && len(text) > 0 && text[len(text)-1] != '\n' {
+		return Config{}, fmt.Errorf("configuration: %s does not end with a line break, so it may have been cut off: write it whole", d.file)
+	}
 	config := defaultConfig()
 	if root := d.parse(text); root != nil {
 		d.decode(root, &config)

@@ -3,7 +3,8 @@ package main
 import (
 	"cmp"
 	"crypto/sha256"
-	"os"
+	"errors"
+	"fmt"
 	"reflect"
 )
 
@@ -48,8 +49,9 @@ func addLeaves(all map[string]leaf, v reflect.Value, path, reload string) {
 }
 
 // readContents notes what is in the files that are read once, and returns their paths. One
-// that cannot be read has no content; whoever needs it says so.
-func (c *Config) readContents() (files []string) {
+// that cannot be read has no content; whoever needs it says so. One that others can write is
+// an error: keys of providers and authorities decide who is let in, as the configuration does.
+func (c *Config) readContents() (files []string, err error) {
 	c.contents = make(map[string]digest)
 	for key, at := range leaves(*c) {
 		path, isPath := at.value.(string)
@@ -57,9 +59,13 @@ func (c *Config) readContents() (files []string) {
 			continue
 		}
 		files = append(files, path)
-		if text, err := os.ReadFile(path); err == nil {
+		text, unread := readUnshared(path)
+		if shared, ok := errors.AsType[*sharedFile](unread); ok {
+			err = errors.Join(err, fmt.Errorf("%s: %w", key, shared))
+		}
+		if unread == nil {
 			c.contents[key] = sha256.Sum256(text)
 		}
 	}
-	return files
+	return files, err
 }

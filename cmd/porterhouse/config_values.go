@@ -257,9 +257,20 @@ func readUnshared(path string) ([]byte, error) {
 		return nil, err
 	}
 	if mode := info.Mode().Perm(); mode&0o022 != 0 && runtime.GOOS != "windows" { // which has no such modes
-		return nil, fmt.Errorf("%s can be written by others than its owner (mode %04o), who would decide who is let in: chmod go-w it", path, mode)
+		return nil, &sharedFile{path, mode}
 	}
 	return io.ReadAll(file)
+}
+
+// sharedFile is one that others than its owner can write.
+type sharedFile struct {
+	path string
+	mode os.FileMode
+}
+
+// Error implements error.
+func (f *sharedFile) Error() string {
+	return fmt.Sprintf("%s can be written by others than its owner (mode %04o), who would decide who is let in: chmod go-w it", f.path, f.mode)
 }
 
 // openPrivate opens a file that holds a secret or a private key, and refuses one

@@ -153,6 +153,12 @@ func TestReloadKeepsWhatWasInForce(t *testing.T) {
 	}{
 		{"broken", func() { r.write("porterhouse.yaml", rigConfig+"limits: {rows: [\n") }, "not YAML"},
 		{"half written", func() { r.write("porterhouse.yaml", rigConfig[:strings.Index(rigConfig, "audit:")]) }, "audit"},
+		{"cut off within a line", func() { r.write("porterhouse.yaml", strings.TrimSuffix(rigConfig, "\n")) }, "does not end with a line break"},
+		{"keys of a provider that others can write", func() {
+			r.write("jwks.json", `{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "alg": "EdDSA", "use": "sig", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+			r.must(os.Chmod(r.path("jwks.json"), 0o666))
+			r.write("porterhouse.yaml", rigConfig+"  other: {type: jwt_static_jwks, static_jwks_file: jwks.json, username_claim: sub, expected_audience: a}\n")
+		}, "token_processors.other.static_jwks_file: "},
 		{"empty", func() { r.write("porterhouse.yaml", "") }, "the file is empty"},
 		{"gone", func() { r.must(os.Remove(r.path("porterhouse.yaml"))) }, "no such file"},
 		{"no file", func() {

@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -12,8 +13,9 @@ type Config struct {
 	Zone     *time.Location // of the session: in it is written what names no zone itself
 	Settings []Setting      // of ClickHouse: those that change how values are printed; see Honoured
 
-	MaxBlock int // bytes of memory that a block may take, a little more in all; 0: 256 MiB
-	MaxRow   int // bytes that a printed row may have; 0: 64 MiB
+	MaxBlock int   // bytes of memory that a block may take with its types, a little more in all; 0: 64 MiB
+	MaxRow   int   // bytes that a printed row may have; 0: 64 MiB
+	Room     *Room // for this and other answers; nil: nobody counts them together
 }
 
 // Setting is the name of a setting of ClickHouse's and its value.
@@ -25,17 +27,18 @@ type Column struct{ Name, Type string }
 // Reader reads blocks of one answer: all have the columns of the first. It is for one
 // goroutine.
 type Reader struct {
-	options  *options
-	kinds    kinds
-	maxBlock int
-	heads    []Column
-	columns  []column
-	begun    bool
+	options *options
+	kinds   kinds
+	memory  *memory
+	kept    int // bytes of it, for the types of columns
+	heads   []Column
+	columns []column
+	begun   bool
 }
 
 // Defaults and bounds of blocks.
 const (
-	defaultMaxBlock = 256 << 20
+	defaultMaxBlock = 64 << 20
 	defaultMaxRow   = 64 << 20
 	maxColumns      = 100_000
 )
@@ -53,12 +56,13 @@ func NewReader(c Config) (*Reader, error) {
 	if c.MaxRow > 0 {
 		o.maxRow = c.MaxRow
 	}
-	r := &Reader{options: o, kinds: kinds{options: o, zone: c.Zone}, maxBlock: defaultMaxBlock}
-	if c.MaxBlock > 0 {
-		r.maxBlock = c.MaxBlock
-	}
-	return r, nil
+	m := &memory{most: cmp.Or(c.MaxBlock, defaultMaxBlock), held: ownMemory, room: c.Room}
+	return &Reader{options: o, kinds: kinds{options: o, zone: c.Zone, zones: map[string]*time.Location{}, memory: m}, memory: m}, nil
 }
+
+// Close gives the memory back that the answer had of Config.Room. Nothing can be read
+// any more.
+func (r *Reader) Close() { r.memory.release() }
 
 // Block is a number of rows. It is valid until the next one is read.
 type Block struct {
@@ -77,7 +81,8 @@ func (r *Reader) Columns() []Column { return r.heads }
 // nothing can be read from in any more, except after an *Unprintable of a block
 // without rows.
 func (r *Reader) Read(in *bufio.Reader) (*Block, error) {
-	from := &reader{in: in, left: r.maxBlock}
+	r.memory.left = r.memory.most - r.kept
+	from := &reader{in: in, memory: r.memory}
 	skipInfo(from)
 	columns, rows := from.count(), from.count()
 	switch {
@@ -116,8 +121,9 @@ func (r *Reader) readColumns(from *reader, columns, rows int) error {
 		if err == nil && custom != 0 {
 			err = &Unprintable{Column: head.Name, Type: head.Type, Why: "ClickHouse sends it in a form of its own (sparse)"}
 		}
+		_, large := errors.AsType[*TooLarge](err)
 		switch {
-		case err != nil && rows > 0:
+		case err != nil && (rows > 0 || large):
 			return err
 		case err != nil:
 			unprintable = errors.Join(unprintable, err)
@@ -140,7 +146,9 @@ func (r *Reader) column(at int, head Column) (column, error) {
 		}
 		return r.columns[at], nil
 	}
+	left := r.memory.left
 	c, err := r.kinds.column(head.Type)
+	r.kept += left - r.memory.left
 	if err != nil {
 		return nil, named(err, head)
 	}

@@ -14,7 +14,7 @@ type column interface {
 
 // emptied empties a column, so that values can be added to it.
 func emptied(c column) column {
-	c.read(&reader{}, 0)
+	c.read(&reader{memory: &memory{}}, 0)
 	return c
 }
 

@@ -15,5 +15,6 @@
 //   - Whoever sends the bytes is not trusted: a size is compared with what a block may
 //     have before memory is taken for it, memory is taken as bytes arrive, and types
 //     are nested only so deep.
-//   - One block is in memory at a time, and one row is printed at a time.
+//   - One block is in memory at a time, and one row is printed at a time. What all
+//     answers take together has a Room (memory.go).
 package blocks

@@ -1,8 +1,10 @@
 package blocks_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -205,4 +207,97 @@ func TestPathsOfAType(t *testing.T) {
 			t.Errorf("%q: %q, %v; want %q", rows, got, err, want)
 		}
 	}
+}
+
+// allocated returns how many bytes of memory run takes in all.
+func allocated(run func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	run()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// Columns take memory before they have a value, and what their types say is not what
+// they are large. So the names of types are bounded by what is made of them.
+func TestTypesAreBounded(t *testing.T) {
+	for _, one := range []string{"Dynamic", "QBit(Float64, 1)", "Geometry", "DateTime('America/New_York')", "Variant(Int8)", "JSON", "Int8", "Enum16('a' = 1)", "JSON(a Dynamic)"} {
+		for _, within := range []string{"Tuple(%s)", "Array(Nested(a Tuple(%s)))"} {
+			n := 128 << 10 / (len(one) + 2)
+			kind := strings.Replace(within, "%s", strings.TrimSuffix(strings.Repeat(one+", ", n), ", "), 1)
+			inDynamic := slices.Concat(eight(1), many(0), many(1), many(uint64(len(kind))), []byte(kind), eight(0), []byte{255})
+			for where, block := range map[string][]byte{"a column": forged(kind, 0), "a Dynamic": forged("Dynamic", 1, inDynamic)} {
+				const most = 4 << 20
+				taken := allocated(func() { _, _ = prints(block, "TSV", blocks.Config{MaxBlock: most}) })
+				if taken > 3*most {
+					t.Errorf("%d times %s in %s, in %s: %d bytes of memory were taken", n, one, within, where, taken)
+				}
+			}
+		}
+	}
+	if _, err := prints(forged("Tuple("+strings.Repeat("Dynamic, ", 999)+"Dynamic)", 0), "TSV", blocks.Config{}); err != nil {
+		t.Errorf("a thousand columns: %v", err)
+	}
+}
+
+// What the types of columns take is not free again for the next block.
+func TestTypesStay(t *testing.T) {
+	const most = 1 << 20
+	kind := "Tuple(" + strings.Repeat("Dynamic, ", 99) + "Dynamic)"
+	config := blocks.Config{MaxBlock: most}
+	if _, err := prints(forged(kind, 0), "TSV", config); err != nil {
+		t.Fatal(err)
+	}
+	next := forged(kind, 1<<19/100, bytes.Repeat(slices.Concat(eight(1), many(0), many(0), eight(0)), 100), bytes.Repeat([]byte{255}, 1<<19))
+	if _, err := prints(slices.Concat(forged(kind, 0), next), "TSV", config); err == nil || !strings.Contains(err.Error(), "max_block_size") {
+		t.Error(err)
+	}
+}
+
+// All answers together take no more than their room, and give it back.
+func TestRoomIsShared(t *testing.T) {
+	room := blocks.NewRoom(6 << 20)
+	block := forged("String", 1, many(4<<20), bytes.Repeat([]byte("x"), 4<<20))
+	open := func() (*blocks.Reader, error) {
+		r, err := blocks.NewReader(blocks.Config{Zone: time.UTC, Room: room})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Read(bufio.NewReader(bytes.NewReader(block)))
+		return r, err
+	}
+	first, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := open()
+	if large, ok := errors.AsType[*blocks.TooLarge](err); !ok || !large.Busy {
+		t.Errorf("beside another large one: %v", err)
+	}
+	first.Close()
+	second.Close()
+	for range 20 {
+		r, err := open()
+		if err != nil {
+			t.Fatalf("when the others have gone: %v", err)
+		}
+		r.Close()
+		r.Close() // which gives nothing twice
+	}
+	r, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := blocks.NewPrinter("TSV", r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := r.Read(bufio.NewReader(bytes.NewReader(block)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = p.Row(nil, again, 0); err == nil {
+		t.Error("a printed row takes none of the room")
+	}
+	r.Close()
 }

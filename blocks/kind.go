@@ -32,8 +32,19 @@ const (
 type kinds struct {
 	options *options
 	zone    *time.Location // of a DateTime that names none
+	zones   map[string]*time.Location
+	memory  *memory
 	depth   int
 }
+
+// What a column takes that has no values yet, in bytes: each, those that are larger, and
+// for each byte of the name of its type.
+const (
+	columnSize = 512
+	letterSize = 8
+)
+
+var columnSizes = map[string]int{"Variant": 2 << 10, "Dynamic": 4 << 10, "JSON": 2 << 10, "QBit": 8 << 10}
 
 // column makes a column of the type that text names. What inside of it cannot be
 // printed is an *Unprintable.
@@ -41,9 +52,15 @@ func (k kinds) column(text string) (column, error) {
 	if k.depth++; k.depth > maxDepth || len(text) > maxKind {
 		return nil, &Unprintable{Type: text[:min(len(text), 100)], Why: "its name is too long, or too many types are inside of one another"}
 	}
+	if err := k.memory.take(columnSize + letterSize*len(text)); err != nil {
+		return nil, err
+	}
 	name, arguments, err := split(text)
 	if err != nil {
 		return nil, &Unprintable{Type: text, Why: err.Error()}
+	}
+	if err := k.memory.take(columnSizes[name]); err != nil {
+		return nil, err
 	}
 	c, err := k.make(name, arguments)
 	if c == nil && err == nil {
@@ -169,9 +186,11 @@ func (k kinds) location(arguments []string, at int) *time.Location {
 	if len(arguments) <= at {
 		return k.zone
 	}
-	zone, err := time.LoadLocation(unquote(arguments[at]))
-	if err != nil {
-		return nil
+	name := unquote(arguments[at])
+	zone, known := k.zones[name]
+	if !known {
+		zone, _ = time.LoadLocation(name) // nil: as an unknown one
+		k.zones[name] = zone
 	}
 	return zone
 }

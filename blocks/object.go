@@ -58,7 +58,7 @@ func (c *object) prefix(r *reader) {
 	c.dynamic = c.dynamic[:0]
 	for range count {
 		name := r.text()
-		if !r.spend(1, 512) {
+		if !r.spend(1, columnSizes["Dynamic"]) {
 			return
 		}
 		c.dynamic = append(c.dynamic, path{name, &dynamic{kinds: c.kinds}})

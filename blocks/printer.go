@@ -128,6 +128,9 @@ func (p *Printer) values(b []byte, block *Block, row int, end string) ([]byte, e
 		}
 		return block.columns[i].append(b, row, p.style)
 	})
+	if err := p.reader.memory.print(2 * cap(p.scratch)); err != nil { // here, and where it goes
+		return b, err
+	}
 	if len(p.scratch) > p.maxRow {
 		return b, fmt.Errorf("a row of the answer has more than %d bytes", p.maxRow)
 	}

@@ -1,5 +1,7 @@
 package blocks
 
+import "slices"
+
 // vectors is a column of QBit: vectors of numbers, of which a block has first the highest
 // bits of all elements, then the next, and so on.
 type vectors struct {
@@ -27,9 +29,7 @@ func newVectors(o *options, arguments []string) column {
 		return nil
 	}
 	c := &vectors{most: &o.maxRow, length: length, width: width, show: o.float(width)}
-	for range 8 * width {
-		c.planes = append(c.planes, fixed{width: (length + 7) / 8})
-	}
+	c.planes = slices.Repeat([]fixed{{width: (length + 7) / 8}}, 8*width)
 	return c
 }
 

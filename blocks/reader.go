@@ -11,9 +11,9 @@ import (
 // reader reads the values of a block. It remembers its first error, after which it
 // reads nothing.
 type reader struct {
-	in   *bufio.Reader
-	left int // bytes of memory that the block may still take
-	err  error
+	in *bufio.Reader
+	*memory
+	err error
 }
 
 // fail keeps err, if it is the first one.
@@ -34,11 +34,13 @@ func (r *reader) broken(err error) {
 // spend notes that count things of so many bytes each will be in memory, and reports
 // whether they may be.
 func (r *reader) spend(count, each int) bool {
-	if r.err == nil && each > 0 && (count < 0 || count > r.left/each) {
-		r.fail(fmt.Errorf("blocks: the block takes more memory than it may: another %d times %d bytes, and %d are left; a smaller max_block_size makes smaller blocks", count, each, r.left))
-	}
-	if r.err == nil {
-		r.left -= count * each
+	switch {
+	case r.err != nil:
+		return false
+	case each > 0 && (count < 0 || count > r.left/each):
+		r.err = r.tooLarge("another %d times %d bytes, and %d are left", count, each, r.left)
+	default:
+		r.err = r.take(count * each)
 	}
 	return r.err == nil
 }
@@ -61,7 +63,7 @@ func (r *reader) count() int { return r.atMost(r.number()) }
 // atMost returns n, unless there is no memory for so many things.
 func (r *reader) atMost(n uint64) int {
 	if r.err == nil && n > uint64(r.left) {
-		r.fail(fmt.Errorf("blocks: the block announces %d values or bytes, and it may take memory for %d; a smaller max_block_size makes smaller blocks", n, r.left))
+		r.err = r.tooLarge("it announces %d values or bytes, and %d are left", n, r.left)
 		return 0
 	}
 	return int(n)

@@ -32,11 +32,16 @@ type byCluster struct {
 	control *clusterPool // checks, which must get through when questions cannot
 	spool   spool
 	people  clusterPeople
+	room    *blocks.Room
 
 	stopping context.Context // ends what runs, when close cannot wait for it
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 }
+
+// maxBlocks is how much memory all answers of a cluster take together for the blocks that
+// are being printed, in bytes, beyond what each has for itself.
+const maxBlocks = 512 << 20
 
 // newByCluster makes the way of the mode Interserver. It connects to nothing.
 func newByCluster(client *Client, c Config) (*byCluster, error) {
@@ -44,7 +49,7 @@ func newByCluster(client *Client, c Config) (*byCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &byCluster{client: client}
+	w := &byCluster{client: client, room: blocks.NewRoom(maxBlocks)}
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	connect := func(ctx context.Context, database string) (*nativeConn, error) {
 		return target.openCluster(ctx, c.Access.Cluster, c.Access.Secret, database)

@@ -107,7 +107,7 @@ func (k *clusterCall) prepare() (err error) {
 			}
 		}
 	}
-	k.reader, err = blocks.NewReader(blocks.Config{Zone: zone, Settings: printing(k.Query)})
+	k.reader, err = blocks.NewReader(blocks.Config{Zone: zone, Settings: printing(k.Query), Room: k.way.room})
 	if err == nil {
 		k.printer, err = blocks.NewPrinter(k.format, k.reader)
 	}
@@ -167,6 +167,9 @@ func (k *clusterCall) release() {
 	}
 	k.cancel()
 	k.unhook()
+	if k.reader != nil {
+		k.reader.Close()
+	}
 	if k.conn != nil {
 		k.way.pool.give(k.conn)
 	}

@@ -3,6 +3,7 @@ package clickhouse_test
 import (
 	"context"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -62,4 +63,32 @@ func TestInterserverGivesBackAfterAPanic(t *testing.T) {
 		}
 		goesOn("a value that needed more memory than its NULL had")
 	})
+}
+
+// What an answer takes of our memory is bounded, and who asks hears what can be done.
+func TestInterserverBoundsMemory(t *testing.T) {
+	h := openCluster(t)
+	for _, sql := range []string{
+		"SELECT arrayStringConcat(arrayMap(x -> repeat('x', 1000000), range(240)))",
+		"SELECT repeat('x', 1000000) FROM numbers(240)",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := read(t.Context(), h.Client, account(t, "alice"), question(sql))
+		runtime.ReadMemStats(&after)
+		if kind, public := porterhouse.Explain(err); kind != porterhouse.Limited || !strings.Contains(public, "max_block_size") {
+			t.Errorf("%s: %v", sql, err)
+		}
+		if taken := (after.TotalAlloc - before.TotalAlloc) >> 20; taken > 400 { // most of it was let go of while the block grew
+			t.Errorf("%s: %d MiB of memory were taken", sql, taken)
+		}
+	}
+	for range 8 { // which is more than the room, together
+		if r, err := read(t.Context(), h.Client, account(t, "alice"), question("SELECT repeat(repeat('x', 300000), 100)")); err != nil || len(r.Text) != 30_000_001 {
+			t.Fatalf("one after the other: %d bytes, %v", len(r.Text), err)
+		}
+	}
+	if r, err := read(t.Context(), h.Client, account(t, "alice"), question("SELECT repeat('x', 1000000) FROM numbers(240) SETTINGS max_block_size = 10")); err != nil || len(r.Text) != 240*1000001 {
+		t.Errorf("in small blocks: %d bytes, %v", len(r.Text), err)
+	}
 }

@@ -83,8 +83,11 @@ func (p *clusterPieces) data(in *wireReader, kind uint64) (more bool, err error)
 		return false, in.err
 	}
 	block, err := p.call.reader.Read(in.in)
+	large, tooLarge := errors.AsType[*blocks.TooLarge](err)
 	unprintable, is := errors.AsType[*blocks.Unprintable](err)
 	switch {
+	case tooLarge:
+		return false, tooLong(large)
 	case p.call.Class.Verb == "INSERT" && (is || err == nil && block.Rows == 0 && block.Width > 0):
 		// What columns the server waits for, where nothing followed the statement.
 		_, err := p.call.conn.Write(appendNoRows(nil))
@@ -121,12 +124,16 @@ func (p *clusterPieces) behind(block *blocks.Block, kind uint64) (err error) {
 	return tooLong(err)
 }
 
-// tooLong makes the caller's error of a row that is too long to be printed.
+// tooLong makes the caller's error of a block or a row that is too large to be printed.
 func tooLong(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &porterhouse.Error{Kind: porterhouse.Limited, Public: err.Error() + "; ask for less at once", Err: err}
+	e := &porterhouse.Error{Kind: porterhouse.Limited, Public: err.Error() + "; ask for less at once", Err: err}
+	if large, ok := errors.AsType[*blocks.TooLarge](err); ok && large.Busy {
+		e.Public, e.RetryAfter = large.Error(), time.Second
+	}
+	return e
 }
 
 // last prints what stands behind everything, when the server has said that it is done.

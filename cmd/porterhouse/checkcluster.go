@@ -31,6 +31,8 @@ type examination struct {
 	Config
 	setup
 	hosts []string // from which all replicas come; none: nobody has said
+	admin string   // who runs the SQL; "": nobody has said
+	ran   bool     // it was, just now
 	roles []string // that groups give beside those that the rules name
 }
 
@@ -79,12 +81,10 @@ func (e examination) config(name string) (clickhouse.Config, error) {
 func (e examination) wanted(name string) doctor.Case {
 	cluster := e.Clusters[name]
 	of := doctor.Case{
-		Cluster: name, Access: clickhouse.Access{Mode: cluster.mode(), Tokens: len(e.processors()) > 0}, LocalUsers: localUsersOf(e.rules()), Hosts: e.hosts,
+		Cluster: name, Access: clickhouse.Access{Mode: cluster.mode(), Tokens: len(e.processors()) > 0 && !e.givesAccounts(name)}, LocalUsers: localUsersOf(e.rules()), Hosts: e.hosts,
 	}
 	of.Facts.Gateway.User = cluster.User
-	if cluster.Provision != nil && len(of.Hosts) == 0 {
-		of.Hosts = cluster.Provision.GatewayHosts
-	}
+	of.Admin, of.Ran = e.admin, e.ran
 	of.Here = addressTowards(cluster.URL)
 	if a := cluster.Authenticator; a != nil {
 		of.Authenticator = a.name()
@@ -148,7 +148,7 @@ func (x examined) print(w io.Writer) {
 		fmt.Fprintf(w, "\n  To be run as an administrator of cluster %s (check --apply --admin NAME does it):\n\n", x.Cluster)
 	}
 	for _, s := range x.SQL {
-		fmt.Fprintf(w, "    -- %s\n    %s;\n", visible(s.Why), visible(s.SQL))
+		fmt.Fprintf(w, "    -- %s\n    %s;\n", visible(s.Why), visible(s.String()))
 	}
 	for _, file := range x.Files {
 		fmt.Fprintf(w, "\n  %s in /etc/clickhouse-server of each server: %s\n\n", file.Path, visible(file.Why))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"slices"
 
 	"porterhouse"
 	"porterhouse/clickhouse"
@@ -61,8 +62,20 @@ func (c ClusterConfig) withoutPassword() []string {
 	return denied
 }
 
-// mayForward reports whether people's own tokens may come to be sent to ClickHouse.
-func mayForward(m clickhouse.Mode) bool { return m == clickhouse.Forward || m == clickhouse.Auto }
+// mayForward reports whether people's own tokens may come to be sent to a cluster: by
+// auto only where ClickHouse makes of a token what our rules make of it.
+func (c Config) mayForward(cluster string) bool {
+	mode := c.Clusters[cluster].mode()
+	return mode == clickhouse.Forward || mode == clickhouse.Auto && !c.givesAccounts(cluster)
+}
+
+// givesAccounts reports whether somebody's account at a cluster is another than their
+// token says: ClickHouse sees nothing but the token, and would make the person of it.
+func (c Config) givesAccounts(cluster string) bool {
+	return c.Clusters[cluster].Provision != nil || slices.ContainsFunc(c.rules(), func(r namedRules) bool {
+		return len(r.Personas) > 0 || r.AllowShared || r.LowerCase || r.UserName != "" && r.UserName != "{user}"
+	})
+}
 
 // mayVerify reports whether people may come to log in with our tickets.
 func (c ClusterConfig) mayVerify() bool {
@@ -71,7 +84,7 @@ func (c ClusterConfig) mayVerify() bool {
 
 // forwarded are the token processors whose tokens the cluster's ClickHouse may see.
 func forwarded(c Config, cluster string) []string {
-	if !mayForward(c.Clusters[cluster].mode()) {
+	if !c.mayForward(cluster) {
 		return nil
 	}
 	var names []string

@@ -20,6 +20,9 @@ func (c httpDoors) access(path string, cluster ClusterConfig) {
 		if len(c.processors()) == 0 {
 			c.refuse(path+".access.mode", "with forward the person's own token goes on to ClickHouse, and API tokens mean nothing there: add token_processors, the same as in ClickHouse's configuration")
 		}
+		if len(c.Users.Personas) > 0 || c.Users.AllowShared {
+			c.refuse(path+".access.mode", "with forward ClickHouse makes the person's own account of a token, so agents cannot have one of theirs, nor people share one: leave users.personas and users.allow_shared out, or want verify or execute_as here")
+		}
 	}
 }
 

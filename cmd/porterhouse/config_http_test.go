@@ -57,6 +57,8 @@ func TestHTTPDoorMistakes(t *testing.T) {
 		{"execute_as with accounts that log in", oneCluster("access: {mode: execute_as}, " + aKnock + ", provision: {" + aProvision + ", mode: http}"), "clusters.main.access.mode: with provision.mode http"},
 		{"forward of API tokens", oneCluster("access: {mode: forward}"), "clusters.main.access.mode: with forward the person's own token"},
 		{"forward with accounts of ours", aProcessor + oneCluster("access: {mode: forward}, provision: {"+aProvision+"}"), "clusters.main.provision: with access.mode forward nobody acts"},
+		{"forward with accounts for agents", aProcessor + strings.Replace(oneCluster("access: {mode: forward}"), leastUsers, "users: {personas: [{suffix: '#agent', clients: [x]}]}\n", 1), "clusters.main.access.mode: with forward ClickHouse makes"},
+		{"forward with a shared account", aProcessor + strings.Replace(oneCluster("access: {mode: forward}"), leastUsers, "users: {name: all, allow_shared: true}\n", 1), "clusters.main.access.mode: with forward ClickHouse makes"},
 		{"static with accounts of ours", oneCluster("access: {mode: static}, provision: {" + aProvision + "}"), "clusters.main.provision: with access.mode static nobody acts"},
 		{"native for nothing", oneCluster("access: {mode: static, native: '127.0.0.1:9000'}"), "clusters.main.access.native: only execute_as and interserver need"},
 		{"interserver without an address", oneCluster("access: {mode: interserver, cluster: c, secret: 'env:KNOCK'}"), "clusters.main.access.native: with interserver everything"},
@@ -141,6 +143,9 @@ func TestModesFollowOneAnother(t *testing.T) {
 // With auto everything stands ready for what may be found: tickets where ClickHouse may
 // ask us, tokens where there are some; and our gate is as strict as for the least of them.
 func TestAutoStandsReady(t *testing.T) {
+	users := func(text string) string {
+		return strings.Replace(oneCluster("access: {mode: auto}"), leastUsers, "users: {local_users: {allow: [alice]}, "+text+"}\n", 1)
+	}
 	for _, test := range []struct {
 		name, text     string
 		verify, tokens bool
@@ -150,6 +155,14 @@ func TestAutoStandsReady(t *testing.T) {
 		{"an authenticator", oneCluster("access: {mode: auto}, " + aKnock), true, false},
 		{"processors", aProcessor + oneCluster("access: {mode: auto}"), false, true},
 		{"execute_as was said", aProcessor + oneCluster("access: {mode: execute_as}, "+aKnock), false, false},
+		// Nor are there tokens where ClickHouse would make another account of them.
+		{"accounts for agents", aProcessor + users("personas: [{suffix: '#agent', clients: [x]}]"), false, false},
+		{"a template", aProcessor + users("name: 'ph_{user}'"), false, false},
+		{"a local part", aProcessor + users("name: '{localpart}', domains: [corp.com]"), false, false},
+		{"lower case", aProcessor + users("lower_case: true"), false, false},
+		{"a shared account", aProcessor + users("name: all, allow_shared: true"), false, false},
+		{"names as they are", aProcessor + users("name: '{user}'"), false, true},
+		{"accounts that are made", aProcessor + strings.Replace(oneCluster("access: {mode: auto}, provision: {"+aProvision+"}"), leastUsers, "users: {name: 'ph_{user}'}\n", 1), false, false},
 	} {
 		c, _ := mustLoad(t, test.text)
 		cluster := c.Clusters["main"]

@@ -79,7 +79,7 @@ func (g Grant) Names() (name string, prefix, ok bool) {
 	case strings.HasSuffix(name, ".") || len(cutOutside(name, ".")) > 1 || strings.Contains(name, "("):
 		return "", false, false
 	case prefix:
-		return name, true, true
+		return unquote(name), true, true
 	}
 	return unquote(name), false, name != ""
 }

@@ -17,14 +17,15 @@ func (p *Provisioner) Grants(roles ...string) []string {
 		// A role that somebody gives the gateway must not count by itself.
 		"CREATE USER IF NOT EXISTS " + gateway + p.on + " IDENTIFIED BY <the gateway's password> DEFAULT ROLE NONE",
 		"GRANT" + p.on + " SELECT(query, query_id, user) ON system.processes TO " + gateway,
+		"CREATE USER IF NOT EXISTS " + clickhouse.QuoteName(p.config.Admin.User()) + p.on + " IDENTIFIED BY <the provisioner's password>",
 	}, p.OwnGrants(roles...)...)
 }
 
-// OwnGrants are those of Grants that are for the provisioner and the marker role.
+// OwnGrants are those of Grants that make the marker role, and give the provisioner what
+// it needs; there is no password in them.
 func (p *policy) OwnGrants(roles ...string) []string {
 	provisioner, marker := clickhouse.QuoteName(p.config.Admin.User()), clickhouse.QuoteName(p.config.Marker)
 	statements := []string{
-		"CREATE USER IF NOT EXISTS " + provisioner + p.on + " IDENTIFIED BY <the provisioner's password>",
 		"CREATE ROLE IF NOT EXISTS " + marker + p.on,
 	}
 	statements = append(statements, p.rightsOverUsers(provisioner)...)

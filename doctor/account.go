@@ -62,14 +62,14 @@ func (e draft) people() (needs []need) {
 		needs = append(needs, need{"IMPERSONATE", nil, clickhouse.QuoteName(name), "so that the gateway may act as " + name})
 	}
 	for _, prefix := range prefixes {
-		needs = append(needs, need{"IMPERSONATE", nil, prefix + "*", "so that the gateway may act as whoever's name begins with " + prefix})
+		needs = append(needs, need{"IMPERSONATE", nil, clickhouse.QuoteName(prefix) + "*", "so that the gateway may act as whoever's name begins with " + prefix})
 	}
 	return needs
 }
 
 // grant is the statement that gives the gateway a right.
-func (e draft) grant(n need) string {
-	return "GRANT" + e.on + " " + n.right + columnList(n.columns) + " ON " + n.on + " TO " + e.gatewayName()
+func (e draft) grant(n need) Statement {
+	return Statement{text("GRANT" + e.on + " " + n.right + columnList(n.columns) + " ON " + n.on + " TO " + e.gatewayName()), n.why}
 }
 
 func columnList(columns []string) string {
@@ -107,14 +107,14 @@ func subset(some, of []string) bool {
 // gateway says what the gateway's account lacks, and what it has too much of.
 func (e holder) gateway() {
 	g := e.Facts.Gateway
-	switch {
+	switch why := e.ruling(); {
 	case g.User == "":
 		e.add(Finding{Careful, "gateway-login", "the gateway has no account, so nobody stops statements whose client has gone", "give it one: user and password of the cluster", ""})
 		return
+	case why != "":
+		e.apart(why)
 	case g.Login.Failed(clickhouse.LoginRefused):
-		e.add(Finding{Wrong, "gateway-login", "ClickHouse refuses the gateway's login: there is no user " + g.User + ", its password is another, or it may not come from here",
-			"run the SQL below, or put the right password into the configuration. The SQL adds the configured password beside the one that the user has, so nothing else that uses it is shut out", g.Login.Said})
-		e.makeGateway()
+		e.refused()
 	case !g.Login.Works():
 		e.add(Finding{Wrong, "gateway-login", "the gateway could not log in", "see what ClickHouse says", g.Login.Said})
 	case !g.GrantsOf.Works():
@@ -135,7 +135,7 @@ func (e holder) gateway() {
 // rights compares what the gateway holds with what it needs.
 func (e holder) rights() {
 	g := e.Facts.Gateway
-	tooMuch := e.excess()
+	tooMuch := e.excess("run the REVOKE below")
 	var lacking []need
 	for _, n := range e.needs() {
 		if !n.met(g.Grants) {
@@ -145,15 +145,39 @@ func (e holder) rights() {
 	for _, n := range lacking {
 		e.add(Finding{Wrong, "gateway-lacks", "the gateway lacks " + n.right + columnList(n.columns) + " ON " + n.on, "run the GRANT below, " + n.why, ""})
 	}
-	if len(lacking) == 0 && !tooMuch {
+	if len(lacking) == 0 && len(tooMuch)+len(g.Roles) == 0 {
 		e.fine("gateway-rights", "the gateway %s holds what it needs, and nothing else", g.User)
 		e.upkeep()
 		return
 	}
-	for _, n := range e.needs() { // all of them: a REVOKE may have taken one
-		e.run(n.why, e.grant(n))
+	for _, n := range e.needs() { // before anything is taken: when one fails, nothing was
+		e.runs(e.grant(n))
+	}
+	e.takeAway(tooMuch)
+	for _, n := range e.needs() {
+		if slices.ContainsFunc(tooMuch, func(g clickhouse.Grant) bool { return g.Right == n.right }) {
+			e.again(e.grant(n)) // the REVOKE may have taken it, too
+		}
 	}
 	e.harden()
+}
+
+// refused says what to do where the gateway's login is refused.
+func (e holder) refused() {
+	g := e.Facts.Gateway
+	switch {
+	case e.Ran:
+		e.add(Finding{Wrong, "gateway-login", "ClickHouse still refuses the gateway's login, after the SQL was run: most likely " + g.User + " may not come from here",
+			"look at the HOST of " + g.User + " (SHOW CREATE USER), or run check where Porterhouse runs", g.Login.Said})
+	case e.elsewhere():
+		e.add(Finding{Wrong, "gateway-login", "ClickHouse refuses the gateway's login, and this machine (" + strings.Join(e.Here, ", ") + ") is none of those of --host, so from here nobody can tell why",
+			"run check where Porterhouse runs, or name this machine by another --host. The SQL makes the user where there is none, and adds no password to one that is there", g.Login.Said})
+		e.makeGateway()
+	default:
+		e.add(Finding{Wrong, "gateway-login", "ClickHouse refuses the gateway's login: there is no user " + g.User + ", its password is another, or it may not come from here",
+			"run the SQL below, or put the right password into the configuration. The SQL adds the configured password beside the one that the user has, so nothing else that uses it is shut out", g.Login.Said})
+		e.makeGateway()
+	}
 }
 
 // settings says what of the gateway's profile gets in the way: under EXECUTE AS each
@@ -174,7 +198,7 @@ func (e holder) settings() {
 		e.add(Finding{Careful, "gateway-settings", "the gateway's profile sets " + strings.Join(limits, ", ") + ": under EXECUTE AS this overrides what people's own profiles say", "give the gateway an empty profile", ""})
 	}
 	if g.ReadOnly > 0 || len(limits) > 0 {
-		e.run("so that no setting of the gateway's own is in people's way; a profile that users.xml gives it stays", "ALTER USER "+e.gatewayName()+e.on+" SETTINGS NONE")
+		e.run("so that no setting of the gateway's own is in people's way; a profile that users.xml gives it stays", text("ALTER USER "+e.gatewayName()+e.on+" SETTINGS NONE")...)
 	}
 }
 
@@ -194,7 +218,10 @@ func (e holder) provisioner() {
 	if p == nil {
 		return
 	}
-	switch {
+	switch why := e.tooPowerful(*p); {
+	case why != "":
+		e.add(provisionerOfOthers(p.User, why))
+		return
 	case p.Login.Failed(clickhouse.LoginRefused):
 		e.add(Finding{Wrong, "provisioner-login", "ClickHouse refuses the provisioner's login: there is no user " + p.User + ", its password is another, or it may not come from here",
 			"run the SQL below, or put the right password into the configuration (provision.password)", p.Login.Said})
@@ -215,8 +242,12 @@ func (e holder) provisioner() {
 			e.add(Finding{Wrong, "provisioner-rights", text, "run the SQL below", ""})
 		}
 	}
-	e.boundProvisioner(p)
-	e.makeProvisioner()
+	e.makeProvisioner() // first: when that fails, nothing was taken
+	if e.boundProvisioner(p) {
+		for _, sql := range e.Provisioning { // the REVOKE may have taken some of it, too
+			e.again(Statement{text(sql), "what the provisioner needs"})
+		}
+	}
 }
 
 // isAway reports whether an error is none of ClickHouse's own: it was not there to ask.
@@ -233,8 +264,9 @@ func isUnknownToServer(err error) bool {
 	return ok && exception.Code == unknownIdentifier
 }
 
-// boundProvisioner takes away what a provisioner has beyond its prefix.
-func (e holder) boundProvisioner(p *clickhouse.AccountFacts) {
+// boundProvisioner takes away what a provisioner has beyond its prefix. It reports
+// whether there was something.
+func (e holder) boundProvisioner(p *clickhouse.AccountFacts) (tookAway bool) {
 	for _, g := range p.Grants {
 		name, _, ok := g.Names()
 		bounded := ok && e.Prefix != "" && strings.HasPrefix(name, e.Prefix)
@@ -243,9 +275,11 @@ func (e holder) boundProvisioner(p *clickhouse.AccountFacts) {
 		}
 		isPower := g.Realm == clickhouse.Management || g.Realm == clickhouse.Impersonation || g.Realm == clickhouse.Everything
 		if isPower && !g.Revoked && !bounded && !strings.HasPrefix(g.Right, "SHOW ") && g.Right != "NONE" {
-			e.run("the provisioner may change accounts of its prefix only", e.revoke(g, clickhouse.QuoteName(p.User)))
+			e.run("the provisioner may change accounts of its prefix only", e.revoke(g, clickhouse.QuoteName(p.User))...)
+			tookAway = true
 		}
 	}
+	return tookAway
 }
 
 // split takes joined errors apart.

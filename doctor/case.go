@@ -3,7 +3,10 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"porterhouse/clickhouse"
 )
@@ -16,6 +19,8 @@ type Case struct {
 
 	LocalUsers []string // users made by hand to whom the rules lead: names, or beginnings with a * behind them
 	Hosts      []string // the addresses that all replicas of ours come from; none: nobody has said, so the SQL limits nothing
+	Admin      string   // who will run the SQL; "": nobody has said
+	Ran        bool     // the SQL of an earlier plan was run just now
 	Here       []string // the address of the one that asks, to be suggested for Hosts
 	OnCluster  string   // ClickHouse's own name of the cluster whose servers each keep their users; "": none
 
@@ -31,8 +36,9 @@ type Case struct {
 // exam is the examination of a Case.
 type exam struct {
 	Case
-	on   string // " ON CLUSTER '…'", or nothing
-	plan *Plan
+	on      string // " ON CLUSTER '…'", or nothing
+	account string // the gateway's: as configured, or one of its own in the place of that
+	plan    *Plan
 }
 
 // What an examination looks at, one after the other.
@@ -56,13 +62,17 @@ func Examine(c Case) Plan {
 		holder{of}.gateway()
 		holder{of}.provisioner()
 		way.steady()
+		of.everywhere()
 	}
 	plan.sort()
 	return plan
 }
 
 func newExam(c Case, plan *Plan) *exam {
-	e := &exam{Case: c, plan: plan}
+	e := &exam{Case: c, account: c.Facts.Gateway.User, plan: plan}
+	if e.account != "" && c.ruling() != "" {
+		e.account = c.ownAccount()
+	}
 	if c.OnCluster != "" {
 		e.on = " ON CLUSTER " + clickhouse.QuoteString(c.OnCluster)
 	}
@@ -80,14 +90,27 @@ func (e *exam) add(f Finding) {
 }
 
 // run adds a statement, unless it is there already.
-func (e *exam) run(why, sql string) {
-	if !slices.ContainsFunc(e.plan.SQL, func(s Statement) bool { return s.SQL == sql }) {
-		e.plan.SQL = append(e.plan.SQL, Statement{sql, why})
+func (e *exam) run(why string, parts ...Part) { e.runs(Statement{parts, why}) }
+
+func (e *exam) runs(s Statement) {
+	if !slices.ContainsFunc(e.plan.SQL, func(o Statement) bool { return slices.Equal(o.Parts, s.Parts) }) {
+		e.again(s)
 	}
 }
 
+// again adds a statement. One that cannot be shown as it is, is told instead: what
+// nobody can read, nobody can agree to.
+func (e *exam) again(s Statement) {
+	if shown := s.String(); strings.ContainsFunc(shown, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
+		e.add(Finding{Wrong, "unprintable", "a statement is left out, because there is a name in it that cannot be shown: " + strconv.QuoteToASCII(shown),
+			"find out who made that name, and run the statement by hand if it is meant", ""})
+		return
+	}
+	e.plan.SQL = append(e.plan.SQL, s)
+}
+
 // gatewayName is the gateway's account in SQL.
-func (e *exam) gatewayName() string { return clickhouse.QuoteName(e.Facts.Gateway.User) }
+func (e *exam) gatewayName() string { return clickhouse.QuoteName(e.account) }
 
 // localUsers sorts the users made by hand: those that are named one by one, the
 // beginnings of the names of others, and those that nobody may act as, whatever the

@@ -23,30 +23,35 @@ var excesses = []struct {
 	{clickhouse.Reading, Careful, "the gateway can read by itself"},
 }
 
-// excess says what the gateway holds beyond its needs, and takes it away. It reports
-// whether there was something.
-func (e holder) excess() bool {
+// excess says what the gateway holds beyond its needs, and returns it.
+func (e holder) excess(remedy string) (tooMuch []clickhouse.Grant) {
 	g := e.Facts.Gateway
-	var found bool
 	for _, about := range excesses {
 		var grants []string
 		for _, held := range g.Grants {
 			if held.Realm == about.realm && !held.Revoked && !e.needed(held) {
 				grants = append(grants, held.Right+columnList(held.Columns)+" ON "+held.On)
-				e.run("the gateway does not need it", e.revoke(held, e.gatewayName()))
+				tooMuch = append(tooMuch, held)
 			}
 		}
 		if len(grants) > 0 {
-			found = true
-			e.add(Finding{about.severity, "gateway-" + string(about.realm), about.text + ": " + strings.Join(grants, ", "), "run the REVOKE below", ""})
+			e.add(Finding{about.severity, "gateway-" + string(about.realm), about.text + ": " + strings.Join(grants, ", "), remedy, ""})
 		}
 	}
 	if len(g.Roles) > 0 {
-		found = true
-		e.add(Finding{Careful, "gateway-roles", "the gateway has roles: " + strings.Join(g.Roles, ", "), "run the REVOKE below: what it needs is granted to itself", ""})
-		e.run("the gateway needs no role", "REVOKE"+e.on+" "+quotedList(g.Roles, clickhouse.QuoteName)+" FROM "+e.gatewayName())
+		e.add(Finding{Careful, "gateway-roles", "the gateway has roles, and what it needs is granted to itself: " + strings.Join(g.Roles, ", "), remedy, ""})
 	}
-	return found
+	return tooMuch
+}
+
+// takeAway takes from the gateway what it has too much of.
+func (e holder) takeAway(tooMuch []clickhouse.Grant) {
+	for _, held := range tooMuch {
+		e.run("the gateway does not need it", e.revoke(held, e.gatewayName())...)
+	}
+	if roles := e.Facts.Gateway.Roles; len(roles) > 0 {
+		e.run("the gateway needs no role", text("REVOKE"+e.on+" "+quotedList(roles, clickhouse.QuoteName)+" FROM "+e.gatewayName())...)
+	}
 }
 
 // needed reports whether a grant is one that the gateway is to have.
@@ -83,8 +88,8 @@ func (e holder) mayActAs(held clickhouse.Grant) bool {
 }
 
 // revoke is the statement that takes a grant away from an account.
-func (e draft) revoke(g clickhouse.Grant, account string) string {
-	return "REVOKE" + e.on + " " + g.Right + columnList(quotedColumns(g.Columns)) + " ON " + g.On + " FROM " + account
+func (e draft) revoke(g clickhouse.Grant, account string) []Part {
+	return text("REVOKE" + e.on + " " + g.Right + columnList(quotedColumns(g.Columns)) + " ON " + g.On + " FROM " + account)
 }
 
 func quotedColumns(columns []string) []string {

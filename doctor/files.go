@@ -31,7 +31,7 @@ func (e draft) askUs() {
 func (e draft) logins() {
 	names, _, _ := e.localUsers()
 	for _, name := range names {
-		e.run("so that ClickHouse asks us about "+name, "ALTER USER "+clickhouse.QuoteName(name)+e.on+
-			" ADD IDENTIFIED WITH http SERVER "+clickhouse.QuoteString(e.Authenticator)+" SCHEME 'BASIC'")
+		e.run("so that ClickHouse asks us about "+name, text("ALTER USER "+clickhouse.QuoteName(name)+e.on+
+			" ADD IDENTIFIED WITH http SERVER "+clickhouse.QuoteString(e.Authenticator)+" SCHEME 'BASIC'")...)
 	}
 }

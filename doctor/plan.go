@@ -41,19 +41,6 @@ type Finding struct {
 	Said     string   `json:"said,omitempty"`   // ClickHouse's own words, or those of the network
 }
 
-// Statement is one of SQL, without a semicolon. Where GatewayPassword or
-// ProvisionerPassword stands in it, a string literal belongs.
-type Statement struct {
-	SQL string `json:"sql"`
-	Why string `json:"why"`
-}
-
-// The placeholders.
-const (
-	GatewayPassword     = "<the gateway's password>"
-	ProvisionerPassword = "<the provisioner's password>"
-)
-
 // File belongs into the configuration of each server.
 type File struct {
 	Path string `json:"path"` // below /etc/clickhouse-server

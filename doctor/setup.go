@@ -8,9 +8,10 @@ import (
 )
 
 // Setup returns all that an administrator runs on a ClickHouse that has nothing of it
-// yet: the gateway, the provisioner, and what both need in the Case's mode.
-func (c Case) Setup() []Statement {
-	var plan Plan
+// yet: the gateway, the provisioner, and what both need in the Case's mode. The findings
+// say what of it is missing.
+func (c Case) Setup() Plan {
+	plan := Plan{Cluster: c.Cluster}
 	e := draft{newExam(c, &plan)}
 	plan.Mode = e.configured()
 	if c.Facts.Gateway.User != "" {
@@ -20,38 +21,65 @@ func (c Case) Setup() []Statement {
 	if slices.Contains(e.modes(), clickhouse.Verify) {
 		e.logins()
 	}
-	return plan.SQL
+	return plan
 }
 
 // makeGateway makes the gateway's account, or lets the configured password in beside
 // those that it has, and gives it what it needs.
 func (e draft) makeGateway() {
-	const identified = " IDENTIFIED WITH sha256_password BY " + GatewayPassword
-	e.run("the gateway: no role, nobody to whom it could grant anything"+e.onlyFrom(),
-		"CREATE USER IF NOT EXISTS "+e.gatewayName()+e.on+identified+e.hosts()+" DEFAULT ROLE NONE GRANTEES NONE")
-	if e.Facts.Gateway.Login.Failed(clickhouse.LoginRefused) {
-		e.run("where the user was there already: our password as well, beside its own", "ALTER USER "+e.gatewayName()+e.on+" ADD"+identified)
-		e.harden()
+	const identified = " IDENTIFIED WITH sha256_password BY "
+	g := e.Facts.Gateway
+	if g.Login.Failed(clickhouse.LoginRefused) && e.account == g.User && !e.elsewhere() {
+		// Before the user is made, so that a new one does not get the password twice.
+		e.run("where the user is there already: our password as well, beside its own",
+			Part{Text: "ALTER USER IF EXISTS " + e.gatewayName() + e.on + " ADD" + identified}, Part{Password: GatewayPassword})
 	}
+	e.run("the gateway: no role, nobody to whom it could grant anything"+e.onlyFrom(),
+		Part{Text: "CREATE USER IF NOT EXISTS " + e.gatewayName() + e.on + identified}, Part{Password: GatewayPassword}, Part{Text: e.hosts() + " DEFAULT ROLE NONE GRANTEES NONE"})
 	for _, n := range e.needs() {
-		e.run(n.why, e.grant(n))
+		e.runs(e.grant(n))
 	}
 }
 
 // makeProvisioner makes the provisioner's account, and gives it what it needs.
 func (e draft) makeProvisioner() {
-	for _, sql := range e.Provisioning {
-		e.run("what the provisioner needs", sql)
+	if len(e.Provisioning) == 0 {
+		return
 	}
-	if hosts := e.hosts(); hosts != "" && len(e.Provisioning) > 0 {
-		e.run("the provisioner comes from our addresses only", "ALTER USER "+clickhouse.QuoteName(e.Provisioner)+e.on+hosts)
+	if why := e.tooPowerful(clickhouse.AccountFacts{User: e.Provisioner}); why != "" {
+		e.add(provisionerOfOthers(e.Provisioner, why))
+		return
+	}
+	name := clickhouse.QuoteName(e.Provisioner)
+	e.run("the provisioner, who makes people's accounts", Part{Text: "CREATE USER IF NOT EXISTS " + name + e.on + " IDENTIFIED BY "}, Part{Password: ProvisionerPassword})
+	for _, sql := range e.Provisioning {
+		e.run("what the provisioner needs", text(sql)...)
+	}
+	if hosts := e.hosts(); hosts != "" {
+		e.run("the provisioner comes from our addresses only", text("ALTER USER "+name+e.on+hosts)...)
 	}
 }
 
 // harden closes the gateway's account where it was made with less care.
 func (e draft) harden() {
 	e.run("no role counts by itself, and it can grant nothing to anybody"+e.onlyFrom(),
-		"ALTER USER "+e.gatewayName()+e.on+e.hosts()+" DEFAULT ROLE NONE GRANTEES NONE")
+		text("ALTER USER "+e.gatewayName()+e.on+e.hosts()+" DEFAULT ROLE NONE GRANTEES NONE")...)
+}
+
+// elsewhere reports whether our replicas are all somewhere else than whoever asks, as
+// far as addresses tell: what is refused here may well be let in there.
+func (e draft) elsewhere() bool {
+	return len(e.Hosts) > 0 && len(e.Here) > 0 && !slices.ContainsFunc(e.Hosts, func(host string) bool {
+		address, err := netip.ParseAddr(host)
+		if err == nil {
+			return slices.Contains(e.Here, address.Unmap().String())
+		}
+		network, err := netip.ParsePrefix(host)
+		return err != nil || slices.ContainsFunc(e.Here, func(here string) bool { // a name: nobody can tell
+			at, err := netip.ParseAddr(here)
+			return err != nil || network.Contains(at)
+		})
+	})
 }
 
 // onlyFrom tells of hosts, where there are some.

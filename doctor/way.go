@@ -61,9 +61,9 @@ func (e entry) executeAs() {
 	case f.Person.Works():
 		e.fine("person", "the gateway may act as %s, and ClickHouse then says that it is %s who asks", person, person)
 	case f.Person.Failed(clickhouse.NotGranted) && slices.Contains(e.LocalUsers, person): // see rights
-	case f.Person.Failed(clickhouse.NotGranted) && f.Known.Works() && !e.leadsToStaff(person, false):
+	case f.Person.Failed(clickhouse.NotGranted) && f.Known.Works() && !e.leadsToStaff(person, false) && e.ruling() == "":
 		e.add(Finding{Wrong, "person", "the gateway may not act as " + person, "run the GRANT IMPERSONATE below", f.Person.Said})
-		e.run("so that the gateway may act as "+person, e.grant(need{right: "IMPERSONATE", on: clickhouse.QuoteName(person)}))
+		e.runs(e.grant(need{right: "IMPERSONATE", on: clickhouse.QuoteName(person), why: "so that the gateway may act as " + person}))
 	case f.Person.Failed(clickhouse.NoSuchUser):
 		e.add(Finding{Wrong, "person", "the gateway may act as " + person + ", whom ClickHouse does not have", "make that user, or take it out of users.local_users.allow", f.Person.Said})
 	case f.Known.Works() && !f.Person.Failed():

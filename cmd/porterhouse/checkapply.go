@@ -2,11 +2,14 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 
 	"porterhouse"
@@ -18,7 +21,8 @@ import (
 type administrator struct {
 	user     string
 	password porterhouse.Secret
-	agreed   bool // to everything, before
+	agreed   bool          // to everything, before
+	answers  *bufio.Reader // of the terminal: one for all clusters, or the first would take the answers to the others
 	terminal
 }
 
@@ -52,7 +56,7 @@ func (a administrator) agree(plan doctor.Plan) (bool, error) {
 		return true, nil
 	}
 	fmt.Fprintf(a.stderr, "Run these %d statements on cluster %s as %s? yes or no: ", len(plan.SQL), plan.Cluster, a.user)
-	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
+	answer, err := a.answers.ReadString('\n')
 	if err != nil && err != io.EOF {
 		return false, fmt.Errorf("reading the answer: %w", err)
 	}
@@ -63,31 +67,43 @@ func (a administrator) agree(plan doctor.Plan) (bool, error) {
 	return true, nil
 }
 
-// secrets puts passwords where a plan has placeholders, and takes them out of what
-// others say.
-type secrets struct{ in, out *strings.Replacer }
-
-func passwordsOf(cluster ClusterConfig) secrets {
-	gateway, provisioner := clickhouse.QuoteString(cluster.Password.Reveal()), ""
+// passwordsOf are those that belong into the plan of a cluster.
+func passwordsOf(cluster ClusterConfig) map[doctor.Password]porterhouse.Secret {
+	all := map[doctor.Password]porterhouse.Secret{doctor.GatewayPassword: cluster.Password}
 	if cluster.Provision != nil {
-		provisioner = clickhouse.QuoteString(cluster.Provision.Password.Reveal())
+		all[doctor.ProvisionerPassword] = cluster.Provision.Password
 	}
-	in := []string{doctor.GatewayPassword, gateway, doctor.ProvisionerPassword, provisioner}
-	var out []string
-	for i := 0; i < len(in); i += 2 {
+	return all
+}
+
+// withoutPasswords takes passwords out of what others say.
+func withoutPasswords(said string, passwords map[doctor.Password]porterhouse.Secret) string {
+	shown := map[string]string{}
+	for whose, password := range passwords {
 		// As a literal, and as what is in it: an error may quote either.
-		if literal := in[i+1]; len(literal) > len("''") {
-			out = append(out, literal, in[i], strings.Trim(literal, "'"), in[i])
+		if literal := clickhouse.QuoteString(password.Reveal()); len(literal) > len("''") {
+			shown[literal], shown[literal[1:len(literal)-1]], shown[password.Reveal()] = string(whose), string(whose), string(whose)
 		}
 	}
-	return secrets{strings.NewReplacer(in...), strings.NewReplacer(out...)}
+	var pairs []string
+	// The longest first: one may be the beginning of another.
+	for _, text := range slices.SortedFunc(maps.Keys(shown), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	}) {
+		pairs = append(pairs, text, shown[text])
+	}
+	return strings.NewReplacer(pairs...).Replace(said)
 }
 
 // carryOut runs one statement after the other, up to the first that fails.
-func carryOut(ctx context.Context, admin *clickhouse.Admin, plan doctor.Plan, s secrets) error {
+func carryOut(ctx context.Context, admin *clickhouse.Admin, plan doctor.Plan, passwords map[doctor.Password]porterhouse.Secret) error {
 	for i, statement := range plan.SQL {
-		if err := admin.Exec(ctx, s.in.Replace(statement.SQL), applyComment); err != nil {
-			return fmt.Errorf("cluster %s: %d of %d statements were run; then this failed: %s\n%s", plan.Cluster, i, len(plan.SQL), statement.SQL, s.out.Replace(err.Error()))
+		sql, err := statement.Fill(passwords)
+		if err == nil {
+			err = admin.Exec(ctx, sql, applyComment)
+		}
+		if err != nil {
+			return fmt.Errorf("cluster %s: %d of %d statements were run; then this failed: %s\n%s", plan.Cluster, i, len(plan.SQL), statement, withoutPasswords(err.Error(), passwords))
 		}
 	}
 	return nil

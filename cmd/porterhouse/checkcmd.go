@@ -169,8 +169,13 @@ func checkGrants(ctx context.Context, t terminal, args []string) error {
 	}
 	for _, name := range c.clusterNames() {
 		fmt.Fprintf(t.stdout, "-- Cluster %s: run this as an administrator of it.\n", name)
-		for _, statement := range (examination{c, p, hosts, roles}).grants(name) {
+		plan := examination{Config: c, setup: p, hosts: hosts, roles: roles}.wanted(name).Setup()
+		for _, statement := range plan.SQL {
 			fmt.Fprintf(t.stdout, "%s;\n", statement)
+		}
+		for _, f := range plan.Findings {
+			fmt.Fprintf(t.stderr, "cluster %s: %s: %s\n", name, visible(f.Text), visible(f.Remedy))
+			err = errFindings
 		}
 		if provisioner := p.provisioners[name]; provisioner != nil {
 			if found := provisioner.Check(ctx); found != nil {
@@ -205,15 +210,6 @@ func checkAuthenticator(_ context.Context, t terminal, args []string) error {
 		fmt.Fprintf(t.stdout, "<!-- Cluster %s: a file in config.d of each server, which only ClickHouse may read. The host in the uri is that of listen: let it be the one by which the servers reach us. -->\n%s", name, file)
 	}
 	return nil
-}
-
-// grants are the statements that the gateway, and the provisioner if there is one,
-// need; and those by which the users that were made by hand can be got into.
-func (e examination) grants(cluster string) (statements []string) {
-	for _, s := range e.wanted(cluster).Setup() {
-		statements = append(statements, s.SQL)
-	}
-	return statements
 }
 
 // rolesOf are those that the rules name; by roles_filter and roles_transform alone

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -147,7 +148,8 @@ func (e examination) clusters(ctx context.Context, t terminal, f checkFlags) ([]
 		}
 		names = []string{f.cluster}
 	}
-	who := administrator{user: f.admin, agreed: f.yes, terminal: t}
+	e.admin = f.admin
+	who := administrator{user: f.admin, agreed: f.yes, answers: bufio.NewReader(t.stdin), terminal: t}
 	if f.apply {
 		password, err := t.token(f.password)
 		if err != nil {
@@ -186,6 +188,7 @@ func (e examination) cluster(ctx context.Context, name string, f checkFlags, who
 	if !ran || err != nil {
 		return x, err
 	}
+	e.ran = true
 	if x, err = e.examine(ctx, name); err != nil {
 		return x, err
 	}

@@ -32,7 +32,7 @@ func (c identities) oneSetOfRoles() {
 	provisions := slices.ContainsFunc(c.clusterNames(), func(name string) bool { return c.Clusters[name].Provision != nil })
 	for _, both := range c.sameNames() {
 		one, other := both[0], both[1]
-		samePeople := c.Users.AllowShared || c.isSamePeople(one.Processor, other.Processor)
+		samePeople := c.Users.AllowShared || isSamePeople(*c.Config, one.Processor, other.Processor)
 		if provisions && samePeople && !one.sameRoles(other) {
 			c.refuse("user_directories.token", "the people of %s and of %s can have the same accounts, and an account has one set of roles and one profile: give both a directory with the same roles, or each a name or domains of its own", one.Processor, other.Processor)
 		}

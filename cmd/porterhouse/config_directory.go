@@ -134,7 +134,7 @@ func (c Config) sameNames() (found [][2]namedRules) {
 
 // isSamePeople reports whether two processors prove the same people, as far as the
 // configuration tells: those of one issuer.
-func (c Config) isSamePeople(one, other string) bool {
+func isSamePeople(c Config, one, other string) bool {
 	issuers := func(processor string) []string { return c.TokenProcessors[processor].settings(processor).Issuers() }
 	return slices.ContainsFunc(issuers(one), func(issuer string) bool { return slices.Contains(issuers(other), issuer) })
 }

@@ -103,7 +103,7 @@ func (c Config) weakenings() []string {
 		add(persona.AllowWrites, "users.personas[%d].allow_writes", i)
 	}
 	add(c.Users.missesClients(), "users.personas.clients: tokens that name another client, or none, act as their person, with all roles; say for which clients that is meant instead, with except")
-	found = append(found, c.localUserWeakenings()...)
+	found = append(found, localUserWeakenings(c)...)
 	for _, both := range c.sameNames() {
 		one, other := both[0].Processor, both[1].Processor
 		chosen := func(name string) bool { return name == apiTokens || name == ownClients } // whose names the operator chooses
@@ -131,7 +131,7 @@ func (u UsersConfig) missesClients() bool {
 
 // localUserWeakenings names prefixes by which people choose their user themselves.
 // Where no provisioner looks, nobody sees which of these are administrators.
-func (c Config) localUserWeakenings() (found []string) {
+func localUserWeakenings(c Config) (found []string) {
 	unseen := slices.ContainsFunc(c.clusterNames(), func(name string) bool { return c.Clusters[name].Provision == nil })
 	for _, name := range localUsersOf(c.rules()) {
 		switch {

@@ -248,7 +248,11 @@ func TestTypesStay(t *testing.T) {
 	if _, err := prints(forged(kind, 0), "TSV", config); err != nil {
 		t.Fatal(err)
 	}
-	next := forged(kind, 1<<19/100, bytes.Repeat(slices.Concat(eight(1), many(0), many(0), eight(0)), 100), bytes.Repeat([]byte{255}, 1<<19))
+	const rows = 1500
+	next := forged(kind, rows, bytes.Repeat(slices.Concat(eight(1), many(0), many(0), eight(0)), 100), bytes.Repeat([]byte{255}, 100*rows))
+	if _, err := prints(next, "TSV", blocks.Config{MaxBlock: 2 * most}); err != nil {
+		t.Error(err)
+	}
 	if _, err := prints(slices.Concat(forged(kind, 0), next), "TSV", config); err == nil || !strings.Contains(err.Error(), "max_block_size") {
 		t.Error(err)
 	}

@@ -2,6 +2,7 @@ package clickhouse_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"runtime"
 	"strings"
@@ -90,5 +91,28 @@ func TestInterserverBoundsMemory(t *testing.T) {
 	}
 	if r, err := read(t.Context(), h.Client, account(t, "alice"), question("SELECT repeat('x', 1000000) FROM numbers(240) SETTINGS max_block_size = 10")); err != nil || len(r.Text) != 240*1000001 {
 		t.Errorf("in small blocks: %d bytes, %v", len(r.Text), err)
+	}
+}
+
+// Many large answers at once are told to wait, before they take all memory there is.
+func TestInterserverSharesItsRoom(t *testing.T) {
+	h := openCluster(t)
+	h.Crowd(16 << 20)
+	large := question("SELECT repeat(repeat('x', 100000), 100)")
+	open, err := h.Query(t.Context(), account(t, "alice"), large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large.ID += "-2"
+	_, err = read(t.Context(), h.Client, account(t, "bob"), large)
+	refused, ok := errors.AsType[*porterhouse.Error](err)
+	if !ok || refused.Kind != porterhouse.Limited || refused.RetryAfter == 0 {
+		t.Errorf("beside another one: %v", err)
+	}
+	if r, err := read(t.Context(), h.Client, account(t, "bob"), question("SELECT 1")); err != nil || r.Text != "1\n" {
+		t.Errorf("a small one: %q, %v", r.Text, err)
+	}
+	if err := open.Body.Close(); err != nil {
+		t.Error(err)
 	}
 }

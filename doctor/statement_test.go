@@ -39,12 +39,10 @@ func TestFill(t *testing.T) {
 // name, and the password is not in it.
 func TestNamesAreNoPlaces(t *testing.T) {
 	c := healthy()
-	for _, g := range []clickhouse.Grant{
-		{Right: "SELECT", On: "m.`" + string(doctor.GatewayPassword) + "`", Realm: clickhouse.Reading},
-		{Right: "SELECT", Columns: []string{string(doctor.ProvisionerPassword)}, On: "m.t", Realm: clickhouse.Reading},
-	} {
-		c.Facts.Gateway.Grants = append(c.Facts.Gateway.Grants, g)
-	}
+	c.Facts.Gateway.Grants = append(c.Facts.Gateway.Grants,
+		clickhouse.Grant{Right: "SELECT", On: "m.`" + string(doctor.GatewayPassword) + "`", Realm: clickhouse.Reading},
+		clickhouse.Grant{Right: "SELECT", Columns: []string{string(doctor.ProvisionerPassword)}, On: "m.t", Realm: clickhouse.Reading},
+	)
 	secret := porterhouse.NewSecret("tell nobody")
 	for _, s := range doctor.Examine(c).SQL {
 		sql, err := s.Fill(map[doctor.Password]porterhouse.Secret{doctor.GatewayPassword: secret, doctor.ProvisionerPassword: secret})

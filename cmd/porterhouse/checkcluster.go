@@ -81,7 +81,7 @@ func (e examination) config(name string) (clickhouse.Config, error) {
 func (e examination) wanted(name string) doctor.Case {
 	cluster := e.Clusters[name]
 	of := doctor.Case{
-		Cluster: name, Access: clickhouse.Access{Mode: cluster.mode(), Tokens: len(e.processors()) > 0 && !e.givesAccounts(name)}, LocalUsers: localUsersOf(e.rules()), Hosts: e.hosts,
+		Cluster: name, Access: clickhouse.Access{Mode: cluster.mode(), Tokens: len(e.processors()) > 0 && !givesAccounts(e.Config, name)}, LocalUsers: localUsersOf(e.rules()), Hosts: e.hosts,
 	}
 	of.Facts.Gateway.User = cluster.User
 	of.Admin, of.Ran = e.admin, e.ran

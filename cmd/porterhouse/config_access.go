@@ -64,14 +64,14 @@ func (c ClusterConfig) withoutPassword() []string {
 
 // mayForward reports whether people's own tokens may come to be sent to a cluster: by
 // auto only where ClickHouse makes of a token what our rules make of it.
-func (c Config) mayForward(cluster string) bool {
+func mayForward(c Config, cluster string) bool {
 	mode := c.Clusters[cluster].mode()
-	return mode == clickhouse.Forward || mode == clickhouse.Auto && !c.givesAccounts(cluster)
+	return mode == clickhouse.Forward || mode == clickhouse.Auto && !givesAccounts(c, cluster)
 }
 
 // givesAccounts reports whether somebody's account at a cluster is another than their
 // token says: ClickHouse sees nothing but the token, and would make the person of it.
-func (c Config) givesAccounts(cluster string) bool {
+func givesAccounts(c Config, cluster string) bool {
 	return c.Clusters[cluster].Provision != nil || slices.ContainsFunc(c.rules(), func(r namedRules) bool {
 		return len(r.Personas) > 0 || r.AllowShared || r.LowerCase || r.UserName != "" && r.UserName != "{user}"
 	})
@@ -84,7 +84,7 @@ func (c ClusterConfig) mayVerify() bool {
 
 // forwarded are the token processors whose tokens the cluster's ClickHouse may see.
 func forwarded(c Config, cluster string) []string {
-	if !c.mayForward(cluster) {
+	if !mayForward(c, cluster) {
 		return nil
 	}
 	var names []string

@@ -30,7 +30,7 @@ func kinds(t *testing.T) map[string]kind {
 	return map[string]kind{
 		"memory": {func(t testing.TB) Store { return openMemory(t, MemoryConfig{Now: memory.now}) }, time.Minute, memory.pass},
 		"file":   {func(t testing.TB) Store { return openFile(t, t.TempDir()+"/kv/store", FileConfig{Now: file.now}) }, time.Minute, file.pass},
-		"redis":  {func(t testing.TB) Store { return openRedis(t, startRedis(t)) }, 300 * time.Millisecond, time.Sleep},
+		"redis":  {func(t testing.TB) Store { return openRedis(t, startRedis(t)) }, time.Second, time.Sleep},
 	}
 }
 
@@ -288,6 +288,9 @@ func testClose(t *testing.T, s Store, _ kind) {
 		"keys":    second(s.Keys(t.Context(), "")),
 	} {
 		isKind(t, name, err, porterhouse.Unavailable)
+		if !errors.Is(err, errClosed) {
+			t.Errorf("%s: the log is told %v", name, err)
+		}
 	}
 }
 

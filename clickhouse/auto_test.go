@@ -14,6 +14,7 @@ import (
 	"porterhouse/clickhouse"
 	"porterhouse/sandbox"
 	"porterhouse/sandbox/fake"
+	"porterhouse/sandbox/idp"
 )
 
 // The best way that works is chosen, and never one that gives the gateway more than
@@ -261,10 +262,12 @@ func TestAutoKeepsSessions(t *testing.T) {
 // in says so, and is looked at again, too.
 func TestAutoSeesAnotherServer(t *testing.T) {
 	t.Parallel()
-	real := sandbox.ForTest(t, sandbox.Options{})
+	real, issuer := sandbox.ForTest(t, sandbox.Options{}), idp.StartIssuer(t, idp.Options{})
 	var target atomic.Pointer[url.URL]
 	become := func(name string) {
-		u, err := url.Parse(dressed(t, real, name).URL)
+		u, err := url.Parse(dressed(t, real, name, func(p *fake.Persona) {
+			p.Processor = fake.TokenProcessor{KeysURL: issuer.URL + "/jwks", Issuer: issuer.Name, Audience: "clickhouse", UserClaim: "preferred_username", Password: fake.Password}
+		}).URL)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +282,7 @@ func TestAutoSeesAnotherServer(t *testing.T) {
 	})
 	running(t, c)
 	alice := account(t, fake.Alice)
-	alice.Token = porterhouse.NewSecret(fake.Token)
+	alice.Token = porterhouse.NewSecret(issuer.Sign(issuer.Claims(idp.Alice, "clickhouse")))
 	ask := func() error {
 		_, err := read(t.Context(), c, alice, question("SELECT 1"))
 		return err

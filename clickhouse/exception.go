@@ -101,7 +101,7 @@ func (c *cause) Error() string { return c.raw.Error() }
 func (c *cause) Unwrap() error { return &c.exception }
 
 // gatewayRefused is what a person is told when ClickHouse does not let the gateway in.
-const gatewayRefused = "ClickHouse refuses Porterhouse's own account, by its password, its grants or its settings; tell the operator"
+const gatewayRefused = "ClickHouse refuses Porterhouse's own account, by its password, its grants or its settings; tell the operator, whom porterhouse check tells which of them and what to run"
 
 // judge says what kind of failure an exception of the statement is, and what the
 // person is told instead of its message; "" is the message.
@@ -118,7 +118,7 @@ func judge(e porterhouse.Exception) (kind porterhouse.Kind, public string) {
 func special(c *Client, e porterhouse.Exception, s *statement) (kind porterhouse.Kind, public string) {
 	switch {
 	case s.way != nil:
-		if kind, public = s.way.explain(e, s.as); public != "" {
+		if kind, public = s.way.explain(e, s.as); public != "" && kind != porterhouse.Unauthenticated { // a token is its bearer's affair
 			c.auto.doubt(s.as)
 		}
 		return kind, public

@@ -41,11 +41,19 @@ func bearer(token porterhouse.Secret) string {
 	return "Authorization: Bearer " + token.Reveal() + "\r\n"
 }
 
+// notTaken is what the bearer of a token is told that ClickHouse does not let in. It says
+// the same for all causes.
+const notTaken = "ClickHouse does not take your token: it may have ended (sign in again, for a new one), or not be meant for ClickHouse, or ClickHouse has no user of the name in it; " +
+	"if it lasts tell the operator, who has to see that the identity provider names ClickHouse in tokens (aud), and that token_processors in ClickHouse's configuration and its users fit"
+
 // explain implements way. That a token is refused is for the client to see: it may
 // have a newer one.
-func (byToken) explain(e porterhouse.Exception, _ porterhouse.UserName) (porterhouse.Kind, string) {
-	if e.Code != authenticationFailed || !strings.HasPrefix(e.Message, "Invalid authentication: 'Bearer'") {
-		return "", ""
+func (w byToken) explain(e porterhouse.Exception, as porterhouse.UserName) (porterhouse.Kind, string) {
+	switch {
+	case e.Code == authenticationFailed && strings.HasPrefix(e.Message, "Invalid authentication: 'Bearer'"):
+		return porterhouse.Unavailable, "this ClickHouse does not take tokens; the operator can set the cluster's access mode to verify, which any ClickHouse can do"
+	case isFailedLogin(e, as.String()) || failedLogin[e.Code] && strings.HasPrefix(e.Message, "Authentication failed"):
+		return porterhouse.Unauthenticated, notTaken
 	}
-	return porterhouse.Unavailable, "this ClickHouse does not take tokens; the operator can set the cluster's access mode to verify, which any ClickHouse can do"
+	return "", ""
 }

@@ -151,7 +151,7 @@ func TestForwardRefused(t *testing.T) {
 		return true
 	}, func(c *clickhouse.Config) { c.Access.Mode = clickhouse.Forward })
 	_, err = pass(t.Context(), taking.Client, w.as(t, "forward", "alice"), passing("SELECT 1", nil))
-	wantError(t, err, porterhouse.Unauthenticated, "the token is over")
+	wantError(t, err, porterhouse.Unauthenticated, "does not take your token")
 	if told, _ := errors.AsType[*porterhouse.Error](err); told == nil || told.Code != 516 {
 		t.Errorf("%#v, want ClickHouse's own code for it", told)
 	}

@@ -29,12 +29,15 @@ func personaConfig(t testing.TB, s *fake.Server) clickhouse.Config {
 	return c
 }
 
-// dressed lets a persona stand in front of the real server.
-func dressed(t testing.TB, real *sandbox.Server, name string) *fake.Server {
+// dressed lets a persona stand in front of the real server, changed as the test wants it.
+func dressed(t testing.TB, real *sandbox.Server, name string, changes ...func(*fake.Persona)) *fake.Server {
 	t.Helper()
 	p, ok := fake.Named(name)
 	if !ok {
 		t.Fatalf("there is no persona %s", name)
+	}
+	for _, change := range changes {
+		change(&p)
 	}
 	for _, sql := range slices.Concat(fake.Undress(), p.Setup) {
 		if err := real.Exec(t.Context(), sql); err != nil {

@@ -29,6 +29,7 @@ const (
 	static    = "static"
 
 	interserver = "interserver" // for TestModes alone: it carries few formats
+	forward     = "forward"     // for TestModes alone: to a stand-in (modes_forward_test.go)
 )
 
 // clusterSecret is that of ClickHouse's own cluster, for the mode interserver.
@@ -44,6 +45,9 @@ type site struct {
 	db      *sandbox.Server
 	gateway sandbox.Gateway
 	mode    string
+
+	company *company // that gives out tokens; in the mode forward
+	letIn   string   // how people's accounts at ClickHouse are identified
 
 	plain, secure string // URLs of the door
 	ca            string // path of the certificate that the secure one is to be trusted by
@@ -75,10 +79,15 @@ var modes = []string{verify, static, executeAs}
 // openSite starts both; extra is YAML of the HTTP door.
 func openSite(t *testing.T, mode, extra string) *site {
 	t.Helper()
-	s := &site{mode: mode}
+	s := &site{mode: mode, letIn: "http SERVER 'porterhouse' SCHEME 'BASIC'"}
 	key, authenticator, plain, secure := "", quietAddress(t), quietAddress(t), quietAddress(t)
 	s.plain, s.secure = "http://"+plain, "https://"+secure
 	s.house = prepareHouse(t, "http://127.0.0.1:1", sandbox.Gateway{}, settings{})
+	processors := ""
+	if mode == forward {
+		s.company, s.letIn = openCompany(t), takesTokens
+		processors, extra = s.company.processors(), extra+s.company.doors()
+	}
 	s.ca, key = s.writeCertificate()
 	configure := func(gateway sandbox.Gateway, clickhouse, native string) {
 		s.write("gateway.password", gateway.Password)
@@ -100,18 +109,23 @@ clusters:
     access: %s
     authenticator: {listen: %q, path: env:KNOCK}
 clickhouse_http: {listen: %q, tls: {listen: %q, cert: %q, key: %q}%s}
-users: {name: "{localpart}", domains: [example.com], local_users: {allow: [alice, bob, carol, driver]}}
+users: {name: "{localpart}", domains: [example.com], local_users: {allow: [alice, bob, carol, driver, "guest*"]}}
+limits: {rules: [{name: of one guest, people: [guest3@example.com], queries: 2, window: 1h}]}
 tokens: {file: tokens.json}
 audit: {file: %q, key: "file:audit.key"}
-`, clickhouse, gateway.User, access, authenticator, plain, secure, s.ca, key, extra, s.audit))
+%s`, clickhouse, gateway.User, access, authenticator, plain, secure, s.ca, key, extra, s.audit, processors))
 	}
 	s.env = []string{"KNOCK=" + knock}
 	configure(sandbox.Gateway{User: "porterhouse"}, "http://127.0.0.1:1", "127.0.0.1:1")
 	s.db, s.gateway = freshClickHouse(t, sandbox.Options{ExtraConfig: s.authenticatorXML(authenticator) + "<timezone>UTC</timezone>" + clusterXML})
 	s.giveRights()
-	configure(s.gateway, s.db.HTTP, s.db.Native)
+	address := s.db.HTTP
+	if mode == forward {
+		address = s.company.clickHouse(t, s.db)
+	}
+	configure(s.gateway, address, s.db.Native)
 	for _, person := range sandbox.People() {
-		s.tokens[person.Account] = s.token(person.Email)
+		s.tokens[person.Account] = s.tokenOf(person.Account, "1h")
 	}
 	s.start(settings{})
 	s.straight = way{s.db.HTTP, "carol", carolsPassword}
@@ -165,11 +179,24 @@ func (s *site) giveRights() {
 	for _, user := range []string{"carol", s.gateway.User} {
 		statements = append(statements, "ALTER USER "+user+" DEFAULT ROLE ALL EXCEPT extra")
 	}
-	const byTicket = "http SERVER 'porterhouse' SCHEME 'BASIC'"
 	statements = append(statements,
-		`ALTER USER carol IDENTIFIED WITH plaintext_password BY 'carol\'s own', `+byTicket,
-		"ALTER USER alice IDENTIFIED WITH "+byTicket, "ALTER USER bob IDENTIFIED WITH "+byTicket)
+		`ALTER USER carol IDENTIFIED WITH plaintext_password BY 'carol\'s own', `+s.letIn,
+		"ALTER USER alice IDENTIFIED WITH "+s.letIn, "ALTER USER bob IDENTIFIED WITH "+s.letIn)
 	s.exec(statements...)
+}
+
+// tokenOf is a token of somebody that is good for so long: one of the identity provider
+// where ClickHouse takes those, else one of Porterhouse's own.
+func (s *site) tokenOf(account, lifetime string) string {
+	s.t.Helper()
+	if s.company != nil {
+		return s.company.token(s.t, account, lifetime, clickHouseAudience)
+	}
+	out, err := s.run("token", "create", "--user", account+"@example.com", "--expires", lifetime, "--client", "e2e")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.TrimSpace(out)
 }
 
 // exec runs statements as ClickHouse's admin.

@@ -7,7 +7,7 @@
 //	              │ hanging up         │ words that are too new     │
 //	              ▼                    ▼                            ▼
 //	            nothing       ClickHouse's own exception     its answer, with the
-//	                          (words.go)                     persona's version in it
+//	                          (words.go, tokens.go)          persona's version in it
 //
 // So whatever a test asks, the SQL, the rights and the errors are ClickHouse's, and
 // a persona is a small table (personas.go). Its native port, where it has one, is

@@ -98,8 +98,8 @@ func TestPersonas(t *testing.T) {
 		{"26.2-off", "344 set access_control_improvements.allow_impersonate_user to 1", "344 set access_control", "516 scheme", "porterhouse", ""},
 		{"26.3-format", "alice\n", "497 ", "516 scheme", "porterhouse", "alice\n"},
 		{"26.7", "alice\n", "497 ", "516 scheme", "porterhouse", `"data":`},
-		{"cloud", "62 failed at", "62 failed at", "alice\n", "porterhouse", ""},
-		{"antalya", "344 set allow_imp", "344 set allow_imp", "alice\n", "porterhouse", ""},
+		{"cloud", "62 failed at", "62 failed at", "516 could not be verified", "porterhouse", ""},
+		{"antalya", "344 set allow_imp", "344 set allow_imp", "516 could not be verified", "porterhouse", ""},
 		{"aiven", "62 failed at", "62 failed at", "516 scheme", "porterhouse", ""},
 		{"ungranted", "497 IMPERSONATE ON alice", "497 ", "516 scheme", "porterhouse", ""},
 		{"readonly", "164 readonly mode", "497 ", "516 scheme", "porterhouse", ""},
@@ -128,10 +128,8 @@ func TestPersonas(t *testing.T) {
 					t.Error("the tag of exceptions came with 25.11")
 				}
 			}
-			c.token = fake.Token
-			c.must("SELECT currentUser()", "", test.bearer)
 			c.token = "made up"
-			c.must("SELECT currentUser()", "", "516 ")
+			c.must("SELECT currentUser()", "", test.bearer)
 		})
 	}
 }

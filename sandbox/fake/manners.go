@@ -54,16 +54,12 @@ func (m *manners) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, largest))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largest))
 	if err != nil {
-		return // the client is gone
+		panic(http.ErrAbortHandler) // the client is gone, or says too much
 	}
 	parameters := r.URL.Query()
-	sql := parameters.Get("query")
-	if sql != "" && len(body) > 0 {
-		sql += "\n" // as ClickHouse joins the two
-	}
-	sql += string(body)
+	sql, form := joined(r, parameters.Get("query"), string(body))
 	if refusal := m.token(r); refusal != nil {
 		refusal.write(w, m.Persona)
 		return
@@ -73,10 +69,22 @@ func (m *manners) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	parameters.Del("query")
-	m.pass(w, r, parameters, m.reword(sql))
+	m.pass(w, r, parameters, m.reword(sql), form)
 }
 
-// token lets the owner of a token in as herself, where tokens are taken.
+// joined is the statement, of the URL and the body as ClickHouse joins them, and the body
+// where that is a form, as external tables come in: none of it is the statement.
+func joined(r *http.Request, sql, body string) (statement, form string) {
+	switch {
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data"):
+		return sql, body
+	case sql == "" || body == "":
+		return sql + body, ""
+	}
+	return sql + "\n" + body, ""
+}
+
+// token lets the owner of a token in as themselves, where tokens are taken.
 func (m *manners) token(r *http.Request) *exception {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch {
@@ -84,10 +92,12 @@ func (m *manners) token(r *http.Request) *exception {
 		return nil
 	case !m.Tokens:
 		return &noScheme
-	case token != Token:
-		return &badToken
 	}
-	r.SetBasicAuth(Alice, Password)
+	user, err := m.Processor.user(r.Context(), token, time.Now())
+	if err != nil {
+		return &badToken // it does not tell more
+	}
+	r.SetBasicAuth(user, m.Processor.Password)
 	return nil
 }
 
@@ -136,11 +146,11 @@ func (m *manners) reword(sql string) string {
 var realVersion = regexp.MustCompile(` \(version [^()]*(?:\([^()]*\))?\)`)
 
 // pass asks the real ClickHouse, and answers what it answers, in the persona's words.
-func (m *manners) pass(w http.ResponseWriter, r *http.Request, parameters url.Values, sql string) {
+func (m *manners) pass(w http.ResponseWriter, r *http.Request, parameters url.Values, sql, form string) {
 	address := m.upstream + r.URL.Path
-	if r.Method == http.MethodGet && sql != "" {
+	if form != "" || r.Method == http.MethodGet && sql != "" {
 		parameters.Set("query", sql)
-		sql = ""
+		sql = form
 	}
 	if len(parameters) > 0 {
 		address += "?" + parameters.Encode()

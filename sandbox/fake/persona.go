@@ -15,9 +15,6 @@ const (
 	Admin       = "boss"  // holds access management
 )
 
-// Token is what a persona that takes tokens knows as a token of Alice.
-const Token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9."
-
 // Persona is one sort of ClickHouse server.
 type Persona struct {
 	Name  string
@@ -29,7 +26,8 @@ type Persona struct {
 	Build   string
 
 	ExecuteAs Impersonation
-	Tokens    bool // Authorization: Bearer logs in
+	Tokens    bool           // Authorization: Bearer logs in
+	Processor TokenProcessor // by which tokens; where Tokens
 
 	// How it behaves on the wire.
 	Delay          time.Duration // before each answer

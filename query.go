@@ -49,6 +49,8 @@ type Class struct {
 	Input  bool   // an INSERT that takes its data from input(…)
 	Silent bool   // it does more than read, and answers without rows: no format is needed
 	Format string // that it names itself (FORMAT), for its answer or its data; "": none
+
+	FormatAt int // where that FORMAT begins, a 1-based byte of SQL; 0: nowhere
 }
 
 // Format names a ClickHouse output format.

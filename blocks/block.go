@@ -13,6 +13,10 @@ type Config struct {
 	Zone     *time.Location // of the session: in it is written what names no zone itself
 	Settings []Setting      // of ClickHouse: those that change how values are printed; see Honoured
 
+	// Digits are how many digits of a Float64 are printed, and half as many of a smaller
+	// one: to compare numbers and not to show them. 0: exactly as ClickHouse does.
+	Digits int
+
 	MaxBlock int   // bytes of memory that a block may take with its types, a little more in all; 0: 64 MiB
 	MaxRow   int   // bytes that a printed row may have; 0: 64 MiB
 	Room     *Room // for this and other answers; nil: nobody counts them together
@@ -45,14 +49,14 @@ const (
 
 // NewReader checks c.
 func NewReader(c Config) (*Reader, error) {
-	if c.Zone == nil || c.MaxBlock < 0 || c.MaxBlock > 1<<31 || c.MaxRow < 0 {
+	if c.Zone == nil || c.MaxBlock < 0 || c.MaxBlock > 1<<31 || c.MaxRow < 0 || c.Digits < 0 {
 		return nil, errors.New("blocks: there is no zone, or a bound is negative or larger than 2 GiB")
 	}
 	o, err := newOptions(c.Settings)
 	if err != nil {
 		return nil, err
 	}
-	o.maxRow = defaultMaxRow
+	o.digits, o.maxRow = c.Digits, defaultMaxRow
 	if c.MaxRow > 0 {
 		o.maxRow = c.MaxRow
 	}

@@ -142,3 +142,28 @@ func TestValues(t *testing.T) {
 
 // reader reads b.
 func reader(b []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(b)) }
+
+// With fewer digits numbers that differ behind them are the same, and no others.
+func TestDigits(t *testing.T) {
+	server := sandbox.ForTest(t, sandbox.Options{})
+	print := func(value string) string {
+		native := ask(t, server, "SELECT "+value, "Native", "client_protocol_version", revision)
+		text, err := prints(native, "TSV", blocks.Config{Digits: 9})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, test := range []struct {
+		a, b string
+		same bool
+	}{
+		{"0.1 + 0.2", "0.3", true}, {"-0.", "0.", true}, {"-nan", "nan", true}, {"1e300 / 3", "1e300 * (1 / 3)", true},
+		{"[0.1 + 0.2, 1]", "[0.3, 1]", true}, {"(0.1 + 0.2, 'a')", "(0.3, 'a')", true}, {"toFloat32(1.000001)", "toFloat32(1.000002)", true},
+		{"1.00000001", "1.00000002", false}, {"inf", "-inf", false}, {"toFloat32(1.0001)", "toFloat32(1.0002)", false}, {"1e10", "1e11", false}, {"1.5", "-1.5", false},
+	} {
+		if a, b := print(test.a), print(test.b); (a == b) != test.same {
+			t.Errorf("%s is %q, %s is %q", test.a, a, test.b, b)
+		}
+	}
+}

@@ -11,6 +11,9 @@ import (
 // float returns how the floating-point numbers of a width are written: the shortest
 // text that reads back as the same one. JSON knows no nan and no inf.
 func (o *options) float(width int) show {
+	if o.digits > 0 {
+		return o.rounded(width)
+	}
 	return func(b, v []byte, s style) []byte {
 		x := floatValue(v)
 		if s != inJSON {
@@ -31,6 +34,22 @@ func (o *options) float(width int) show {
 			b = appendFloat(b, x, width)
 		}
 		return append(b, mark...)
+	}
+}
+
+// rounded returns how they are written where only so many digits count: nan and zero
+// without a sign.
+func (o *options) rounded(width int) show {
+	digits := o.digits
+	if width < 8 {
+		digits = (digits + 1) / 2
+	}
+	return func(b, v []byte, _ style) []byte {
+		x := floatValue(v)
+		if x == 0 {
+			x = 0 // which may be -0
+		}
+		return strconv.AppendFloat(b, x, 'e', digits-1, 64)
 	}
 }
 

@@ -14,6 +14,7 @@ type options struct {
 	quoteFloats    bool // Float64, in JSON
 	yes, no        string
 
+	digits int // of a Float64; 0: all that it has
 	maxRow int
 }
 

@@ -97,10 +97,14 @@ func (a *auto) doubt(person porterhouse.UserName) {
 }
 
 // Run watches, until ctx ends, whether the mode Auto has to look again: because the
-// server is another, or does not let somebody in. In any other mode it returns at once.
+// server is another, or does not let somebody in. With a Shadow it compares modes. Where
+// there is neither it returns at once.
 func (c *Client) Run(ctx context.Context) {
-	if c.auto != nil {
+	switch {
+	case c.auto != nil:
 		c.auto.watch(ctx)
+	case c.shadow != nil: // never in the mode Auto
+		c.shadow.run(ctx)
 	}
 }
 

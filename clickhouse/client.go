@@ -29,6 +29,7 @@ type Config struct {
 	AllowPlainHTTP bool
 
 	Access Access // how a statement becomes an account's
+	Shadow Shadow // another mode, with which answers are compared
 	Trial  Trial  // what only Probe uses
 
 	MaxConnections int           // at once, for questions; 0: 256. Kills and checks have a few of their own
@@ -45,6 +46,7 @@ type Client struct {
 	auto      *auto                // nil: the mode was said
 	sessions  *sessions            // for what the mode ExecuteAs cannot carry over HTTP; nil where it cannot be
 	cluster   *byCluster           // for the mode Interserver; nil where it cannot be
+	shadow    *shadow              // compares modes; nil: nothing is compared
 	questions *pool                // at most MaxConnections
 	control   errands              // kills and checks, which must get through when questions cannot
 	grace     time.Duration        // Config.HeaderTimeout
@@ -117,6 +119,9 @@ func New(c Config) (*Client, error) {
 			return nil, err
 		}
 	}
+	if client.shadow, err = newShadow(c); err != nil {
+		return nil, err
+	}
 	if c.Access.Mode == Auto {
 		client.auto = newAuto(client, c)
 		return client, nil
@@ -167,9 +172,9 @@ func (c *Client) Stats() Stats {
 // connections. Close the open answers before: what is asked or abandoned after
 // Close has begun is refused, or runs until its own max_execution_time.
 func (c *Client) Close(ctx context.Context) error {
-	var lanes error
+	lanes := c.shadow.close(ctx)
 	if c.sessions != nil {
-		lanes = c.sessions.close(ctx)
+		lanes = errors.Join(lanes, c.sessions.close(ctx))
 	}
 	if c.cluster != nil {
 		lanes = errors.Join(lanes, c.cluster.close(ctx))

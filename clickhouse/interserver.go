@@ -166,16 +166,11 @@ func (w *byCluster) run(ctx context.Context, as porterhouse.Account, q porterhou
 	if err != nil {
 		return nil, err
 	}
-	if w.stopping.Err() != nil {
-		return nil, porterhouse.Errorf(porterhouse.Unavailable, "Porterhouse is shutting down; try again in a moment")
+	k, err := w.begin(ctx, as, q)
+	if err != nil {
+		return nil, err
 	}
-	k := &clusterCall{Query: q, way: w, as: as, format: format, caller: ctx, begun: time.Now()}
-	k.ctx, k.cancel = context.WithTimeout(ctx, q.Limits.Time+w.client.grace)
-	k.unhook = context.AfterFunc(w.stopping, k.cancel)
-	w.running.Add(1)
-	w.client.count.queries.Add(1)
-	w.client.count.native.Add(1)
-	w.client.count.running.Add(1)
+	k.format = format
 	opened := false
 	defer func() {
 		if !opened { // because of an error, or of a panic, which goes on and takes no place with it
@@ -185,6 +180,22 @@ func (w *byCluster) run(ctx context.Context, as porterhouse.Account, q porterhou
 	answer, err := k.open()
 	opened = err == nil
 	return answer, err
+}
+
+// begin makes a call of a statement. It is under way from here on, until it is finished or
+// abandoned.
+func (w *byCluster) begin(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*clusterCall, error) {
+	if w.stopping.Err() != nil {
+		return nil, porterhouse.Errorf(porterhouse.Unavailable, "Porterhouse is shutting down; try again in a moment")
+	}
+	k := &clusterCall{Query: q, way: w, as: as, caller: ctx, begun: time.Now()}
+	k.ctx, k.cancel = context.WithTimeout(ctx, q.Limits.Time+w.client.grace)
+	k.unhook = context.AfterFunc(w.stopping, k.cancel)
+	w.running.Add(1)
+	w.client.count.queries.Add(1)
+	w.client.count.native.Add(1)
+	w.client.count.running.Add(1)
+	return k, nil
 }
 
 // ask asks as somebody for one row of texts, on a connection that questions cannot take

@@ -78,7 +78,7 @@ const authenticatorPath = "/3f1c2b7a9d0e4c58"
 
 // openAuthenticator opens our door for ClickHouse's questions, and returns the
 // configuration that makes ClickHouse ask them.
-func (w *town) openAuthenticator(t *testing.T) (config string) {
+func (w *town) openAuthenticator(t testing.TB) (config string) {
 	t.Helper()
 	store, err := kv.OpenMemory(kv.MemoryConfig{})
 	if err != nil {

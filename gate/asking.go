@@ -83,8 +83,18 @@ func (a *asking) judge() (porterhouse.Class, error) {
 	}
 	return porterhouse.Class{
 		Verb: report.Verb, Read: report.Read, State: report.State, Silent: report.Silent,
-		Data: data, Input: report.Input, Format: report.Format,
+		Data: data, Input: report.Input, Format: report.Format, FormatAt: formatAt(report),
 	}, nil
+}
+
+// formatAt is where FORMAT stands, as a 1-based byte; 0: nowhere.
+func formatAt(report statement.Report) int {
+	for _, hazard := range report.Hazards {
+		if hazard.Kind == statement.FormatClause {
+			return hazard.At
+		}
+	}
+	return 0
 }
 
 // readOnly reports whether nothing but reading passes.

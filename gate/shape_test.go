@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"porterhouse/clickhouse"
+	"porterhouse/statement"
 )
 
 // What a statement says itself of how its answer is written counts in every access mode.
@@ -23,4 +24,16 @@ func TestOwnSettingsShapeTheAnswer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Where FORMAT stands is known, and that it stands nowhere.
+func TestFormatAt(t *testing.T) {
+	for sql, want := range map[string]int{
+		"SELECT 1": 0, "SELECT 1 FORMAT CSV": 10, "SELECT 'FORMAT' /* FORMAT */ format TSV SETTINGS max_threads = 1": 30,
+		"INSERT INTO t FORMAT CSV": 15,
+	} {
+		if got := formatAt(statement.Check(sql)); got != want {
+			t.Errorf("%s: %d, want %d", sql, got, want)
+		}
+	}
 }

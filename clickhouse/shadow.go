@@ -1,0 +1,175 @@
+package clickhouse
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"porterhouse"
+	"porterhouse/blocks"
+)
+
+// Shadow says that some of what people read is asked again, in their own mode and in
+// another one, and that the two answers are compared.
+type Shadow struct {
+	Mode  Mode    // ExecuteAs, Interserver or Verify, with what it needs in Access; "": nothing is compared
+	Share float64 // of the statements that can be compared, at most 1; 0: 0.01
+}
+
+// standardShare is how much is compared where nobody says how much.
+const standardShare = 0.01
+
+// compared are the modes that can be compared: those in which the gateway needs nothing
+// of a person's but the name, also when the person has gone.
+var compared = []Mode{ExecuteAs, Interserver, Verify}
+
+// Bounds of comparing. None of it is in the way of people: places, connections and
+// memory are its own.
+const (
+	shadowWorkers = 2
+	shadowQueue   = 64               // statements that wait
+	shadowWait    = 30 * time.Second // in the queue at most: what somebody may do is known for moments
+	shadowTime    = 10 * time.Second // for one answer
+	shadowMemory  = 128 << 20        // bytes of blocks that are being read
+	summaryEvery  = time.Hour
+)
+
+// checkShadow refuses what cannot be compared.
+func (c Config) checkShadow() error {
+	s, mode := c.Shadow, cmp.Or(c.Access.Mode, ExecuteAs)
+	switch {
+	case s == (Shadow{}):
+		return nil
+	case !(s.Share >= 0 && s.Share <= 1):
+		return fmt.Errorf("clickhouse: a share of %v is compared: want 0 to 1", s.Share)
+	case !slices.Contains(compared, s.Mode) || !slices.Contains(compared, mode):
+		return fmt.Errorf("clickhouse: the access mode %s is compared with %q, and both have to be of %s, %s and %s", mode, s.Mode, ExecuteAs, Interserver, Verify)
+	case s.Mode == mode:
+		return fmt.Errorf("clickhouse: the access mode %s is compared with itself", mode)
+	}
+	return nil
+}
+
+// shadow compares two access modes, by what people ask in the first one:
+//
+//	Query ─▶ its own answer, closed ─▶ queue ─▶ who asks? ─▶ the statement, once in each mode (shadow_view.go)
+//	   (shadow_sample.go)                         └──────────┴─▶ differ? ─▶ twice more (shadow_compare.go)
+//	                                                               └─▶ log, counts, the last ones (shadow_report.go)
+//
+// It asks what somebody has just been let ask, as the same account and within the same
+// limits, and only what reads.
+type shadow struct {
+	sides [2]side // in the mode of people's own statements, and in the other one
+	share float64
+	queue chan comparison
+	room  *blocks.Room
+	every time.Duration // summaryEvery
+
+	people shadowPeople
+	report shadowReport
+}
+
+// newShadow makes what Config.Shadow asks for, nil for nothing. It connects to nothing.
+func newShadow(c Config) (*shadow, error) {
+	if err := c.checkShadow(); err != nil || c.Shadow.Mode == "" {
+		return nil, err
+	}
+	s := &shadow{
+		share: cmp.Or(c.Shadow.Share, standardShare),
+		queue: make(chan comparison, shadowQueue),
+		room:  blocks.NewRoom(shadowMemory),
+		every: summaryEvery,
+	}
+	s.report.modes, s.report.log = [2]Mode{cmp.Or(c.Access.Mode, ExecuteAs), c.Shadow.Mode}, c.Log
+	c.Shadow, c.MaxConnections = Shadow{}, shadowWorkers
+	for i, mode := range s.report.modes {
+		c.Access.Mode, c.Log = mode, s.report.log.With("compares", mode)
+		client, err := New(c)
+		if err != nil {
+			return nil, err
+		}
+		s.sides[i] = side{client, mode}
+	}
+	return s, nil
+}
+
+// takes reports whether a statement is one of the share that is compared.
+func (s *shadow) takes() bool { return s != nil && rand.Float64() < s.share }
+
+// follow has a statement compared, when its own answer has ended: with rows, or with
+// an exception of ClickHouse's. What its client gave up, or we refused, is not.
+func (s *shadow) follow(as porterhouse.Account, q porterhouse.Query, answer *porterhouse.Answer, err error) (*porterhouse.Answer, error) {
+	job, ok := newComparison(as, q)
+	switch _, said := errors.AsType[*porterhouse.Exception](err); {
+	case !ok:
+		s.report.count(ShadowSkipped)
+	case said:
+		s.offer(job)
+	case err == nil:
+		answer.Body = &followed{ReadCloser: answer.Body, ended: func() {
+			if answer.Summary().Cut != porterhouse.CutCaller {
+				s.offer(job)
+			}
+		}}
+	}
+	return answer, err
+}
+
+// followed is a Body that tells of its end.
+type followed struct {
+	io.ReadCloser
+	once  sync.Once
+	ended func()
+}
+
+// Close implements io.Closer.
+func (f *followed) Close() error {
+	err := f.ReadCloser.Close()
+	f.once.Do(f.ended)
+	return err
+}
+
+// offer puts a statement into the queue, if there is a place.
+func (s *shadow) offer(job comparison) {
+	job.asked = time.Now()
+	select {
+	case s.queue <- job:
+	default:
+		s.report.count(ShadowDropped)
+	}
+}
+
+// run compares until ctx ends.
+func (s *shadow) run(ctx context.Context) {
+	var work sync.WaitGroup
+	for range shadowWorkers {
+		work.Go(func() { s.work(ctx) })
+	}
+	s.report.run(ctx, s.every)
+	work.Wait()
+}
+
+func (s *shadow) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case job := <-s.queue:
+			s.settle(ctx, job)
+		}
+	}
+}
+
+// close lets go of all connections.
+func (s *shadow) close(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
+	return errors.Join(s.sides[0].Close(ctx), s.sides[1].Close(ctx))
+}

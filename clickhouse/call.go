@@ -37,7 +37,7 @@ func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, err
 	c.count.queries.Add(1)
 	c.count.running.Add(1)
 
-	response, err := c.questions.ask(k.ctx, k.request(), &k.sent)
+	response, err := k.ask()
 	if err != nil {
 		return nil, k.fail(err)
 	}
@@ -51,18 +51,26 @@ func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, err
 	return answer, nil
 }
 
+// ask sends the statement. What a client sends is refused as a whole, or not.
+func (k *call) ask() (*response, error) {
+	if k.Passage != nil {
+		return k.client.questions.ask(k.ctx, k.request(nil), &k.sent)
+	}
+	return k.client.askOurs(k.ctx, k.client.questions, k.request, &k.sent)
+}
+
 // request is what is sent: nothing goes on because a client sent it, all is written anew.
-func (k *call) request() outgoing {
+func (k *call) request(lacks *lacking) outgoing {
 	o := outgoing{
 		login: func(ctx context.Context) (string, error) { return k.way.login(ctx, k.account, k.ID) },
 		body:  k.SQL,
 	}
 	p := k.Passage
 	if p == nil {
-		o.head = k.client.target.head(k.parameters(), "", "")
+		o.head = k.client.target.head(k.parameters(lacks), "", "")
 		return o
 	}
-	o.head = k.client.target.head(k.parameters(), p.Agent, p.Accept)
+	o.head = k.client.target.head(k.parameters(nil), p.Agent, p.Accept)
 	o.tables, o.stop, o.progress = p.Tables, p.Stop, p.Progress
 	if p.Tables != nil {
 		o.body = "" // the statement travels in the URL

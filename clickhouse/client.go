@@ -57,6 +57,7 @@ type Client struct {
 	close   context.CancelFunc
 	killer  *killer
 	owners  *owners // of tokens, for the mode Forward
+	lacks   lacks   // what the server does not know of our settings
 
 	count struct {
 		queries, native, passwords, kills, killFailures, connections, looks atomic.Uint64

@@ -48,8 +48,10 @@ func (e errands) ask(ctx context.Context, sql, comment string, atMost time.Durat
 func (e errands) askAs(ctx context.Context, login func(context.Context) (string, error), s statement) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Limits.Time)
 	defer cancel()
-	request := outgoing{head: e.client.target.head(s.parameters(), "", ""), login: login, body: s.SQL}
-	response, err := e.pool.ask(ctx, request, new(atomic.Bool))
+	request := func(lacks *lacking) outgoing {
+		return outgoing{head: e.client.target.head(s.parameters(lacks), "", ""), login: login, body: s.SQL}
+	}
+	response, err := e.client.askOurs(ctx, e.pool, request, new(atomic.Bool))
 	if own, ok := errors.AsType[*porterhouse.Error](err); ok {
 		return "", own // of login
 	}

@@ -16,9 +16,11 @@ type exceptionText string
 // Error implements error.
 func (e exceptionText) Error() string { return shorten(string(e)) }
 
-// parseException reads an exception as ClickHouse writes it over HTTP:
+// parseException reads an exception as ClickHouse writes it over HTTP, and as it did
+// before 21.9:
 //
 //	Code: 60. DB::Exception: Unknown table … (UNKNOWN_TABLE) (version 26.7.2.1)
+//	Code: 60, e.displayText() = DB::Exception: Table … doesn't exist (version 21.8.15.7)
 //
 // The name and the version may be missing.
 func parseException(text string) (e porterhouse.Exception, ok bool) {
@@ -26,7 +28,11 @@ func parseException(text string) (e porterhouse.Exception, ok bool) {
 	if !ok {
 		return e, false
 	}
-	code, rest, _ := strings.Cut(rest, ". ")
+	code := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
+	rest, old := strings.CutPrefix(rest[len(code):], oldDisplay)
+	if !old {
+		rest = strings.TrimPrefix(rest, ". ")
+	}
 	class, message, ok := strings.Cut(rest, ": ") // DB::Exception, DB::NetException …
 	number, err := strconv.Atoi(code)
 	if err != nil || !ok || !strings.HasPrefix(class, "DB::") || !strings.HasSuffix(class, "Exception") {
@@ -42,6 +48,9 @@ func parseException(text string) (e porterhouse.Exception, ok bool) {
 	return e, true
 }
 
+// oldDisplay stood before 21.9 between the code of an exception and its text (#26172).
+const oldDisplay = ", e.displayText() = "
+
 // isErrorName reports whether text is something like UNKNOWN_TABLE and a closing parenthesis.
 func isErrorName(text string) bool {
 	name, ok := strings.CutSuffix(text, ")")
@@ -49,15 +58,19 @@ func isErrorName(text string) bool {
 }
 
 // refused reads the exception of a response whose status already says that
-// there is one. The error is for call.fail.
+// there is one. Rows may stand before it, which ClickHouse had not sent when it failed. The
+// error is for call.fail.
 func refused(response *response) error {
-	text, err := io.ReadAll(io.LimitReader(response.body, maxException))
+	text, err := lastBytes(response.body)
 	if err != nil {
 		return err
 	}
 	response.body.Close()
 	if _, ok := parseException(string(text)); ok {
 		return exceptionText(text)
+	}
+	if at := exceptionAtEnd(text); at >= 0 {
+		return exceptionText(text[at:])
 	}
 	if response.field(headerExceptionCode) == "" {
 		return notClickHouse(response)
@@ -69,11 +82,27 @@ func refused(response *response) error {
 	}
 }
 
+// lastBytes reads all and returns the end of it, maxException bytes at least if there are
+// so many.
+func lastBytes(r io.Reader) (last []byte, err error) {
+	piece := make([]byte, bufferSize)
+	for {
+		n, err := r.Read(piece)
+		last = append(last[max(0, len(last)-maxException):], piece[:n]...)
+		switch {
+		case err == io.EOF:
+			return last, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
 // explain makes the caller's error of the exception that ended s.
 func (c *Client) explain(raw exceptionText, s *statement) error {
 	exception, _ := parseException(string(raw))
 	at := 0
-	kind, public := special(c, exception, s) // first, because locate changes positions
+	kind, public := special(c, raw, exception, s) // first, because locate changes positions
 	if public == "" {
 		at = s.locate(&exception)
 		kind, public = judge(exception)
@@ -115,7 +144,10 @@ func judge(e porterhouse.Exception) (kind porterhouse.Kind, public string) {
 
 // special says what an exception means that is about how the statement came to
 // ClickHouse, and not about the statement; public is "" for any other.
-func special(c *Client, e porterhouse.Exception, s *statement) (kind porterhouse.Kind, public string) {
+func special(c *Client, raw exceptionText, e porterhouse.Exception, s *statement) (kind porterhouse.Kind, public string) {
+	if kind, public = tooOldFor(raw); public != "" {
+		return kind, public
+	}
 	switch {
 	case s.way != nil:
 		if kind, public = s.way.explain(e, s.as); public != "" && kind != porterhouse.Unauthenticated { // a token is its bearer's affair

@@ -20,22 +20,19 @@ func (k *call) mend(r *response) error {
 	if r.status == http.StatusOK && r.field(headerExceptionCode) == "" {
 		return nil
 	}
-	rest := r.body.body
-	raw, err := io.ReadAll(io.LimitReader(rest, maxException))
+	raw, err := r.peek()
 	if err != nil {
 		return r.body.why(err)
 	}
 	if len(raw) == maxException { // none of ClickHouse's is so long
-		r.body.body = io.MultiReader(bytes.NewReader(raw), rest)
 		return nil
 	}
-	r.body.body = bytes.NewReader(raw)
 	text := decodedException(r.field("Content-Encoding"), raw)
 	exception, ok := parseException(string(text))
 	if !ok {
 		return nil
 	}
-	if _, public := special(k.client, exception, &k.statement); public != "" {
+	if _, public := special(k.client, text, exception, &k.statement); public != "" {
 		return text
 	}
 	if mended := k.mended(string(text), exception); mended != string(text) && !k.inBlocks() {
@@ -43,6 +40,21 @@ func (k *call) mend(r *response) error {
 		r.fields = slices.DeleteFunc(r.fields, func(f porterhouse.Setting) bool { return strings.EqualFold(f.Name, "Content-Encoding") })
 	}
 	return nil
+}
+
+// peek returns how the body begins: all of it, or maxException bytes. It is still there to
+// be read.
+func (r *response) peek() ([]byte, error) {
+	rest := r.body.body
+	raw, err := io.ReadAll(io.LimitReader(rest, maxException))
+	if err != nil {
+		return nil, err
+	}
+	r.body.body = bytes.NewReader(raw)
+	if len(raw) == maxException {
+		r.body.body = io.MultiReader(bytes.NewReader(raw), rest)
+	}
+	return raw, nil
 }
 
 // inBlocks reports whether the client wants ClickHouse's own blocks, in which an

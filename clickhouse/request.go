@@ -69,23 +69,23 @@ func checkParams(params map[string]string) error {
 // would do the same: it has to be empty.
 const (
 	// An exception must look like one (stream.go), not like a value of the format.
-	everyFormat = "http_write_exception_in_output_format=0"
+	everyFormat = "&http_write_exception_in_output_format=0"
 	// JSON loses nothing: numbers beyond 2^53, NaN, inf and decimals as strings.
 	jsonFormat = "&output_format_json_quote_64bit_integers=1" +
 		"&output_format_json_quote_denormals=1" +
 		"&output_format_json_quote_decimals=1"
 )
 
-// parameters returns the query part of the URL. The prefix travels here, and
-// ClickHouse puts a line break between it and the body.
-func (s *statement) parameters() string {
+// parameters returns the query part of the URL, without what the server lacks. The
+// prefix travels here, and ClickHouse puts a line break between it and the body.
+func (s *statement) parameters(lacks *lacking) string {
 	p := make([]byte, 0, 512)
 	if s.Passage != nil {
 		return string(s.appendPassage(p)[1:])
 	}
-	p = append(p, everyFormat...)
+	p = append(p, lacks.from(everyFormat)...)
 	if s.Format == porterhouse.JSONRows {
-		p = append(p, jsonFormat...)
+		p = append(p, lacks.from(jsonFormat)...)
 	}
 	p = appendParameter(p, "query", s.prefix)
 	p = appendParameter(p, "default_format", string(s.Format))
@@ -101,7 +101,7 @@ func (s *statement) parameters() string {
 	if s.reads() {
 		p = append(p, readOnly...)
 	}
-	return string(appendParams(p, s.Params))
+	return string(appendParams(p, s.Params)[1:])
 }
 
 // readOnly makes a statement one that cannot write, whatever it says, and that ends

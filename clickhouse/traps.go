@@ -67,6 +67,18 @@ var traps = []Trap{
 		What:  "the person's own row of a statement behind EXECUTE AS is not in query_log, only the gateway's",
 		Doing: "the log_comment of the gateway's row names the person",
 	},
+	{
+		Name: "settings-after-format", Issue: "#35883", From: "1.1",
+		Fixed: []string{"22.4"},
+		What:  "SETTINGS at the beginning of an INSERT's data are read as part of the statement",
+		Doing: "an INSERT with data is refused over HTTP (static, own passwords); INSERT … SELECT works",
+	},
+	{
+		Name: "decimals-unquoted", From: "1.1",
+		Fixed: []string{"23.3"}, // at the latest
+		What:  "Decimals in JSON are numbers and cannot be had as texts",
+		Doing: "answers of MCP tools in JSON have them as numbers, with all their digits; in TSV and CSV nothing is different",
+	},
 }
 
 // Traps are those that a server of this version has, such as 26.7.2.1. Of a version

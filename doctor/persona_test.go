@@ -214,23 +214,30 @@ func TestUnwellServers(t *testing.T) {
 	}
 }
 
-// What the plan says of old versions is so: they refuse what we send with everything.
-func TestOldVersionsRefuse(t *testing.T) {
+// What the plan says of old versions is so: of the oldest too, statements of ours are
+// answered, and what is older than that is told to be.
+func TestOldVersions(t *testing.T) {
 	h := open(t)
-	for name, refused := range map[string]bool{"23.8": true, "25.11-off": false} {
+	for _, name := range []string{"21.8", "22.8", "23.8", "25.11-off"} {
 		p, _ := fake.Named(name)
-		c := h.config(h.dress(p))
-		client, err := clickhouse.New(c)
+		client, err := clickhouse.New(h.config(h.dress(p)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = client.Check(t.Context(), "test")
-		exception, isException := errors.AsType[*porterhouse.Exception](err)
-		if refused != (isException && exception.Code == 115) {
-			t.Errorf("%s: %v", name, err)
+		if server, err := client.Check(t.Context(), "test"); err != nil || server.Version != p.Version {
+			t.Errorf("%s: %+v, %v", name, server, err)
 		}
 		if err := client.Close(t.Context()); err != nil {
 			t.Error(err)
+		}
+	}
+	p, _ := fake.Named("21.8")
+	for version, old := range map[string]bool{"21.7.9.1": true, "21.8.1.1": false, "1.1.54388": true, "26.7.2.1": false, "head": false} {
+		p.Version = version
+		of := h.look(h.dress(p))
+		of.Facts.Server.Version = version
+		if told := slices.ContainsFunc(doctor.Examine(of).Findings, func(f doctor.Finding) bool { return f.Name == "version-old" && f.Severity == doctor.Wrong }); told != old {
+			t.Errorf("%s: that it is old is told: %t", version, told)
 		}
 	}
 }

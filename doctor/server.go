@@ -58,11 +58,14 @@ func isLoopback(address string) bool {
 	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// isOld reports whether a version is older than 23.9.
-func isOld(version string) bool {
+// oldest is the first version that Porterhouse works with.
+const oldest = 21*100 + 8
+
+// isTooOld reports whether a version is older than that.
+func isTooOld(version string) bool {
 	var year, month int
 	n, err := fmt.Sscanf(version, "%d.%d", &year, &month)
-	return n == 2 && err == nil && (year < 23 || year == 23 && month < 9)
+	return n == 2 && err == nil && year*100+month < oldest
 }
 
 // identity says which server it is. What depends on the way in is known by then.
@@ -76,9 +79,8 @@ func (e machine) identity() {
 		build = " (" + string(s.Build) + " build)"
 	}
 	e.fine("version", "ClickHouse %s%s, up for %v, time zone %s", s.Version, build, s.Uptime, s.Timezone)
-	if isOld(s.Version) && e.plan.Mode != clickhouse.Interserver {
-		e.add(Finding{Wrong, "version-old", "ClickHouse " + s.Version + " is older than 23.9 and does not know a setting that we send with statements over HTTP (http_write_exception_in_output_format), so it refuses them",
-			"upgrade, or use interserver, which needs no HTTP", ""})
+	if isTooOld(s.Version) {
+		e.add(Finding{Wrong, "version-old", "ClickHouse " + s.Version + " is older than 21.8, the oldest that Porterhouse was made for: some of what it sends is not known there", "upgrade", ""})
 	}
 	if s.Uptime < justBegun {
 		e.add(Finding{Careful, "uptime", "it was started " + s.Uptime.String() + " ago", "if nobody meant to, look into its log for why", ""})

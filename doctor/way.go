@@ -184,5 +184,6 @@ func (e entry) noWay() {
 		why = "this build has no EXECUTE AS, although its version would"
 	}
 	e.add(Finding{Wrong, "way", "nobody can be themselves here as it is: " + why + ", and nothing else works yet",
-		"where the server's configuration can be changed, let ClickHouse ask us (authenticator, access.mode verify); where its operator gives the cluster's secret, use interserver; where it takes tokens, use forward; or upgrade", known.Said})
+		"where the server's configuration can be changed, let ClickHouse ask us (authenticator, access.mode verify: from 25.3 on); where its operator gives the cluster's secret, use interserver (from 22.9 on); " +
+			"where it takes tokens, use forward; where everybody may be one account, static, with any version; or upgrade", known.Said})
 }

@@ -109,7 +109,7 @@ var (
 // refuse is the exception that the persona has for a statement; nil: none of its own.
 func (m *manners) refuse(sql string, parameters url.Values) *exception {
 	for _, l := range m.laters {
-		if l.statement != nil && l.statement.MatchString(sql) || l.setting != "" && parameters.Has(l.setting) {
+		if l.statement.MatchString(sql) || l.setting != "" && parameters.Has(l.setting) {
 			return &l.refusal
 		}
 	}
@@ -168,13 +168,33 @@ func (m *manners) pass(w http.ResponseWriter, r *http.Request, parameters url.Va
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	if response.StatusCode != http.StatusOK {
-		answer = realVersion.ReplaceAll(answer, []byte(strings.ReplaceAll(m.suffix(), "$", "$$")))
+	rows, failure, failed := midStream(response, answer)
+	switch {
+	case err != nil && (!failed || m.since("24.11")):
+		panic(http.ErrAbortHandler) // as a ClickHouse that is gone, or breaks its answer off
+	case failed && !m.since("24.11"):
+		answer = append(rows, m.old(failure)...)
+	case response.StatusCode != http.StatusOK:
+		answer = []byte(m.old(string(answer)))
 	}
 	m.answer(w, response, answer)
+}
+
+// old is an exception of the real server in the persona's words.
+func (m *manners) old(exception string) string {
+	return m.worded(realVersion.ReplaceAllString(exception, strings.ReplaceAll(m.suffix(), "$", "$$")))
+}
+
+// midStream finds the exception that the real server wrote behind rows that had left
+// already. Before 24.11 nothing stood around it, and the answer ended as if all were well.
+func midStream(response *http.Response, answer []byte) (rows []byte, exception string, found bool) {
+	tag := response.Header.Get("X-Clickhouse-Exception-Tag")
+	rows, rest, found := bytes.Cut(answer, []byte("\r\n__exception__\r\n"+tag+"\r\n"))
+	if tag == "" || !found {
+		return nil, "", false
+	}
+	exception, _, _ = strings.Cut(string(rest), "\n")
+	return rows, exception + "\n", true
 }
 
 // answer writes the real server's answer, without what came later.

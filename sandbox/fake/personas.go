@@ -29,10 +29,14 @@ func Named(name string) (Persona, bool) {
 // be.
 func byAge() []Persona {
 	return []Persona{
-		{Name: "old", About: "21.8, without EXECUTE AS and without the settings of these days",
-			Version: "21.8.15.7", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation(), HasSecret: true},
-		{Name: "no-secret", About: "21.8, whose operator has not given the cluster's secret",
+		{Name: "21.8", About: "21.8 LTS, whose exceptions read otherwise, and which knows few of the settings of these days",
 			Version: "21.8.15.7", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation()},
+		{Name: "22.8", About: "22.8 LTS, the last one whose native protocol is too old for interserver",
+			Version: "22.8.21.38", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation()},
+		{Name: "old", About: "22.9, the oldest one that interserver works with",
+			Version: "22.9.7.34", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation(), HasSecret: true},
+		{Name: "no-secret", About: "23.3 LTS, whose operator has not given the cluster's secret",
+			Version: "23.3.22.3", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation()},
 		{Name: "23.8", About: "23.8 LTS, without EXECUTE AS",
 			Version: "23.8.16.40", Build: " (official build)", ExecuteAs: NoSyntax, Setup: noImpersonation(), HasSecret: true},
 		{Name: "25.11-off", About: "25.11, where EXECUTE AS is off as it comes",

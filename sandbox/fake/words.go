@@ -44,11 +44,11 @@ var (
 )
 
 // later is a word that came into ClickHouse with a version, and how older ones refuse
-// it. It is looked for in the text of a statement, or among the settings.
+// it. It is looked for in the text of a statement, and among the settings.
 type later struct {
 	since     string
-	statement *regexp.Regexp // nil: it is a setting
-	setting   string
+	statement *regexp.Regexp
+	setting   string // "": it is none
 	refusal   exception
 }
 
@@ -57,7 +57,7 @@ func laterFunction(since, name string) later {
 }
 
 func laterSetting(since, name string) later {
-	return later{since, nil, name, exception{http.StatusNotFound, 115, "UNKNOWN_SETTING", "Unknown setting " + name}}
+	return later{since, regexp.MustCompile(`(?i)\b` + name + `\s*=`), name, exception{http.StatusNotFound, 115, "UNKNOWN_SETTING", "Unknown setting " + name}}
 }
 
 func laterColumn(since, name string) later {
@@ -70,6 +70,8 @@ func laterColumn(since, name string) later {
 func laters() []later {
 	return []later{
 		laterSetting("23.9", "http_write_exception_in_output_format"), // #52853
+		laterSetting("23.3", "output_format_json_quote_decimals"),     // at the latest
+		laterSetting("22.4", "allow_settings_after_format_in_insert"), // #35883
 		laterColumn("26.3", "is_wildcard"),                            // of system.grants, #98577
 		laterFunction("25.11", "authenticatedUser"),                   // #70775
 		laterFunction("23.6", "serverTimezone"),                       // #44149
@@ -84,7 +86,18 @@ func (e exception) write(w http.ResponseWriter, p Persona) {
 	h.Set("X-ClickHouse-Exception-Code", strconv.Itoa(e.code))
 	h.Set("X-ClickHouse-Server-Display-Name", displayName)
 	w.WriteHeader(e.status)
-	fmt.Fprintf(w, "Code: %d. DB::Exception: %s. (%s)%s\n", e.code, e.text, e.name, p.suffix())
+	fmt.Fprint(w, p.worded(fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)%s\n", e.code, e.text, e.name, p.suffix())))
+}
+
+var newWords = regexp.MustCompile(`(?s)^Code: (\d+)\. (.*?)\.? \([A-Z_0-9]+\)( \(version .*)$`)
+
+// worded returns an exception of today as the persona words it: before 21.9 it had no
+// name, and another beginning (#26172).
+func (p Persona) worded(text string) string {
+	if p.since("21.9") {
+		return text
+	}
+	return newWords.ReplaceAllString(text, "Code: $1, e.displayText() = $2$3")
 }
 
 // suffix is what ends the text of an exception.

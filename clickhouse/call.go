@@ -56,7 +56,7 @@ func (k *call) ask() (*response, error) {
 	if k.Passage != nil {
 		return k.client.questions.ask(k.ctx, k.request(nil), &k.sent)
 	}
-	return k.client.askOurs(k.ctx, k.client.questions, k.request, &k.sent)
+	return errands{k.client, k.client.questions}.send(k.ctx, k.request, &k.sent)
 }
 
 // request is what is sent: nothing goes on because a client sent it, all is written anew.

@@ -51,7 +51,7 @@ func (e errands) askAs(ctx context.Context, login func(context.Context) (string,
 	request := func(lacks *lacking) outgoing {
 		return outgoing{head: e.client.target.head(s.parameters(lacks), "", ""), login: login, body: s.SQL}
 	}
-	response, err := e.client.askOurs(ctx, e.pool, request, new(atomic.Bool))
+	response, err := e.send(ctx, request, new(atomic.Bool))
 	if own, ok := errors.AsType[*porterhouse.Error](err); ok {
 		return "", own // of login
 	}

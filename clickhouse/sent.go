@@ -154,11 +154,12 @@ func tooOldFor(text exceptionText) (kind porterhouse.Kind, public string) {
 	return porterhouse.Refused, "this ClickHouse does not know the setting " + s.name + ", without which Porterhouse does not send this statement: " + s.remedy
 }
 
-// askOurs sends a request of ours, which has no data of a client's; again, and without it,
+// send sends a request of ours, which has no data of a client's; again, and without it,
 // when the server does not know a setting that can be left out: nothing has run then.
-func (c *Client) askOurs(ctx context.Context, p *pool, request func(*lacking) outgoing, sent *atomic.Bool) (*response, error) {
+func (e errands) send(ctx context.Context, request func(*lacking) outgoing, sent *atomic.Bool) (*response, error) {
+	c := e.client
 	for known := c.lacks.get(); ; {
-		response, err := p.ask(ctx, request(known), sent)
+		response, err := e.pool.ask(ctx, request(known), sent)
 		if err != nil || response.status == http.StatusOK {
 			return response, err
 		}

@@ -17,6 +17,9 @@ type AccessConfig struct {
 	NativeTLS bool               `yaml:"native_tls"`                                                     // with the certificates of the cluster's tls
 	Cluster   string             `yaml:"cluster"`                                                        // its name in ClickHouse's <remote_servers>; for interserver
 	Secret    porterhouse.Secret `yaml:"secret"`                                                         // and its <secret> there
+
+	Shadow      string `yaml:"shadow" oneof:"execute_as interserver verify"` // the mode with which answers are compared; "": none
+	ShadowShare share  `yaml:"shadow_share"`                                 // of what people read; 0: see clickhouse.Shadow
 }
 
 // mode is the access mode of a cluster: without a word about it that by which accounts
@@ -48,7 +51,7 @@ func isOwnLogin(m clickhouse.Mode) bool { return m == clickhouse.Verify || m == 
 // needsPassword reports whether the gateway's own user logs in with one: with verify and
 // forward there need not be such a user, and with interserver it is only named.
 func (c ClusterConfig) needsPassword() bool {
-	return c.mode() != clickhouse.Interserver && (!isOwnLogin(c.mode()) || c.User != "")
+	return c.shadow().Mode == clickhouse.ExecuteAs || c.mode() != clickhouse.Interserver && (!isOwnLogin(c.mode()) || c.User != "")
 }
 
 // withoutPassword are users who never come in with a password of their own, whatever
@@ -79,7 +82,7 @@ func givesAccounts(c Config, cluster string) bool {
 
 // mayVerify reports whether people may come to log in with our tickets.
 func (c ClusterConfig) mayVerify() bool {
-	return c.mode() == clickhouse.Verify || c.mode() == clickhouse.Auto && c.Authenticator != nil
+	return c.mode() == clickhouse.Verify || c.shadow().Mode == clickhouse.Verify || c.mode() == clickhouse.Auto && c.Authenticator != nil
 }
 
 // forwarded are the token processors whose tokens the cluster's ClickHouse may see.

@@ -48,7 +48,7 @@ func (c httpDoors) accounts(path string, cluster ClusterConfig) {
 func (c httpDoors) cluster(path string, cluster ClusterConfig) {
 	a, mode := cluster.Access, cluster.mode()
 	said := a.Cluster != "" || !a.Secret.IsZero()
-	if mode != clickhouse.Interserver && mode != clickhouse.Auto {
+	if mode != clickhouse.Interserver && mode != clickhouse.Auto && cluster.shadow().Mode != clickhouse.Interserver {
 		if said {
 			c.refuse(path+".secret", "whoever has a cluster's secret can be anybody, and %s does not need it: leave cluster and secret out, or say mode: interserver", mode)
 		}
@@ -75,7 +75,7 @@ func (c httpDoors) native(path string, cluster ClusterConfig) {
 	case a.Native == "" && a.NativeTLS:
 		c.refuse(path+".native_tls", "say where ClickHouse speaks its native protocol with TLS: native: host:9440, mostly")
 	case a.Native == "":
-	case cluster.mode() != clickhouse.ExecuteAs && cluster.mode() != clickhouse.Interserver && cluster.mode() != clickhouse.Auto:
+	case !cluster.speaksNative():
 		c.refuse(path+".native", "only execute_as and interserver need the native protocol; %s does everything over HTTP: leave the key out", cluster.mode())
 	case !isAddress(a.Native):
 		c.address(path+".native", a.Native)

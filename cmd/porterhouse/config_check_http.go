@@ -27,6 +27,7 @@ func (c httpDoors) all() {
 		c.accounts("clusters."+name, cluster)
 		c.native("clusters."+name+".access", cluster)
 		c.cluster("clusters."+name+".access", cluster)
+		c.shadow("clusters."+name+".access", cluster)
 	}
 }
 

@@ -43,7 +43,7 @@ clusters:
     tls: {ca: ../ca.crt, cert: c.crt, key: c.key, server_name: ch}
     allow_plain_http: true
     max_connections: 7
-    access: {mode: interserver, native: "clickhouse:9440", native_tls: true, cluster: mcp, secret: env:KNOCK}
+    access: {mode: interserver, native: "clickhouse:9440", native_tls: true, cluster: mcp, secret: env:KNOCK, shadow: verify, shadow_share: 0.25}
     provision: {user: prov, password: env:PROVISIONER, prefix: ph_, marker: m, mode: interserver, http_server: p, gateway_hosts: [10.0.0.1], on_cluster: c,
       settings: {max_threads: 4}, readonly: true, limits: {rows: 1, bytes: 1 B, time: 1s, memory: 1 B}, allow_unbounded_provisioner: true, lifetime: 5s,
       disable_after: 90d, drop_after: 180d}
@@ -110,7 +110,7 @@ audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sy
 		Clusters: map[string]ClusterConfig{"main": {
 			URL: "https://clickhouse:8443", User: "gw", Password: porterhouse.NewSecret("hunter2"),
 			TLS:            ClusterTLS{CA: filepath.Dir(dir) + "/ca.crt", Cert: dir + "/c.crt", Key: dir + "/c.key", ServerName: "ch"},
-			AllowPlainHTTP: true, MaxConnections: 7, Access: AccessConfig{"interserver", "clickhouse:9440", true, "mcp", porterhouse.NewSecret(auditKey)},
+			AllowPlainHTTP: true, MaxConnections: 7, Access: AccessConfig{"interserver", "clickhouse:9440", true, "mcp", porterhouse.NewSecret(auditKey), "verify", 0.25},
 			Provision: &ProvisionConfig{
 				User: "prov", Password: porterhouse.NewSecret("provides"), Prefix: "ph_", Marker: "m",
 				Mode: "interserver", HTTPServer: "p", GatewayHosts: []string{"10.0.0.1"}, OnCluster: "c",

@@ -30,6 +30,7 @@ var scalars = map[reflect.Type]string{
 	reflect.TypeFor[int]():                "a whole number",
 	reflect.TypeFor[int64]():              "a whole number",
 	reflect.TypeFor[size]():               "a size, such as 64 MiB",
+	reflect.TypeFor[share]():              "a share, such as 0.01",
 	reflect.TypeFor[time.Duration]():      "a time, such as 30s, 5m or 7d",
 	reflect.TypeFor[netip.Prefix]():       "an address or a network, such as 10.0.0.0/8",
 	reflect.TypeFor[porterhouse.Secret](): "env:NAME, or file:PATH",
@@ -63,6 +64,8 @@ func (d *decoder) scalar(node *yaml.Node, v reflect.Value, path string, tag refl
 		*into, err = parseInt(node.Value, math.MaxInt64)
 	case *size:
 		*into, err = parseSize(node.Value)
+	case *share:
+		*into, err = parseShare(node.Value)
 	case *time.Duration:
 		*into, err = parseDuration(node.Value)
 	case *netip.Prefix:

@@ -71,7 +71,7 @@ func methodLabel(method string) string {
 
 const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
 
-// report tells one number; labels is the cluster, if there is one.
+// report tells one number; labels are the cluster and the outcome, if there are some.
 type report func(kind prometheus.ValueType, name, help string, value float64, labels ...string)
 
 // stats is a prometheus.Collector of the rooms' own counts.
@@ -123,6 +123,9 @@ func (s stats) Collect(out chan<- prometheus.Metric) {
 		if is.cluster != "" {
 			labels, values = []string{"cluster"}, []string{is.cluster}
 		}
+		if is.outcome != "" {
+			labels, values = append(labels, "outcome"), append(values, is.outcome)
+		}
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_"+is.name, n.help, labels, nil), n.kind, n.value, values...)
 	}
 }
@@ -141,6 +144,11 @@ func (s clientCounts) collect(send report) {
 	send(counter, "clickhouse_kill_failures_total", "Statements that could not be stopped; they end by max_execution_time.", float64(c.KillFailures), s.cluster)
 	send(counter, "clickhouse_looks_total", "Times that the access mode auto looked which way works.", float64(c.Looks), s.cluster)
 	send(counter, "clickhouse_connections_opened_total", "Connections opened.", float64(c.ConnectionsOpened), s.cluster)
+	if shadow, is := s.client.Shadow(); is {
+		for _, o := range clickhouse.ShadowOutcomes {
+			send(counter, "shadow_total", "Statements that were to be compared in two access modes, by what came of it.", float64(shadow.Counts[o]), s.cluster, string(o))
+		}
+	}
 }
 
 // collect tells the counts of the rooms that a generation has made.

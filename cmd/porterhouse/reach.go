@@ -205,6 +205,7 @@ func (m connecting) client(name string) (*clickhouse.Client, *part, error) {
 		config.Access.Mint = mint(m.now.desks[name], cluster.Authenticator.name())
 	}
 	config.Access.Tokens = len(forwarded(m.config, name)) > 0
+	config.Shadow = cluster.shadow()
 	client, err := clickhouse.New(config)
 	if err != nil {
 		return nil, nil, err

@@ -28,6 +28,7 @@ func TestPartsGoOn(t *testing.T) {
 		{name: "limits and people", config: edit("[alice, bob]", "[alice]") + "limits: {rows: 5}\n"},
 		{name: "a processor", config: edit("username_claim: sub", "username_claim: email")},
 		{name: "connections", config: edit("user: gw", "max_connections: 7, user: gw"), client: true},
+		{name: "what is compared", config: edit("user: gw", "access: {native: '127.0.0.1:9000', cluster: c, secret: 'file:gateway.password', shadow: interserver}, user: gw"), client: true},
 		{name: "the gateway's password", config: edit("user: gw", "max_connections: 7, user: gw"), do: func() { r.write("gateway.password", "hunter3") }, client: true},
 		{name: "the provider's CA", config: rigConfig + "identity: {ca: ca.crt}\n", client: true, providers: true},
 		{name: "what is in it", config: rigConfig + "identity: {ca: ca.crt}\n", do: func() { r.write("ca.crt", demoAuthority(t)) }, providers: true},

@@ -11,8 +11,9 @@ import (
 // source is something that counts, for as long as it is there.
 type source interface{ collect(report) }
 
-// series is the name of a number, and the cluster if it is one's.
-type series struct{ name, cluster string }
+// series is the name of a number, the cluster if it is one's, and the outcome if there are
+// several.
+type series struct{ name, cluster, outcome string }
 
 // sample is a number at one moment.
 type sample struct {
@@ -27,19 +28,21 @@ type sample struct {
 type tally map[series]sample
 
 // add is a report.
-func (t tally) add(kind prometheus.ValueType, name, help string, value float64, cluster ...string) {
+func (t tally) add(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
 	key := series{name: name}
-	if len(cluster) > 0 {
-		key.cluster = cluster[0]
+	for i, to := range []*string{&key.cluster, &key.outcome} {
+		if i < len(labels) {
+			*to = labels[i]
+		}
 	}
 	t[key] = sample{kind, help, t[key].value + value}
 }
 
 // retire adds what s has counted, and will not count any more.
 func (t tally) retire(s source) {
-	s.collect(func(kind prometheus.ValueType, name, help string, value float64, cluster ...string) {
+	s.collect(func(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
 		if kind == counter {
-			t.add(kind, name, help, value, cluster...)
+			t.add(kind, name, help, value, labels...)
 		}
 	})
 }
@@ -50,7 +53,9 @@ func (t tally) names() []series {
 	for name := range t {
 		all = append(all, name)
 	}
-	slices.SortFunc(all, func(a, b series) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.cluster, b.cluster)) })
+	slices.SortFunc(all, func(a, b series) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.cluster, b.cluster), cmp.Compare(a.outcome, b.outcome))
+	})
 	return all
 }
 

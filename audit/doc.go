@@ -5,6 +5,7 @@
 //
 //	Begin ──▶ open line ──▶ Entry ── End ──▶ close line     one question
 //	Account ─▶ account line                               before a change
+//	Reload ──▶ reload line                 before a configuration is in force
 //	Refuse ─▶ refuse line, or beyond a rate: counted ──▶ folded line
 //	Unauthenticated ─▶ a sample of lines; all are counted ──▶ one line a minute
 //	                     │

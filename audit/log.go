@@ -19,6 +19,7 @@ type Config struct {
 	Key      porterhouse.Secret // of the HMAC chain, at least 32 bytes
 	Replica  string             // names this writer; "": the host's name
 	Version  string             // of the program, for the record; "": not said
+	Settings string             // fingerprint of what the program was started with, for the record; "": not said
 	MaxBytes int64              // rotate beyond; 0: 256 MiB
 	SyncEach bool               // fsync before each question instead of within a second
 	Log      *slog.Logger       // nil: discarded
@@ -160,7 +161,7 @@ func (l *Log) mark(now time.Time) {
 	if l.w.chain.seq == l.marked {
 		return
 	}
-	m := line{kind: kindMark, body: l.counts().body()}
+	m := line{kind: kindMark, body: l.stats.with(l.w, &l.writing, &l.syncing).body()}
 	if l.put(m) == nil {
 		l.marked = l.w.chain.seq
 		l.log.Info("audit head", "head", l.w.chain.head().String(), "file", l.path, "reason", "minute")
@@ -195,7 +196,7 @@ func (l *Log) Close() error {
 		return nil
 	}
 	l.fold(l.now())
-	err := l.put(line{kind: kindStop, body: l.counts().body()})
+	err := l.put(line{kind: kindStop, body: l.stats.with(l.w, &l.writing, &l.syncing).body()})
 	l.closed = true
 	if l.w.file != nil {
 		err = errors.Join(err, l.w.file.Sync(), l.w.file.Close())

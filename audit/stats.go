@@ -16,15 +16,14 @@ type Stats struct {
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.counts()
+	return l.stats.with(l.w, &l.writing, &l.syncing)
 }
 
-// counts completes the counts. The caller holds the lock.
-func (l *Log) counts() Stats {
-	s := l.stats
-	s.Failures += l.writing.total + l.syncing.total
-	s.Failing = l.writing.lasts() || l.syncing.lasts()
-	s.Open, s.Waiting = len(l.w.open), len(l.w.waiting)
+// with completes the counts by what w has open, and by what fails.
+func (s Stats) with(w *writer, writing, syncing *trouble) Stats {
+	s.Failures += writing.total + syncing.total
+	s.Failing = writing.lasts() || syncing.lasts()
+	s.Open, s.Waiting = len(w.open), len(w.waiting)
 	return s
 }
 

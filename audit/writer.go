@@ -21,6 +21,7 @@ const (
 	kindRefuse          = "refuse"          // a question that was not asked
 	kindAccess          = "access"          // somebody is about to sign in, or to be given a token, or was refused
 	kindAccount         = "account"         // something is about to be done to a ClickHouse account, or failed
+	kindReload          = "reload"          // a new configuration is about to be put in force, or was not
 	kindFolded          = "folded"          // refusals of one person that have no line of their own
 	kindUnauthenticated = "unauthenticated" // somebody whom no token proved, or a count of them
 	kindMark            = "mark"            // each minute in which something was written
@@ -75,6 +76,7 @@ func openWriter(c Config, chain *chain) (*writer, error) {
 	start := line{kind: kindStart}
 	start.body.text("replica", c.Replica)
 	start.body.text("version", c.Version)
+	start.body.text("configuration", c.Settings)
 	start.body.count("process", int64(os.Getpid()))
 	w.resume(p, start)
 	return w, nil

@@ -10,10 +10,13 @@ import (
 type changes struct {
 	keys    []string // in alphabetical order
 	restart []string // those of them that hold from the next start on
+
+	fingerprint string // of the new configuration
 }
 
 // changesOf finds the keys whose values, or whose files, are not the same.
 func changesOf(before, after Config) (found changes) {
+	found.fingerprint = after.fingerprint()
 	was, is := leaves(before), leaves(after)
 	both := maps.Clone(was)
 	maps.Copy(both, is)

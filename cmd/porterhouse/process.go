@@ -61,7 +61,9 @@ func openProcess(c Config, log *slog.Logger, now func() time.Time) (setup, error
 		return setup{}, err
 	}
 	p.windows = gate.NewWindows(c.KV.windows(p.store, log, now))
-	if p.audit, err = audit.Open(c.Audit.log(log, now)); err != nil {
+	record := c.Audit.log(log, now)
+	record.Settings = c.fingerprint()
+	if p.audit, err = audit.Open(record); err != nil {
 		return setup{}, errors.Join(err, p.store.Close())
 	}
 	r, err := p.connect(c, nil)

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"porterhouse/audit"
 	"porterhouse/clickhouse"
 )
 
@@ -86,13 +87,14 @@ func (r *reloader) reload(ctx context.Context, reason string) {
 	log, counts := r.server.process.log, &r.server.process.reloads
 	// The stamps are those from before the reading: what changes meanwhile is seen later.
 	r.read, r.seen = stampsOf(r.files), nil
-	found, err := r.next(ctx)
+	found, err := r.next(ctx, reason)
 	counts.failing.Store(err != nil)
 	if err != nil {
 		counts.failed.Add(1)
 		if problem := err.Error(); problem != r.problem || reason == hungUp {
 			r.problem = problem
 			log.Error("the configuration was not reloaded; the one before stays in force", "reason", reason, "error", err)
+			r.recordFailure(found, reason)
 		}
 		return
 	}
@@ -110,7 +112,7 @@ func (r *reloader) reload(ctx context.Context, reason string) {
 }
 
 // next reads the files, and puts what they say in force.
-func (r *reloader) next(ctx context.Context) (changes, error) {
+func (r *reloader) next(ctx context.Context, reason string) (changes, error) {
 	if info := r.read[r.path]; info != nil && !info.Mode().IsRegular() {
 		return changes{}, fmt.Errorf("configuration: %s is not a regular file, and can be read at the start only", r.path)
 	}
@@ -119,11 +121,11 @@ func (r *reloader) next(ctx context.Context) (changes, error) {
 	if err != nil {
 		return changes{}, err
 	}
-	return r.put(ctx, c)
+	return r.put(ctx, c, reason)
 }
 
-// put puts c in force, if anything in it has changed.
-func (r *reloader) put(ctx context.Context, c Config) (changes, error) {
+// put puts c in force, if anything in it has changed and the record has a line of it.
+func (r *reloader) put(ctx context.Context, c Config, reason string) (changes, error) {
 	found := changesOf(r.written, c)
 	switch {
 	case found.none():
@@ -131,11 +133,13 @@ func (r *reloader) put(ctx context.Context, c Config) (changes, error) {
 	case len(found.restart) > 0:
 		return found, fmt.Errorf("these keys need a restart, until which nothing of the new configuration holds: %s", strings.Join(found.restart, ", "))
 	}
-	before, err := r.server.turn(c)
+	p := r.server.process
+	before, err := r.server.turn(c, func() error {
+		return p.audit.Reload(audit.ReloadEvent{Reason: reason, Before: r.written.fingerprint(), After: found.fingerprint, Changed: found.keys})
+	})
 	if err != nil {
 		return found, err
 	}
-	p := r.server.process
 	for _, weakening := range c.weakenings() {
 		if !slices.Contains(r.written.weakenings(), weakening) {
 			p.log.Warn("the configuration allows what is refused without it", "key", weakening)
@@ -147,9 +151,19 @@ func (r *reloader) put(ctx context.Context, c Config) (changes, error) {
 	return found, nil
 }
 
-// turn builds the generation of c and puts it in force. It returns the one before, which
-// still answers whoever it has begun to answer.
-func (s *server) turn(c Config) (before *generation, err error) {
+// recordFailure writes that nothing new was put in force.
+func (r *reloader) recordFailure(found changes, reason string) {
+	p := r.server.process
+	if err := p.audit.Reload(audit.ReloadEvent{
+		Reason: reason, Before: r.written.fingerprint(), After: found.fingerprint, Changed: found.keys, Restart: found.restart, Failed: true,
+	}); err != nil {
+		p.log.Error("the audit record does not tell of a configuration that was not put in force", "error", err)
+	}
+}
+
+// turn builds the generation of c and puts it in force, once record has told of it. It
+// returns the one before, which still answers whoever it has begun to answer.
+func (s *server) turn(c Config, record func() error) (before *generation, err error) {
 	p := s.process
 	c = s.addressed(c)
 	r, err := p.connect(c, p.generation.Load().reach)
@@ -157,6 +171,9 @@ func (s *server) turn(c Config) (before *generation, err error) {
 		return nil, err
 	}
 	g, err := build(c, setup{p, r})
+	if err == nil {
+		err = record()
+	}
 	if err != nil {
 		p.letGo(context.Background(), r) // of what is new in it, which nobody has used
 		return nil, err

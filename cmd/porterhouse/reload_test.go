@@ -339,7 +339,7 @@ func TestReloadForgivesNoGuesses(t *testing.T) {
 
 	_, s := serveSignIn(t, nil)
 	before := s.process.generation.Load()
-	_, err := s.turn(before.config)
+	_, err := s.turn(before.config, func() error { return nil })
 	r.must(err)
 	if now := s.process.generation.Load(); now == before || now.signIn.Limits != before.signIn.Limits || now.tokens.Limits != before.tokens.Limits {
 		t.Error("the limits of signing in are new")

@@ -3,6 +3,7 @@ package blocks
 import (
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // form is how a format of ClickHouse's writes an answer.
@@ -121,23 +122,23 @@ func (p *Printer) Row(b []byte, block *Block, row int) ([]byte, error) {
 
 // values prints the values of a row, and what ends it.
 func (p *Printer) values(b []byte, block *Block, row int, end string) ([]byte, error) {
-	p.scratch = p.scratch[:0]
-	p.scratch = p.row(p.scratch, func(b []byte, i int) []byte {
-		if len(b) > p.maxRow {
+	begin := len(b)
+	b = p.row(b, func(b []byte, i int) []byte {
+		if len(b)-begin > p.maxRow {
 			return b
 		}
 		return block.columns[i].append(b, row, p.style)
 	})
-	if err := p.reader.memory.print(2 * cap(p.scratch)); err != nil { // here, and where it goes
-		return b, err
+	size := len(b) - begin
+	if err := p.reader.memory.print(3 * size); err != nil { // as b grows, and where it goes
+		return b[:begin], err
 	}
-	if len(p.scratch) > p.maxRow {
-		return b, fmt.Errorf("a row of the answer has more than %d bytes", p.maxRow)
+	if size > p.maxRow {
+		return b[:begin], fmt.Errorf("a row of the answer has more than %d bytes", p.maxRow)
 	}
-	if p.document {
-		b = appendValid(b, p.scratch)
-	} else {
-		b = append(b, p.scratch...)
+	if p.document && !utf8.Valid(b[begin:]) {
+		p.scratch = append(p.scratch[:0], b[begin:]...)
+		b = appendValid(b[:begin], p.scratch)
 	}
 	return append(b, end...), nil
 }

@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"strconv"
@@ -16,11 +17,33 @@ func (c *texts) prefix(*reader) {}
 
 func (c *texts) read(r *reader, rows int) {
 	c.data, c.ends = c.data[:0], slices.Grow(c.ends[:0], min(rows, firstPiece/4))
-	for range rows {
-		if c.add(r); r.err != nil {
-			return
+	for r.err == nil && len(c.ends) < rows {
+		if c.takeBuffered(r, rows); r.err == nil && len(c.ends) < rows {
+			c.add(r) // of which a part has not come yet
 		}
 	}
+}
+
+// takeBuffered reads those of the next texts, up to so many in all, that have come as a
+// whole: one by one they would cost more than all else. It takes no more memory than the
+// buffer has before it is counted.
+func (c *texts) takeBuffered(r *reader, rows int) {
+	here, _ := r.in.Peek(r.in.Buffered()) // which cannot fail
+	at, texts, bytes := 0, len(c.ends), len(c.data)
+	for len(c.ends) < rows {
+		n, size := binary.Uvarint(here[at:])
+		if size <= 0 || n > uint64(len(here)-at-size) {
+			break
+		}
+		at += size
+		c.data = append(c.data, here[at:at+int(n)]...)
+		c.ends = append(c.ends, uint32(len(c.data)))
+		at += int(n)
+	}
+	if _, err := r.in.Discard(at); err != nil {
+		r.broken(err)
+	}
+	r.spend(4*(len(c.ends)-texts)+len(c.data)-bytes, 1)
 }
 
 func (c *texts) add(r *reader) {

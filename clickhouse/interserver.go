@@ -43,12 +43,17 @@ type byCluster struct {
 // are being printed, in bytes, beyond what each has for itself.
 const maxBlocks = 512 << 20
 
+// clusterBuffer is the buffer of a connection, in bytes: answers come over it, many texts
+// to each system call. There are few connections, and they are kept.
+const clusterBuffer = 64 << 10
+
 // newByCluster makes the way of the mode Interserver. It connects to nothing.
 func newByCluster(client *Client, c Config) (*byCluster, error) {
 	target, err := newNativeTarget(c, &client.count.connections)
 	if err != nil {
 		return nil, err
 	}
+	target.buffer = clusterBuffer
 	w := &byCluster{client: client, room: blocks.NewRoom(maxBlocks)}
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	connect := func(ctx context.Context, database string) (*nativeConn, error) {

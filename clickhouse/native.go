@@ -21,6 +21,7 @@ type nativeTarget struct {
 	password porterhouse.Secret
 	timeout  time.Duration // to be connected, once more for TLS, and once more to log in
 	opened   *atomic.Uint64
+	buffer   int // of a connection, in bytes
 }
 
 // newNativeTarget reads c.Access.
@@ -35,6 +36,7 @@ func newNativeTarget(c Config, opened *atomic.Uint64) (*nativeTarget, error) {
 		password: c.Password,
 		timeout:  orDefault(c.DialTimeout, defaultDialTimeout),
 		opened:   opened,
+		buffer:   readBuffer,
 	}
 	if c.Access.NativeTLS != nil {
 		t.secure = clientTLS(c.Access.NativeTLS, host)
@@ -54,7 +56,7 @@ func (t *nativeTarget) dial(ctx context.Context) (*nativeConn, error) {
 		return nil, err
 	}
 	t.opened.Add(1)
-	return newNativeConn(plain), nil
+	return newNativeConn(plain, t.buffer), nil
 }
 
 // secured adds TLS, if there is to be some.

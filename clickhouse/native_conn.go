@@ -14,6 +14,7 @@ import (
 type nativeConn struct {
 	net.Conn
 	plain  net.Conn // what is below TLS
+	buffer int      // of in, in bytes
 	in     wireReader
 	server serverName
 	sound  bool // the last statement ended as it should, so that another may follow
@@ -40,8 +41,8 @@ const (
 // asked to end it. It looks every 100 ms whether somebody has.
 const cancelWait = 2 * time.Second
 
-func newNativeConn(conn net.Conn) *nativeConn {
-	c := &nativeConn{plain: conn}
+func newNativeConn(conn net.Conn, buffer int) *nativeConn {
+	c := &nativeConn{plain: conn, buffer: buffer}
 	c.over(conn)
 	return c
 }
@@ -49,7 +50,7 @@ func newNativeConn(conn net.Conn) *nativeConn {
 // over goes on over conn.
 func (c *nativeConn) over(conn net.Conn) {
 	c.Conn = conn
-	c.in = wireReader{in: bufio.NewReaderSize(conn, readBuffer)}
+	c.in = wireReader{in: bufio.NewReaderSize(conn, c.buffer)}
 }
 
 // cut ends the connection at once, with TLS without a word.

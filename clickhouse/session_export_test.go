@@ -48,7 +48,7 @@ func (l Lane) Spool(more int64) int64 { return l.spool.used.Add(more) }
 func StopTooLate() bool {
 	near, far := net.Pipe()
 	defer far.Close()
-	c := newNativeConn(near)
+	c := newNativeConn(near, readBuffer)
 	stop := c.begins()
 	c.enter(idle)
 	c.begins()

@@ -109,8 +109,9 @@ conformance: deps-engine deps-clients build ## the official MCP conformance suit
 modes: deps-engine build ## what each access mode carries, through both doors: the tests of the modes alone
 	@$(GO) test -count=1 -v -run 'Modes' ./clickhouse ./e2e
 
-bench: deps build ## the figures of the README, side by side in one run; then what our own tokens cost
+bench: deps build ## the figures of the README, side by side in one run; then interserver beside clickhouse-go, and what our own tokens cost
 	@$(GO) run ./bench
+	@$(GO) test -run '^$$' -bench '^Benchmark(Interserver|Auto)$$' -benchtime 3s -count 3 ./clickhouse
 	@$(GO) test -run '^$$' -bench $(TOKENS) -count 3 ./identity ./authserver
 
 soak: deps build ## the long forms of the tests (about half an hour)

@@ -148,6 +148,7 @@ func newGateways(ctx context.Context, o options, dir string, db *database, log i
 type gateway struct {
 	*child
 	mode  accessMode
+	mcp   *url.URL
 	plain *url.URL
 	tls   string // host:port
 }
@@ -197,7 +198,11 @@ func (g *gateways) start(ctx context.Context, mode accessMode, backend *url.URL,
 	if err := waitReady(ctx, "http://"+at[0]+readyPath); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s, %s: %w", child.name, mode, err), child.stop())
 	}
-	return &gateway{child: child, mode: mode, plain: &url.URL{Scheme: "http", Host: at[1], Path: "/"}, tls: at[2]}, nil
+	return &gateway{
+		child: child, mode: mode, tls: at[2],
+		mcp:   &url.URL{Scheme: "http", Host: at[0], Path: "/mcp"},
+		plain: &url.URL{Scheme: "http", Host: at[1], Path: "/"},
+	}, nil
 }
 
 func basic(user, password string) string {

@@ -7,6 +7,7 @@
 //	                         └▶ throughput, latency, CPU, and what ClickHouse says it was asked
 //	  the HTTP door ─────▶ one process for each access mode: SELECT 1, downloads, INSERTs, idle
 //	                       clients, broken answers; and before a ClickHouse that takes no time
+//	  access modes ──────▶ MCP in verify and in execute_as, in the same rounds
 //
 // The rule: nothing is measured against a number of another day. The reference
 // (the plain statement, straight to ClickHouse) runs in every round, right next
@@ -62,13 +63,18 @@ func exit(err error) {
 // run measures everything and prints it to out; log hears how far it is.
 func run(ctx context.Context, o options, out, log io.Writer) error {
 	r := &report{Machine: newMachine(), Method: method(o)}
-	if o.only != onlyDoor {
+	if o.measures(onlyMCP) {
 		if err := measure(ctx, o, executeAs, r, func(s *site) error { return s.measureMCP(ctx, o, r, log) }); err != nil {
 			return err
 		}
 	}
-	if o.only != onlyMCP {
+	if o.measures(onlyDoor) {
 		if err := measure(ctx, o, verify, r, func(s *site) error { return s.measureDoor(ctx, o, r, log) }); err != nil {
+			return err
+		}
+	}
+	if o.measures(onlyModes) {
+		if err := measure(ctx, o, verify, r, func(s *site) error { return s.measureModes(ctx, o, r, log) }); err != nil {
 			return err
 		}
 	}

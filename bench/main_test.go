@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // options are those of a run against the stand-in, short enough for a test.
@@ -54,6 +55,33 @@ func TestRun(t *testing.T) {
 	}
 	if len(r.Rows) != 2*5 {
 		t.Errorf("%d rows in the report, want 10", len(r.Rows))
+	}
+}
+
+// The access modes are held against one another where both servers are ours.
+func TestRunOfModesNeedsServersOfOurOwn(t *testing.T) {
+	s := newStandIn(t)
+	var out bytes.Buffer
+	if err := run(t.Context(), s.options(t, "-only", "modes"), &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "Not measured: MCP in verify beside execute_as") {
+		t.Errorf("the report does not say what is missing:\n%s", out.String())
+	}
+}
+
+// A mode is held against the other round by round.
+func TestBeside(t *testing.T) {
+	made := func(name string, calls ...int) *cell {
+		c := &cell{target: &target{name: name}, workload: &workload{name: "w"}, concurrency: 1}
+		for _, n := range calls {
+			c.turns = append(c.turns, turn{to: time.Time{}.Add(time.Second), latencies: make([]time.Duration, n)})
+		}
+		return c
+	}
+	got := beside(made("verify", 10, 200, 30), made("execute_as", 20, 100, 20))
+	if got.Measured != 1.5 || !got.met() || got.Name != "verify, w, concurrency 1: throughput" {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -26,7 +26,7 @@ type options struct {
 	warm       time.Duration
 	json       string
 
-	only     string // "mcp" or "door"; "": both
+	only     string // "mcp", "door" or "modes"; "": all
 	door     string // URL of the HTTP door of the server at url; "": it is not measured in the mode verify
 	peers    []*target
 	size     int64 // bytes of a download and of an INSERT
@@ -36,8 +36,9 @@ type options struct {
 
 // The words of -only.
 const (
-	onlyMCP  = "mcp"
-	onlyDoor = "door"
+	onlyMCP   = "mcp"
+	onlyDoor  = "door"
+	onlyModes = "modes"
 )
 
 // maxCallers is the most at once.
@@ -63,7 +64,7 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 			o.others = append(o.others, t)
 			return err
 		})
-	f.StringVar(&o.only, "only", "", "measure only the `door`: mcp, or door (ClickHouse's HTTP interface)")
+	f.StringVar(&o.only, "only", "", "measure only this `part`: mcp, door (ClickHouse's HTTP interface), or modes (MCP in verify beside execute_as)")
 	f.StringVar(&o.door, "door", "", "the HTTP door of the server at -url, `http://host:port`, in the access mode verify")
 	f.Func("peer", "another proxy in front of the same ClickHouse, as `name=http://user:password@host:port` (repeatable)", func(s string) error {
 		t, err := parsePeer(s)
@@ -96,8 +97,8 @@ func (o *options) check(arguments int) error {
 	switch {
 	case arguments > 0:
 		return errors.New("there are flags only; see -help")
-	case !slices.Contains([]string{"", onlyMCP, onlyDoor}, o.only):
-		return fmt.Errorf("-only %q: want %s or %s", o.only, onlyMCP, onlyDoor)
+	case !slices.Contains([]string{"", onlyMCP, onlyDoor, onlyModes}, o.only):
+		return fmt.Errorf("-only %q: want %s, %s or %s", o.only, onlyMCP, onlyDoor, onlyModes)
 	case o.size < 1 || o.idle < 1 || o.requests < 1:
 		return errors.New("-size, -idle and -requests need a positive number")
 	case o.rounds < 1 || o.slice <= 0 || o.warm < 0:
@@ -109,6 +110,9 @@ func (o *options) check(arguments int) error {
 	}
 	return nil
 }
+
+// measures reports whether a part is to be measured.
+func (o *options) measures(part string) bool { return o.only == "" || o.only == part }
 
 func (o *options) parseLevels(text string) error {
 	for word := range strings.SplitSeq(text, ",") {

@@ -19,7 +19,8 @@ type report struct {
 	Figures []figure `json:"figures"`
 	Skipped []string `json:"skipped,omitempty"` // figures that could not be measured, and why
 
-	Door *doorReport `json:"http_door,omitempty"`
+	Door  *doorReport `json:"http_door,omitempty"`
+	Modes []row       `json:"access_modes,omitempty"`
 }
 
 // machine is what the figures were measured on, and when.
@@ -75,10 +76,14 @@ func (r *report) markdown(w io.Writer) error {
 	fmt.Fprintf(&b, "Measured on %s: %d cores of %s (load average before: %s), ClickHouse %s, ", m.Date, m.Cores, m.CPU, m.Busy, m.ClickHouse)
 	fmt.Fprintf(&b, "%s.\n%s\n\n", cmp.Or(m.Version, m.Go), r.Method)
 	if len(r.Rows) > 0 {
-		r.table(&b)
+		table(&b, r.Rows)
 	}
 	if r.Door != nil {
 		r.Door.tables(&b)
+	}
+	if len(r.Modes) > 0 {
+		b.WriteString("\nMCP in the access modes:\n\n")
+		table(&b, r.Modes)
 	}
 	if len(r.Figures) > 0 {
 		b.WriteString("\n| figure | measured | goal | |\n| --- | ---: | ---: | :-: |\n")
@@ -95,11 +100,11 @@ func (r *report) markdown(w io.Writer) error {
 
 // table writes the rows. The generator's own CPU stands below it: it is a part
 // of the machine that nobody else had.
-func (r *report) table(b *strings.Builder) {
+func table(b *strings.Builder, rows []row) {
 	b.WriteString("| workload | at once | target | answers/s | × plain | p50 ms | p99 ms | CPU ms | ClickHouse CPU ms | queries per answer | new connections | bytes |\n" +
 		"| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	var own float64
-	for _, r := range r.Rows {
+	for _, r := range rows {
 		queries := fmt.Sprintf("%.3f", float64(r.Queries)/float64(max(r.Calls, 1)))
 		fmt.Fprintf(b, "| %s | %d | %s | %.0f | %.2f (%.2f–%.2f) | %.2f | %.2f | %s | %s | %s | %d | %d |\n",
 			r.Workload, r.Concurrency, r.Target, r.PerSecond, r.Ratio, r.RatioLeast, r.RatioMost, r.P50, r.P99,

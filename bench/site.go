@@ -158,11 +158,15 @@ func method(o options) string {
 		"(in parentheses: the least and the most), percentiles are over all of them. ClickHouse answers in %s, as Porterhouse asks it to, and at the HTTP door in its own default.", o.rounds, o.slice, answerFormat)
 }
 
-// blocks are all targets under each workload at each concurrency.
+// blocks are all targets of the MCP door, the reference first.
 func (s *site) blocks(ctx context.Context, o options) ([]block, error) {
 	targets := straightTargets(s.database, o.account)
 	targets = append(targets, ourTargets(s.endpoint, s.tokens)...)
-	targets = append(targets, o.others...)
+	return s.blocksOf(ctx, o, append(targets, o.others...))
+}
+
+// blocksOf are those targets under each workload at each concurrency.
+func (s *site) blocksOf(ctx context.Context, o options, targets []*target) ([]block, error) {
 	for _, t := range targets {
 		if t.protocol == straight {
 			continue // it is ClickHouse itself, whose time has its own column

@@ -3,7 +3,10 @@ package clickhouse
 import (
 	"crypto/sha256"
 	"strconv"
+	"testing"
 	"time"
+
+	"porterhouse"
 )
 
 // CodeNames returns the names of the codes in the table of rules.
@@ -34,4 +37,20 @@ func TokensKept(n int) int {
 		o.keep(sha256.Sum256(strconv.AppendInt(nil, int64(i), 10)), "alice")
 	}
 	return len(o.known)
+}
+
+// AskForLanes asks for the lane of a question again and again, of a client in a mode, which Auto has
+// found already.
+func AskForLanes(b *testing.B, mode Mode, as porterhouse.Account) {
+	c, err := New(Config{URL: "http://127.0.0.1:1", User: "gateway", Access: Access{Mode: mode}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c.lane.Store(newLane(c, ExecuteAs, Access{}, ""))
+	ctx := b.Context()
+	for b.Loop() {
+		if l, err := c.laneFor(ctx, as); err != nil || l.mode != ExecuteAs || c.lacks.get() != nil {
+			b.Fatal("another lane")
+		}
+	}
 }

@@ -2,7 +2,9 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,41 +12,65 @@ import (
 // make, change and drop accounts, and those that read how they are. It has its own
 // login and its own connections, so that neither the gateway's rights nor its
 // questions have to do with it. It is safe for concurrent use.
-type Admin struct{ client *Client }
+type Admin struct {
+	clients []*Client
+	last    atomic.Int32 // which of them could be asked last
+}
 
 // adminTime bounds one statement, in ClickHouse and on the way.
 const adminTime = 30 * time.Second
 
-// NewAdmin checks c, of which User and Password are the provisioner's. It connects
-// to nothing.
-func NewAdmin(c Config) (*Admin, error) {
-	client, err := New(c)
-	if err != nil {
-		return nil, err
+// NewAdmin checks all, of which User and Password are the provisioner's: one for each
+// server of a cluster, in which any will do. It connects to nothing.
+func NewAdmin(all ...Config) (*Admin, error) {
+	a := &Admin{}
+	for _, c := range all {
+		client, err := New(c)
+		if err != nil {
+			return nil, err
+		}
+		a.clients = append(a.clients, client)
 	}
-	return &Admin{client}, nil
+	if len(a.clients) == 0 {
+		return nil, errors.New("clickhouse: there is no server to be administrator of")
+	}
+	return a, nil
 }
 
 // User is the provisioner's own account.
-func (a *Admin) User() string { return a.client.cleaner.gateway }
+func (a *Admin) User() string { return a.clients[0].cleaner.gateway }
 
 // Exec runs one statement that answers nothing; comment is its log_comment, which
 // joins it to the audit record. The error is a *porterhouse.Error, with a
 // *porterhouse.Exception inside when ClickHouse itself refused. After any other one
 // nobody knows whether the statement ran.
 func (a *Admin) Exec(ctx context.Context, sql, comment string) error {
-	_, err := a.client.control.ask(ctx, sql, comment, adminTime)
+	_, err := a.ask(ctx, sql, comment)
 	return err
 }
 
 // Rows runs one statement and returns its rows, each a slice of the values as
 // text; a NULL cannot be told from N, so ask for ifNull. An answer of more than 16 MiB is an error, as Exec tells it.
 func (a *Admin) Rows(ctx context.Context, sql, comment string) ([][]string, error) {
-	answer, err := a.client.control.ask(ctx, sql, comment, adminTime)
+	answer, err := a.ask(ctx, sql, comment)
 	if err != nil {
 		return nil, err
 	}
 	return tsvRows(answer), nil
+}
+
+// ask asks the server that could be asked last, and the others one after the other as long
+// as nothing could be sent to any.
+func (a *Admin) ask(ctx context.Context, sql, comment string) (answer string, err error) {
+	begin := int(a.last.Load())
+	for i := range a.clients {
+		at := (begin + i) % len(a.clients)
+		if answer, err = a.clients[at].control.ask(ctx, sql, comment, adminTime); !isUnsent(err) {
+			a.last.Store(int32(at))
+			break
+		}
+	}
+	return answer, err
 }
 
 // tsvRows reads an answer in TabSeparated.
@@ -61,7 +87,13 @@ func tsvRows(answer string) [][]string {
 }
 
 // Close lets go of the connections.
-func (a *Admin) Close(ctx context.Context) error { return a.client.Close(ctx) }
+func (a *Admin) Close(ctx context.Context) error {
+	var errs []error
+	for _, client := range a.clients {
+		errs = append(errs, client.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
 
 // QuoteString returns text as a string literal, which ClickHouse reads back as
 // exactly text.

@@ -97,15 +97,18 @@ func (a *auto) doubt(person porterhouse.UserName) {
 }
 
 // Run watches, until ctx ends, whether the mode Auto has to look again: because the
-// server is another, or does not let somebody in. With a Shadow it compares modes. Where
-// there is neither it returns at once.
+// server is another, or does not let somebody in; with a Shadow it compares modes; and for
+// a Cluster of several it checks whether the server is there at all.
 func (c *Client) Run(ctx context.Context) {
+	var work sync.WaitGroup
+	defer work.Wait()
 	switch {
 	case c.auto != nil:
-		c.auto.watch(ctx)
+		work.Go(func() { c.auto.watch(ctx) })
 	case c.shadow != nil: // never in the mode Auto
-		c.shadow.run(ctx)
+		work.Go(func() { c.shadow.run(ctx) })
 	}
+	c.health.watch(ctx, signOfLife(c))
 }
 
 func (a *auto) watch(ctx context.Context) {

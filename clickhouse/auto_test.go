@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"porterhouse"
 	"porterhouse/clickhouse"
@@ -339,10 +340,15 @@ func TestAutoFindsInterserver(t *testing.T) {
 	}
 }
 
-// In a mode that was said there is nothing to watch.
+// In a mode that was said, and with a server by itself, there is nothing to watch.
 func TestRunOfSaidModes(t *testing.T) {
 	t.Parallel()
 	c := dial(t, "http://127.0.0.1:1")
-	c.Run(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	c.Run(ctx)
+	if opened := c.Stats().ConnectionsOpened; opened > 0 || c.Stats().Away {
+		t.Errorf("%d connections were opened", opened)
+	}
 	inMode(t, c, clickhouse.ExecuteAs)
 }

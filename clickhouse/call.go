@@ -35,7 +35,7 @@ func (c *Client) run(ctx context.Context, s statement) (*porterhouse.Answer, err
 	k := &call{client: c, statement: s, begun: time.Now(), caller: ctx}
 	k.ctx, k.cancel = context.WithTimeout(ctx, s.Limits.Time+c.grace)
 	c.count.queries.Add(1)
-	c.count.running.Add(1)
+	c.underway.begin(s.account.User, s.ID)
 
 	response, err := k.ask()
 	if err != nil {
@@ -91,7 +91,7 @@ func (k *call) finish() {
 		k.unwatch()
 	}
 	k.cancel()
-	k.client.count.running.Add(-1)
+	k.client.underway.end(k.account.User, k.ID)
 }
 
 // abandon ends the call: the connection closes, and ClickHouse is told to stop
@@ -101,7 +101,7 @@ func (k *call) abandon() {
 		return
 	}
 	k.cancel()
-	k.client.count.running.Add(-1)
+	k.client.underway.end(k.account.User, k.ID)
 	if k.sent.Load() {
 		k.client.killer.kill(k.victim(), k.started, k.begun.Add(k.Limits.Time))
 	}
@@ -148,7 +148,7 @@ func (k *call) reason(err error) error {
 	case !k.sent.Load():
 		return unreached(err)
 	case !k.started:
-		e.Public = lost
+		e.Public, e.Err = lost, unanswered{err}
 	default:
 		e.Public = brokenOff
 	}

@@ -13,7 +13,7 @@ import (
 	"porterhouse"
 )
 
-// Config says how to reach one ClickHouse cluster as the gateway.
+// Config says how to reach one ClickHouse server as the gateway.
 //
 // What may take how long: DialTimeout to be connected, and once more for the TLS
 // handshake. All else, from waiting for a free connection to the last byte of the
@@ -38,7 +38,8 @@ type Config struct {
 	Log            *slog.Logger  // nil: discarded
 }
 
-// Client runs statements on one cluster. It is safe for concurrent use.
+// Client runs statements on one server. It is safe for concurrent use. A Cluster goes by
+// several that are alike.
 type Client struct {
 	target    target
 	cleaner   cleaner
@@ -51,6 +52,8 @@ type Client struct {
 	control   errands              // kills and checks, which must get through when questions cannot
 	grace     time.Duration        // Config.HeaderTimeout
 	log       *slog.Logger
+	health    *health   // for a Cluster of several
+	underway  underway  // statements whose answers are open
 	buffers   sync.Pool // of *[]byte, bufferSize each
 
 	closing context.Context // ends kills under way when Close cannot wait for them
@@ -60,8 +63,7 @@ type Client struct {
 	lacks   lacks   // what the server does not know of our settings
 
 	count struct {
-		queries, native, passwords, kills, killFailures, connections, looks atomic.Uint64
-		running                                                             atomic.Int64
+		queries, native, passwords, kills, killFailures, connections, looks, passedOn atomic.Uint64
 	}
 	toldOfKills atomic.Bool // that nobody may stop statements
 }
@@ -102,9 +104,10 @@ func New(c Config) (*Client, error) {
 		cleaner: newCleaner(target.name, c.User),
 		grace:   orDefault(c.HeaderTimeout, defaultHeaderTimeout),
 		log:     c.Log,
+		health:  newHealth(target.address, c.Log),
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 	}
-	connect := connector(&client.target, c, &client.count.connections)
+	connect := client.health.minding(connector(&client.target, c, &client.count.connections))
 	client.questions = newPool(orDefault(c.MaxConnections, defaultConnections), connect)
 	client.control = errands{client, newPool(controlConnections, connect)}
 	client.killer = newKiller(client)
@@ -153,6 +156,13 @@ type Stats struct {
 	ConnectionsOpened uint64 // to ClickHouse, for whatever purpose
 	Looks             uint64 // of the mode Auto, which way works
 	Running           int64  // answers that are open now
+
+	// Of a server in a Cluster of several.
+	Host     string // its name and port
+	Checked  bool   // whether it is there is looked at, because there are others
+	Away     bool   // it is out of service
+	Aways    uint64 // times that it went out of service
+	PassedOn uint64 // statements that another server was asked instead, because this one could not be
 }
 
 // Stats returns the counts so far.
@@ -165,7 +175,12 @@ func (c *Client) Stats() Stats {
 		KillFailures:      c.count.killFailures.Load(),
 		ConnectionsOpened: c.count.connections.Load(),
 		Looks:             c.count.looks.Load(),
-		Running:           c.count.running.Load(),
+		Running:           c.underway.count.Load(),
+		Host:              c.target.address,
+		Checked:           c.health.watchers.Load() > 0,
+		Away:              c.health.absent() != nil,
+		Aways:             c.health.aways.Load(),
+		PassedOn:          c.count.passedOn.Load(),
 	}
 }
 

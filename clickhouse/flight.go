@@ -125,6 +125,9 @@ func (a *auto) look(ctx context.Context, person porterhouse.UserName) (*lane, er
 	}
 	a.client.log.Warn("no access mode was found to work", "why", why, "person", person)
 	err := &porterhouse.Error{Kind: porterhouse.Unavailable, Public: noLane, Err: fmt.Errorf("looked for an access mode: %s", why)}
+	if !f.Reached.Works() {
+		err.Err = unsent{err.Err}
+	}
 	if a.isEverybodys(f) {
 		a.away = failure{err, time.Now()}
 	}

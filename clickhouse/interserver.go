@@ -53,7 +53,7 @@ func newByCluster(client *Client, c Config) (*byCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	target.buffer = clusterBuffer
+	target.buffer, target.health = clusterBuffer, client.health
 	w := &byCluster{client: client, room: blocks.NewRoom(maxBlocks)}
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	connect := func(ctx context.Context, database string) (*nativeConn, error) {
@@ -199,7 +199,7 @@ func (w *byCluster) begin(ctx context.Context, as porterhouse.Account, q porterh
 	w.running.Add(1)
 	w.client.count.queries.Add(1)
 	w.client.count.native.Add(1)
-	w.client.count.running.Add(1)
+	w.client.underway.begin(as.User, q.ID)
 	return k, nil
 }
 

@@ -92,7 +92,7 @@ func (k *clusterCall) connect() error {
 		case heard, !isHangUp(err):
 			return err
 		case !again:
-			return k.way.refusedBy(k.ctx, name, err)
+			return notLetIn(k.way.refusedBy(k.ctx, name, err))
 		}
 	}
 }
@@ -173,7 +173,7 @@ func (k *clusterCall) release() {
 	if k.conn != nil {
 		k.way.pool.give(k.conn)
 	}
-	k.way.client.count.running.Add(-1)
+	k.way.client.underway.end(k.as.User, k.ID)
 	k.way.running.Done()
 }
 
@@ -234,9 +234,9 @@ func (k *clusterCall) reason(err error) error {
 	case noData:
 		e.Kind, e.Public = porterhouse.Canceled, brokenData
 	case k.stop == nil:
-		e.Public = unreachable
+		e.Public, e.Err = unreachable, unsent{err}
 	case !sent:
-		e.Public = brokenEarly
+		e.Public, e.Err = brokenEarly, unanswered{err}
 	case k.reader.Columns() != nil:
 		e.Public = brokenOff
 	case isHangUp(err):
@@ -288,7 +288,7 @@ func (k *clusterCall) hungUp(err error) error {
 	}
 	e := &porterhouse.Error{Kind: porterhouse.Unavailable, Public: endUnknown, Err: err}
 	if k.Class.Read || k.Passage == nil {
-		e.Public = lost
+		e.Public, e.Err = lost, unanswered{err}
 	}
 	return e
 }

@@ -110,6 +110,18 @@ func (w *byCluster) refusedBy(ctx context.Context, name string, cause error) err
 	return w.unknown(name, cause)
 }
 
+// notLetIn says of an error that it was one before anything was sent, where another server
+// may not have it.
+func notLetIn(err error) error {
+	e, ok := errors.AsType[*porterhouse.Error](err)
+	if !ok || e.Kind != porterhouse.Unavailable {
+		return err
+	}
+	told := *e
+	told.Err = unsent{e.Err}
+	return &told
+}
+
 // unknown says that ClickHouse does not let a person in.
 func (w *byCluster) unknown(name string, cause error) error {
 	w.people.forget(name)

@@ -21,7 +21,8 @@ type nativeTarget struct {
 	password porterhouse.Secret
 	timeout  time.Duration // to be connected, once more for TLS, and once more to log in
 	opened   *atomic.Uint64
-	buffer   int // of a connection, in bytes
+	buffer   int     // of a connection, in bytes
+	health   *health // of the server; nil: nobody goes by it
 }
 
 // newNativeTarget reads c.Access.
@@ -53,6 +54,9 @@ func newNativeTarget(c Config, opened *atomic.Uint64) (*nativeTarget, error) {
 func (t *nativeTarget) dial(ctx context.Context) (*nativeConn, error) {
 	plain, err := (&net.Dialer{Timeout: t.timeout}).DialContext(ctx, "tcp", t.address)
 	if err != nil {
+		if ctx.Err() == nil {
+			t.health.miss(err)
+		}
 		return nil, err
 	}
 	t.opened.Add(1)

@@ -78,7 +78,7 @@ func (s *sessions) take(user porterhouse.UserName, q porterhouse.Query) (*pin, e
 	}
 	if l, ok := s.losses[key]; ok {
 		delete(s.losses, key)
-		return nil, sessionError(porterhouse.Failed, sessionNotFound, "Session %s not found: it ended because %s. What was set in it is gone; set it again", key.id, l.why)
+		return nil, sessionLost(key.id, l.why)
 	}
 	switch {
 	case session.Check:
@@ -89,8 +89,13 @@ func (s *sessions) take(user porterhouse.UserName, q porterhouse.Query) (*pin, e
 	return s.begin(key, user)
 }
 
+// sessionLost says that a session is not there any more, and what was set in it neither.
+func sessionLost(id, why string) *porterhouse.Error {
+	return sessionError(porterhouse.Failed, sessionNotFound, "Session %s not found: it ended because %s. What was set in it is gone; set it again", id, why)
+}
+
 // sessionError says something about a session as ClickHouse would.
-func sessionError(kind porterhouse.Kind, code int, format string, args ...any) error {
+func sessionError(kind porterhouse.Kind, code int, format string, args ...any) *porterhouse.Error {
 	return &porterhouse.Error{Kind: kind, Public: fmt.Sprintf(format, args...), Code: code}
 }
 

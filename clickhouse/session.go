@@ -50,8 +50,11 @@ func newSessions(client *Client, c Config) (*sessions, error) {
 		return s, nil
 	}
 	var err error
-	s.target, err = newNativeTarget(c, &client.count.connections)
-	return s, err
+	if s.target, err = newNativeTarget(c, &client.count.connections); err != nil {
+		return nil, err
+	}
+	s.target.health = client.health
+	return s, nil
 }
 
 // carries reports whether a statement of the mode ExecuteAs belongs here and not to
@@ -89,8 +92,8 @@ func (s *sessions) run(ctx context.Context, as porterhouse.Account, q porterhous
 	}
 	defer s.running.Done()
 	s.client.count.queries.Add(1)
-	s.client.count.running.Add(1)
-	defer s.client.count.running.Add(-1)
+	s.client.underway.begin(as.User, q.ID)
+	defer s.client.underway.end(as.User, q.ID)
 
 	n := &nativeCall{sessions: s, user: as.User, prefix: prefixFor(as.User), Query: q, caller: ctx, begun: time.Now()}
 	timed, cancel := context.WithTimeout(ctx, q.Limits.Time+s.client.grace)

@@ -149,7 +149,7 @@ func newTestCall(ctx context.Context, client *Client, id string, bytes int64) *c
 		SQL: "SELECT 1", ID: id, Limits: porterhouse.Limits{Time: time.Minute, Bytes: bytes}, Passage: &porterhouse.Passage{},
 	}}}
 	k.ctx, k.cancel = context.WithTimeout(ctx, time.Minute)
-	client.count.running.Add(1)
+	client.underway.begin(k.account.User, id)
 	return k
 }
 

@@ -10,7 +10,7 @@ import (
 // ClickHouse. Most of what stands in the way passes; where it needs a hand, it is said
 // whose and what for. It ends by itself once that is done: nothing is kept of a failure.
 func unreached(err error) *porterhouse.Error {
-	return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: cmp.Or(needsAHand[networkCause(err)], unreachable), Err: err}
+	return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: cmp.Or(needsAHand[networkCause(err)], unreachable), Err: unsent{err}}
 }
 
 // needsAHand has the causes that do not pass.

@@ -15,7 +15,8 @@ import (
 type Case struct {
 	Cluster string // our name of it
 	Facts   clickhouse.Facts
-	Access  clickhouse.Access // Mode: how people are to get in; Auto: by what works best
+	Others  []clickhouse.Facts // of the cluster's other servers, which should be alike; none: there is one
+	Access  clickhouse.Access  // Mode: how people are to get in; Auto: by what works best
 
 	LocalUsers []string // users made by hand to whom the rules lead: names, or beginnings with a * behind them
 	Hosts      []string // the addresses that all replicas of ours come from; none: nobody has said, so the SQL limits nothing
@@ -47,7 +48,7 @@ type (
 	machine struct{ *exam } // the server itself, whoever comes
 	draft   struct{ *exam } // writes statements
 	entry   struct{ draft } // how people get in
-	holder  struct{ draft } // what our accounts hold
+	holder  struct{ draft } // what our accounts hold, and then group: are the servers alike?
 )
 
 // Examine makes the plan.
@@ -64,6 +65,7 @@ func Examine(c Case) Plan {
 		way.steady()
 		of.everywhere()
 	}
+	group{e}.alike()
 	plan.sort()
 	return plan
 }

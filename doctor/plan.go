@@ -13,10 +13,11 @@ type Plan struct {
 	Cluster  string          `json:"cluster"`
 	URL      string          `json:"url"`
 	Version  string          `json:"version,omitempty"`
-	Mode     clickhouse.Mode `json:"mode,omitempty"` // "": none works
-	Why      string          `json:"why"`            // that mode
-	Findings []Finding       `json:"findings"`       // the worst first
-	SQL      []Statement     `json:"sql,omitempty"`  // in the order in which they are to be run
+	Mode     clickhouse.Mode `json:"mode,omitempty"`    // "": none works
+	Why      string          `json:"why"`               // that mode
+	Servers  []ServerState   `json:"servers,omitempty"` // of several, the one first of which the plan is
+	Findings []Finding       `json:"findings"`          // the worst first
+	SQL      []Statement     `json:"sql,omitempty"`     // in the order in which they are to be run
 	Files    []File          `json:"files,omitempty"`
 }
 

@@ -21,6 +21,14 @@ func obstacles() map[clickhouse.Cause]obstacle {
 	}
 }
 
+// obstacleOf is what stands in the way of a server that was not reached.
+func obstacleOf(reached clickhouse.Finding) obstacle {
+	if o, known := obstacles()[reached.Cause]; known {
+		return o
+	}
+	return obstacle{"it cannot be asked", "check url of the cluster"}
+}
+
 // reach says whether there is a ClickHouse at all.
 func (e road) reach() bool {
 	f := e.Facts
@@ -29,10 +37,7 @@ func (e road) reach() bool {
 		return true
 	}
 	e.plan.Mode, e.plan.Why = e.configured(), "nothing could be looked at"
-	o, known := obstacles()[f.Reached.Cause]
-	if !known {
-		o = obstacle{"it cannot be asked", "check url of the cluster"}
-	}
+	o := obstacleOf(f.Reached)
 	e.add(Finding{Wrong, "reached", f.URL + ": " + o.text, o.remedy, f.Reached.Said})
 	return false
 }

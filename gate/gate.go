@@ -38,7 +38,7 @@ type Config struct {
 // Cluster is one ClickHouse cluster, the rules that map people to its accounts, and
 // what each door lets pass to it.
 type Cluster struct {
-	Client    *clickhouse.Client
+	Client    *clickhouse.Cluster
 	Directory *directory.Directory
 	Doors     map[string]Door // by porterhouse.Entry.Door; a door that is not here is closed
 	For       For             // who may reach it, by whatever door

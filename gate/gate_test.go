@@ -54,7 +54,7 @@ func newHouse(t *testing.T, change func(*Config)) *house {
 	check(t, err)
 	t.Cleanup(func() { check(t, h.record.Close()) })
 	c := Config{
-		Clusters: map[string]Cluster{"main": {Client: client, Directory: people, Doors: map[string]Door{"test": {
+		Clusters: map[string]Cluster{"main": {Client: clickhouse.Alone(client), Directory: people, Doors: map[string]Door{"test": {
 			Limits: porterhouse.Limits{Rows: 100, Bytes: 1 << 20, Time: 10 * time.Second, Memory: 1 << 30},
 			Queue:  Queue{Running: 2, Waiting: 1, Wait: time.Minute},
 		}}}},

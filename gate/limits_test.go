@@ -45,7 +45,7 @@ func newStreet(t *testing.T, mode clickhouse.Mode, rules ...Rule) *house {
 	if mode == clickhouse.Static {
 		c = clickhouse.Config{User: "everybody", Password: porterhouse.NewSecret("of everybody"), Access: clickhouse.Access{Mode: mode}}
 	}
-	h.clusters["main"].Client = h.connect(t, c)
+	h.clusters["main"].Client = clickhouse.Alone(h.connect(t, c))
 	return h
 }
 

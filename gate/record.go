@@ -22,7 +22,7 @@ type record struct {
 
 // open writes the opening line. Without it nothing is asked. queryID is what ClickHouse
 // knows the statement by.
-func (g *Gate) open(q audit.Question, leave func(), client *clickhouse.Client, queryID string) (*record, error) {
+func (g *Gate) open(q audit.Question, leave func(), client *clickhouse.Cluster, queryID string) (*record, error) {
 	entry, err := g.audit.Begin(q)
 	if err != nil {
 		return nil, err

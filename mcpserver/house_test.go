@@ -131,7 +131,7 @@ func (h *house) newGate(t testing.TB, clusters func(main gate.Cluster) map[strin
 	check(t, err)
 	inside := gate.Door{Limits: houseLimits, Queue: gate.Queue{Running: 64, Waiting: 64, Wait: 30 * time.Second}}
 	g, err := gate.New(gate.Config{
-		Clusters: clusters(gate.Cluster{Client: client, Directory: people, Doors: map[string]gate.Door{Door: inside, StdioDoor: inside}}),
+		Clusters: clusters(gate.Cluster{Client: clickhouse.Alone(client), Directory: people, Doors: map[string]gate.Door{Door: inside, StdioDoor: inside}}),
 		Audit:    h.record, People: &gate.People{},
 	})
 	check(t, err)

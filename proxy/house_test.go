@@ -130,7 +130,7 @@ func newGate(t testing.TB, url string, file string) *gate.Gate {
 		Directories: []directory.Rules{{UserName: "{localpart}", Domains: []string{"example.com"}, LocalUsers: []string{"*"}}}, Store: store,
 	})
 	check(t, err)
-	everybodys := gate.Cluster{Client: client, Directory: people, Passwords: true, Deny: []string{"nobody"}, Doors: map[string]gate.Door{Door: {
+	everybodys := gate.Cluster{Client: clickhouse.Alone(client), Directory: people, Passwords: true, Deny: []string{"nobody"}, Doors: map[string]gate.Door{Door: {
 		Limits: porterhouse.Limits{Time: time.Minute, Bytes: 1 << 30},
 		Queue:  gate.Queue{Running: 64, Waiting: 64, Wait: 30 * time.Second},
 		Pass:   gate.Pass{Writes: true, Sources: true, Format: true, Settings: statement.Unknown},

@@ -83,7 +83,7 @@ func buildGate(c Config, p setup, people map[string]*directory.Directory) (*gate
 	for name := range c.Clusters {
 		inside := agentDoor(c)
 		clusters[name] = gate.Cluster{
-			Client: p.clients[name], Directory: people[name],
+			Client: p.clusters[name], Directory: people[name],
 			Passwords: c.ClickHouseHTTP.passesPasswords(), Deny: c.Clusters[name].withoutPassword(),
 			Forward: forwarded(c, name), For: gate.For(c.Clusters[name].For),
 			Doors: map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: httpDoor{c}.gate(name)},
@@ -134,7 +134,7 @@ func routes(c Config, p setup, g *generation) http.Handler {
 		}
 	}
 	mux.HandleFunc("GET /healthz", healthz)
-	mux.Handle("GET /readyz", &readiness{clusters: p.clients, audit: p.audit})
+	mux.Handle("GET /readyz", &readiness{clusters: p.reach.clusters, audit: p.audit})
 	if c.Metrics.Listen == "" && !c.BehindTLSProxy { // behind a proxy everybody seems to be on this machine
 		mux.Handle("GET /metrics", fromThisMachine(m))
 	}

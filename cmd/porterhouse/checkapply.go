@@ -38,12 +38,7 @@ func (a administrator) apply(ctx context.Context, cluster ClusterConfig, plan do
 	if ok, err := a.agree(plan); !ok {
 		return false, err
 	}
-	config, err := cluster.client(slog.New(slog.DiscardHandler))
-	if err != nil {
-		return false, fmt.Errorf("cluster %s: %w", plan.Cluster, err)
-	}
-	config.User, config.Password, config.Access = a.user, a.password, clickhouse.Access{} // as itself
-	admin, err := clickhouse.NewAdmin(config)
+	admin, err := cluster.admin(a.user, a.password, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return false, fmt.Errorf("cluster %s: %w", plan.Cluster, err)
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"porterhouse"
@@ -38,29 +41,52 @@ type examination struct {
 
 // examine looks at one cluster, and changes nothing.
 func (e examination) examine(ctx context.Context, name string) (examined, error) {
-	config, err := e.config(name)
-	if err != nil {
-		return examined{}, err
-	}
-	facts, err := clickhouse.Probe(ctx, config)
+	all, err := e.look(ctx, name)
 	if err != nil {
 		return examined{}, fmt.Errorf("cluster %s: %w", name, err)
 	}
+	facts := all[0]
 	of := e.wanted(name)
-	of.Facts = facts
+	of.Facts, of.Others = facts, all[1:]
 	if p := e.provisioners[name]; p != nil && facts.Provisioner != nil && facts.Provisioner.Login.Works() {
 		of.Provisioned = p.CheckOwn(ctx)
 	}
 	return examined{doctor.Examine(of), facts}, nil
 }
 
-// config says how to look at a cluster: as the gateway and as the provisioner, for the
+// look looks at all servers of a cluster at once. The first of what it returns is one at
+// which the gateway can log in, if there is one, or else one that was reached.
+func (e examination) look(ctx context.Context, name string) ([]clickhouse.Facts, error) {
+	servers := e.Clusters[name].servers()
+	all, errs := make([]clickhouse.Facts, len(servers)), make([]error, len(servers))
+	var work sync.WaitGroup
+	for i, server := range servers {
+		config, err := e.config(server)
+		if err != nil {
+			return nil, err
+		}
+		work.Go(func() { all[i], errs[i] = clickhouse.Probe(ctx, config) })
+	}
+	work.Wait()
+	rank := func(f clickhouse.Facts) int {
+		switch {
+		case f.Gateway.Login.Works():
+			return 0
+		case f.Reached.Works():
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(all, func(a, b clickhouse.Facts) int { return rank(a) - rank(b) })
+	return all, errors.Join(errs...)
+}
+
+// config says how to look at a server: as the gateway and as the provisioner, for the
 // first person whom the configuration names.
-func (e examination) config(name string) (clickhouse.Config, error) {
-	cluster := e.Clusters[name]
+func (e examination) config(cluster ClusterConfig) (clickhouse.Config, error) {
 	config, err := cluster.client(slog.New(slog.DiscardHandler))
 	if err != nil {
-		return config, fmt.Errorf("cluster %s: %w", name, err)
+		return config, err
 	}
 	if cluster.Provision != nil {
 		config.Trial.Provisioner, config.Trial.ProvisionerPassword = cluster.Provision.User, cluster.Provision.Password
@@ -85,7 +111,7 @@ func (e examination) wanted(name string) doctor.Case {
 	}
 	of.Facts.Gateway.User = cluster.User
 	of.Admin, of.Ran = e.admin, e.ran
-	of.Here = addressTowards(cluster.URL)
+	of.Here = addressTowards(cluster.servers()[0].URL)
 	if a := cluster.Authenticator; a != nil {
 		of.Authenticator = a.name()
 		of.AskUs = "<!-- What porterhouse check authenticator prints, with the secret path in it. -->\n"
@@ -132,6 +158,9 @@ var levels = map[doctor.Severity]level{doctor.Fine: fine, doctor.Careful: carefu
 // print tells everything, for people.
 func (x examined) print(w io.Writer) {
 	fmt.Fprintf(w, "Cluster %s, %s\n", x.Cluster, visible(x.URL))
+	for _, server := range x.Servers {
+		fmt.Fprintf(w, "  server %s: %s\n", visible(server.URL), visible(stateOf(server)))
+	}
 	if x.Mode != "" {
 		fmt.Fprintf(w, "  access mode %s: %s\n", x.Mode, visible(x.Why))
 	}
@@ -156,6 +185,14 @@ func (x examined) print(w io.Writer) {
 			fmt.Fprintf(w, "    %s", line)
 		}
 	}
+}
+
+// stateOf is what was found of one server of several, on one line.
+func stateOf(s doctor.ServerState) string {
+	if !s.Reached {
+		return "not reached"
+	}
+	return fmt.Sprintf("version %s, %s, would take the access mode %s", cmp.Or(s.Version, "unknown"), cmp.Or(s.TLS, "without TLS"), cmp.Or(string(s.Mode), "none"))
 }
 
 // verdict is how a command ends that has looked at clusters: 3 when one could not be

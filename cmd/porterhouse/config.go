@@ -83,7 +83,8 @@ type MetricsConfig struct {
 
 // ClusterConfig says how we reach one ClickHouse cluster.
 type ClusterConfig struct {
-	URL            string             `yaml:"url"`              // https://host:8443
+	URL            string             `yaml:"url"`              // https://host:8443; "": see Hosts
+	Hosts          list[HostConfig]   `yaml:"hosts"`            // several servers that are alike, in place of URL and Access.Native
 	User           string             `yaml:"user"`             // the gateway's own
 	Password       porterhouse.Secret `yaml:"password"`         // of User
 	TLS            ClusterTLS         `yaml:"tls"`              // for https

@@ -197,20 +197,20 @@ func (c check) needed() {
 	}
 }
 
-func (c check) clusterURL(path string, cluster ClusterConfig) {
-	if cluster.URL == "" {
-		c.refuse(path+".url", "say where ClickHouse's HTTP interface is, such as https://clickhouse.internal:8443")
+func (c check) clusterURL(path string, server placed) {
+	if server.URL == "" {
+		c.refuse(server.url, "say where ClickHouse's HTTP interface is, such as https://clickhouse.internal:8443")
 		return
 	}
-	u, problem := parseOrigin(cluster.URL)
+	u, problem := parseOrigin(server.URL)
 	switch {
 	case problem != "":
-		c.refuse(path+".url", "%s", problem)
+		c.refuse(server.url, "%s", problem)
 	case u.Scheme == "https":
-	case cluster.TLS != (ClusterTLS{}) && !cluster.Access.NativeTLS:
+	case server.TLS != (ClusterTLS{}) && !server.Access.NativeTLS:
 		c.refuse(path+".tls", "the URL begins with http, so no certificate would be used")
-	case !isLoopback(u.Hostname()) && !cluster.AllowPlainHTTP:
-		c.refuse(path+".url", "the gateway's password and everybody's rows would travel unencrypted: use https (port 8443, mostly), or say allow_plain_http: true")
+	case !isLoopback(u.Hostname()) && !server.AllowPlainHTTP:
+		c.refuse(server.url, "the gateway's password and everybody's rows would travel unencrypted: use https (port 8443, mostly), or say allow_plain_http: true")
 	}
 }
 

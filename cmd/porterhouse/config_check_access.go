@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"porterhouse/clickhouse"
@@ -57,8 +58,10 @@ func (c httpDoors) cluster(path string, cluster ClusterConfig) {
 	if mode == clickhouse.Auto && !said {
 		return // then it is none of those to choose from
 	}
-	if a.Native == "" {
-		c.refuse(path+".native", "with interserver everything goes over the native protocol: say where it is, such as clickhouse.internal:9440")
+	for _, server := range cluster.placed(strings.TrimSuffix(path, ".access")) {
+		if server.Access.Native == "" {
+			c.refuse(server.native, "with interserver everything goes over the native protocol: say where it is, such as clickhouse.internal:9440")
+		}
 	}
 	if a.Cluster == "" {
 		c.refuse(path+".cluster", "say the name that the cluster has in <remote_servers> of ClickHouse's configuration")
@@ -69,18 +72,18 @@ func (c httpDoors) cluster(path string, cluster ClusterConfig) {
 }
 
 // native refuses an address of the native protocol that is of no use, or not safe.
-func (c httpDoors) native(path string, cluster ClusterConfig) {
-	a := cluster.Access
+func (c httpDoors) native(path string, server placed) {
+	a := server.Access
 	switch {
 	case a.Native == "" && a.NativeTLS:
 		c.refuse(path+".native_tls", "say where ClickHouse speaks its native protocol with TLS: native: host:9440, mostly")
 	case a.Native == "":
-	case !cluster.speaksNative():
-		c.refuse(path+".native", "only execute_as and interserver need the native protocol; %s does everything over HTTP: leave the key out", cluster.mode())
+	case !server.speaksNative():
+		c.refuse(server.native, "only execute_as and interserver need the native protocol; %s does everything over HTTP: leave the key out", server.mode())
 	case !isAddress(a.Native):
-		c.address(path+".native", a.Native)
-	case !a.NativeTLS && !onLoopback(a.Native) && !cluster.AllowPlainHTTP:
-		c.refuse(path+".native", "the gateway's password and everybody's rows would travel unencrypted: say native_tls: true (port 9440, mostly), or allow_plain_http: true for the cluster")
+		c.address(server.native, a.Native)
+	case !a.NativeTLS && !onLoopback(a.Native) && !server.AllowPlainHTTP:
+		c.refuse(server.native, "the gateway's password and everybody's rows would travel unencrypted: say native_tls: true (port 9440, mostly), or allow_plain_http: true for the cluster")
 	}
 }
 

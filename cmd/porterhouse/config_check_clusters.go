@@ -92,7 +92,7 @@ func (c clusters) knocks() {
 func (c clusters) connections() {
 	for name, cluster := range c.Clusters {
 		path := "clusters." + name
-		c.clusterURL(path, cluster)
+		c.servers(path, cluster)
 		c.pair(path+".tls", cluster.TLS.Cert, cluster.TLS.Key, false)
 		if cluster.User == "" && (!isOwnLogin(cluster.mode()) || !cluster.Password.IsZero()) {
 			c.refuse(path+".user", "name the ClickHouse user that the gateway logs in as: it holds IMPERSONATE and nothing else")

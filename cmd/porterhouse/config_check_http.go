@@ -25,7 +25,9 @@ func (c httpDoors) all() {
 	for name, cluster := range c.Clusters {
 		c.access("clusters."+name, cluster)
 		c.accounts("clusters."+name, cluster)
-		c.native("clusters."+name+".access", cluster)
+		for _, server := range cluster.placed("clusters." + name) {
+			c.native("clusters."+name+".access", server)
+		}
 		c.cluster("clusters."+name+".access", cluster)
 		c.shadow("clusters."+name+".access", cluster)
 	}

@@ -213,10 +213,10 @@ func (c identities) provision(name string, cluster ClusterConfig) {
 	if o.DropAfter > 0 && (o.DisableAfter == 0 || o.DropAfter < o.DisableAfter+oneDay) {
 		c.refuse(path+".drop_after", "an account is disabled first, and can be missed: want disable_after, and here a day more than there")
 	}
-	if o.User == "" || o.Password.IsZero() || cluster.URL == "" {
+	if o.User == "" || o.Password.IsZero() || len(cluster.servers()) == 0 {
 		return
 	}
-	admin, err := clickhouse.NewAdmin(clickhouse.Config{URL: cluster.URL, User: o.User, Password: o.Password, AllowPlainHTTP: true})
+	admin, err := clickhouse.NewAdmin(clickhouse.Config{URL: cluster.servers()[0].URL, User: o.User, Password: o.Password, AllowPlainHTTP: true})
 	if err == nil {
 		// Nothing is written to this record: it only has to be there.
 		_, err = directory.NewProvisioner(cluster.provisioner(name, admin, &process{audit: &audit.Log{}}))

@@ -57,7 +57,7 @@ func (a *AuthenticatorConfig) name() string {
 }
 
 // authenticatorAudiences are what a token must be for at the cluster's authenticator:
-// without a word about it the cluster's own URL. None: there is no authenticator.
+// without a word about it the URLs of its servers. None: there is no authenticator.
 func (c ClusterConfig) authenticatorAudiences() []string {
 	switch {
 	case c.Authenticator == nil:
@@ -65,7 +65,11 @@ func (c ClusterConfig) authenticatorAudiences() []string {
 	case len(c.Authenticator.Audiences) > 0:
 		return c.Authenticator.Audiences
 	}
-	return []string{c.URL}
+	var urls []string
+	for _, server := range c.servers() {
+		urls = append(urls, server.URL)
+	}
+	return urls
 }
 
 // provisioner makes the provisioner of a cluster; nil where accounts are made by hand.
@@ -74,12 +78,7 @@ func (c Config) provisioner(cluster string, p *process) (*directory.Provisioner,
 	if config.Provision == nil {
 		return nil, nil
 	}
-	connection, err := config.client(p.log)
-	if err != nil {
-		return nil, err
-	}
-	connection.User, connection.Password, connection.Access = config.Provision.User, config.Provision.Password, clickhouse.Access{} // as itself
-	admin, err := clickhouse.NewAdmin(connection)
+	admin, err := config.admin(config.Provision.User, config.Provision.Password, p.log)
 	if err != nil {
 		return nil, fmt.Errorf("provision: %w", err)
 	}

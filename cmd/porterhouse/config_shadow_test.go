@@ -48,7 +48,7 @@ func TestOutcomesAreAddedUp(t *testing.T) {
 	all.end(before)
 	all.begin(&counting{10, 20})
 	got := all.tally()
-	want := []series{{"shadow_total", "main", "different"}, {"shadow_total", "main", "same"}}
+	want := []series{{"shadow_total", "main", "different", ""}, {"shadow_total", "main", "same", ""}}
 	if names := got.names(); !slices.Equal(names, want) || got[want[0]].value != 21 || got[want[1]].value != 13 {
 		t.Errorf("%v", got)
 	}

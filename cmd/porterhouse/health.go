@@ -26,7 +26,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 // which do not, and goes on: taking us out of service would take the others away, too.
 // That is looked up at most once in readinessLifetime, however often somebody asks us.
 type readiness struct {
-	clusters map[string]*clickhouse.Client
+	clusters map[string]*clickhouse.Cluster
 	audit    *audit.Log
 
 	mu      sync.Mutex

@@ -28,7 +28,7 @@ func buildHTTPDoor(c Config, p setup, g *generation) error {
 
 // httpDoorTo makes the door to one cluster.
 func httpDoorTo(cluster string, c Config, p setup, g *generation) (*proxy.Server, error) {
-	h, client := c.ClickHouseHTTP, p.clients[cluster]
+	h, client := c.ClickHouseHTTP, p.clusters[cluster]
 	config := proxy.Config{
 		Gate: g.gate, Cluster: cluster, Prefixes: len(c.Clusters) > 1, Verify: g.httpVerifier.Verify,
 		AllowURLCredentials: h.AllowURLCredentials, AllowIDTokens: h.AllowIDTokens, Origins: c.Origins,

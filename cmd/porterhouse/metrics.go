@@ -71,7 +71,8 @@ func methodLabel(method string) string {
 
 const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
 
-// report tells one number; labels are the cluster and the outcome, if there are some.
+// report tells one number; labels are the cluster, the outcome and the server in it, if
+// there are some.
 type report func(kind prometheus.ValueType, name, help string, value float64, labels ...string)
 
 // stats is a prometheus.Collector of the rooms' own counts.
@@ -119,18 +120,12 @@ func (s stats) Collect(out chan<- prometheus.Metric) {
 
 	for _, is := range t.names() {
 		n := t[is]
-		var labels, values []string
-		if is.cluster != "" {
-			labels, values = []string{"cluster"}, []string{is.cluster}
-		}
-		if is.outcome != "" {
-			labels, values = append(labels, "outcome"), append(values, is.outcome)
-		}
+		labels, values := is.labels()
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("porterhouse_"+is.name, n.help, labels, nil), n.kind, n.value, values...)
 	}
 }
 
-// clientCounts is the source of the counts of one cluster's client.
+// clientCounts is the source of the counts of the client of one server of a cluster.
 type clientCounts struct {
 	cluster string
 	client  *clickhouse.Client
@@ -149,6 +144,18 @@ func (s clientCounts) collect(send report) {
 			send(counter, "shadow_total", "Statements that were to be compared in two access modes, by what came of it.", float64(shadow.Counts[o]), s.cluster, string(o))
 		}
 	}
+	if !c.Checked {
+		return
+	}
+	inService := 1.0
+	if c.Away {
+		inService = 0
+	}
+	send(gauge, "clickhouse_host_in_service", "1 while the server of a cluster of several can be reached.", inService, s.cluster, "", c.Host)
+	send(gauge, "clickhouse_host_running", "Statements under way at the server.", float64(c.Running), s.cluster, "", c.Host)
+	send(counter, "clickhouse_host_queries_total", "Statements sent to the server for people.", float64(c.Queries), s.cluster, "", c.Host)
+	send(counter, "clickhouse_host_away_total", "Times that the server went out of service.", float64(c.Aways), s.cluster, "", c.Host)
+	send(counter, "clickhouse_host_passed_on_total", "Statements that went on to another server, because this one could not be asked.", float64(c.PassedOn), s.cluster, "", c.Host)
 }
 
 // collect tells the counts of the rooms that a generation has made.

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"sync"
 	"time"
 
-	"porterhouse"
 	"porterhouse/authenticator"
 	"porterhouse/clickhouse"
 	"porterhouse/directory"
@@ -21,7 +19,8 @@ import (
 // settings are the same, so with its connections, its sessions and what it remembers; a
 // part that nobody holds any more is let go of.
 type reach struct {
-	clients      map[string]*clickhouse.Client      // by cluster
+	clusters     map[string]*clickhouse.Cluster     // by name
+	clients      map[string]*clickhouse.Client      // of their servers, by the name of the part
 	provisioners map[string]*directory.Provisioner  // by cluster; nil where accounts are made by hand
 	desks        map[string]*ticket.Desk            // of the clusters whose ClickHouse asks us, by cluster
 	failures     map[string]*authenticator.Failures // to log in to those
@@ -51,7 +50,7 @@ type part struct {
 // caller lets go of what it returns; after an error there is nothing to let go of.
 func (p *process) connect(c Config, before *reach) (*reach, error) {
 	r := &reach{
-		clients: make(map[string]*clickhouse.Client), provisioners: make(map[string]*directory.Provisioner),
+		clusters: make(map[string]*clickhouse.Cluster), clients: make(map[string]*clickhouse.Client), provisioners: make(map[string]*directory.Provisioner),
 		desks: make(map[string]*ticket.Desk), failures: make(map[string]*authenticator.Failures), parts: make(map[string]*part),
 	}
 	if err := (connecting{p, c, before, r}).all(); err != nil {
@@ -139,91 +138,6 @@ func (m connecting) identities() (err error) {
 		return outbound, &part{}, err
 	})
 	return err
-}
-
-// clusterSettings are what a client, a provisioner or a desk is made of.
-type clusterSettings struct {
-	Cluster       ClusterConfig // without what is below, and without whose it is and how clients name it
-	CA            digest
-	Mode          clickhouse.Mode
-	Tokens        bool               // whether ClickHouse may see people's own
-	Authenticator string             // its name
-	Knock         porterhouse.Secret // its path; for tickets
-	Provision     ProvisionConfig
-	Accounts      directory.AccessMode // that are made
-}
-
-// cluster finds or makes the parts of one cluster. Its desk comes before the client,
-// which mints tickets there.
-func (m connecting) cluster(name string) (err error) {
-	c, p, cluster := m.config, m.process, m.config.Clusters[name]
-	settings := clusterSettings{Cluster: cluster, CA: c.contents["clusters."+name+".tls.ca"], Mode: cluster.mode(), Tokens: len(forwarded(c, name)) > 0, Authenticator: cluster.Authenticator.name()}
-	settings.Cluster.Provision, settings.Cluster.Authenticator = nil, nil
-	settings.Cluster.For, settings.Cluster.PublicHosts = ForConfig{}, nil
-	if cluster.Authenticator != nil {
-		knock := cluster.Authenticator.path()
-		if cluster.mayVerify() {
-			settings.Knock = knock
-		}
-		m.now.desks[name], err = take(m, "desk "+name, knock, func() (*ticket.Desk, *part, error) { return c.desk(name, p.store, p.now) })
-		if err != nil {
-			return err
-		}
-		m.now.failures[name], err = take(m, "failures "+name, nil, func() (*authenticator.Failures, *part, error) {
-			return &authenticator.Failures{}, &part{}, nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	m.now.clients[name], err = take(m, "client "+name, settings, func() (*clickhouse.Client, *part, error) {
-		return m.client(name)
-	})
-	if err != nil || cluster.Provision == nil {
-		return err
-	}
-	settings.Provision, settings.Accounts = *cluster.Provision, cluster.provisionMode()
-	settings.Provision.DisableAfter, settings.Provision.DropAfter = 0, 0 // these are of the chores
-	m.now.provisioners[name], err = take(m, "provisioner "+name, settings, func() (*directory.Provisioner, *part, error) {
-		provisioner, err := c.provisioner(name, p)
-		if err != nil {
-			return nil, nil, err
-		}
-		return provisioner, &part{end: provisioner.Close}, nil
-	})
-	return err
-}
-
-// client makes the client of a cluster.
-func (m connecting) client(name string) (*clickhouse.Client, *part, error) {
-	cluster := m.config.Clusters[name]
-	config, err := cluster.client(m.process.log)
-	if err != nil {
-		return nil, nil, err
-	}
-	if cluster.mayVerify() {
-		config.Access.Mint = mint(m.now.desks[name], cluster.Authenticator.name())
-	}
-	config.Access.Tokens = len(forwarded(m.config, name)) > 0
-	config.Shadow = cluster.shadow()
-	client, err := clickhouse.New(config)
-	if err != nil {
-		return nil, nil, err
-	}
-	return client, &part{end: watched(client), counts: clientCounts{name, client}}, nil
-}
-
-// watched lets a client watch which way works, until it is let go of: that is what the
-// function returned does.
-func watched(client *clickhouse.Client) func(context.Context) error {
-	watching, stop := context.WithCancel(context.Background())
-	var work sync.WaitGroup
-	work.Go(func() { client.Run(watching) })
-	return func(ctx context.Context) error {
-		stop()
-		work.Wait()
-		return client.Close(ctx)
-	}
 }
 
 // letGo ends the parts that only r held. What cannot be ended in order before ctx ends

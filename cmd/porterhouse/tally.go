@@ -11,9 +11,19 @@ import (
 // source is something that counts, for as long as it is there.
 type source interface{ collect(report) }
 
-// series is the name of a number, the cluster if it is one's, and the outcome if there are
-// several.
-type series struct{ name, cluster, outcome string }
+// series is the name of a number, the cluster and the server in it if it is one's, and the
+// outcome if there are several.
+type series struct{ name, cluster, outcome, host string }
+
+// labels are those of a series, and their values.
+func (s series) labels() (names, values []string) {
+	for _, l := range []struct{ name, value string }{{"cluster", s.cluster}, {"outcome", s.outcome}, {"host", s.host}} {
+		if l.value != "" {
+			names, values = append(names, l.name), append(values, l.value)
+		}
+	}
+	return names, values
+}
 
 // sample is a number at one moment.
 type sample struct {
@@ -30,7 +40,7 @@ type tally map[series]sample
 // add is a report.
 func (t tally) add(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
 	key := series{name: name}
-	for i, to := range []*string{&key.cluster, &key.outcome} {
+	for i, to := range []*string{&key.cluster, &key.outcome, &key.host} {
 		if i < len(labels) {
 			*to = labels[i]
 		}
@@ -54,7 +64,7 @@ func (t tally) names() []series {
 		all = append(all, name)
 	}
 	slices.SortFunc(all, func(a, b series) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.cluster, b.cluster), cmp.Compare(a.outcome, b.outcome))
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.cluster, b.cluster), cmp.Compare(a.outcome, b.outcome), cmp.Compare(a.host, b.host))
 	})
 	return all
 }

@@ -1,0 +1,80 @@
+package clickhouse
+
+import (
+	"cmp"
+	"time"
+
+	"porterhouse"
+)
+
+// ofSession is the server of the statement's session: where it is, or where it is to be.
+func (j *journey) ofSession() (*host, error) {
+	c := j.cluster
+	where := c.places.find(j.session)
+	if where == "" {
+		return c.settle(j.session, 0), nil
+	}
+	j.settled, j.bound = true, true
+	at := c.named(where)
+	if at == nil {
+		return nil, j.lost("its server was taken out of the cluster")
+	}
+	if c.several() && at.health.absent() != nil {
+		return nil, j.lost(serverAway)
+	}
+	return at, nil
+}
+
+const serverAway = "its server is away"
+
+// lost says, once, that a session is not there any more. What comes next begins another.
+func (j *journey) lost(why string) *porterhouse.Error {
+	j.cluster.places.forget(j.session)
+	return sessionLost(j.session.id, why)
+}
+
+// keeps reports whether anything of the statement's session can be at a server. In the
+// modes without sessions of ClickHouse's nothing is, but what was set over the native
+// protocol.
+func (j *journey) keeps(at *host) bool {
+	if (j.session == sessionKey{}) {
+		return false
+	}
+	l := at.lane.Load()
+	switch {
+	case j.settled || !j.as.Password.IsZero():
+		return true
+	case l.is(Interserver):
+		return false
+	case l.is(ExecuteAs):
+		return j.q.Class.State
+	}
+	return true
+}
+
+// stay notes that the session is at a server, for its timeout after a statement that may
+// take as long as running; 0: that has ended.
+func (j *journey) stay(at *host, running time.Duration) {
+	s := j.q.Passage.Session
+	if s.Close && running == 0 {
+		j.cluster.places.forget(j.session)
+		return
+	}
+	j.cluster.places.keep(j.session, at.target.address, min(cmp.Or(s.Timeout, sessionTimeout), maxSessionTimeout)+running)
+}
+
+// end makes the caller's error of the last one.
+func (j *journey) end(at *host, err error, keeps bool) error {
+	switch {
+	case !keeps:
+	case j.settled && isUnsent(err) && j.cluster.several():
+		lost := j.lost(serverAway)
+		lost.Err = err
+		return lost
+	case !j.settled && isUnsent(err):
+		j.cluster.places.forget(j.session) // it never began
+	default:
+		j.stay(at, 0)
+	}
+	return err
+}

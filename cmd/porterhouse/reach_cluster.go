@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"porterhouse"
+	"porterhouse/authenticator"
+	"porterhouse/clickhouse"
+	"porterhouse/directory"
+	"porterhouse/ticket"
+)
+
+// clusterSettings are what a client, a provisioner or a desk is made of.
+type clusterSettings struct {
+	Cluster       ClusterConfig // without what is below, and without whose it is and how clients name it
+	CA            digest
+	Mode          clickhouse.Mode
+	Tokens        bool               // whether ClickHouse may see people's own
+	Authenticator string             // its name
+	Knock         porterhouse.Secret // its path; for tickets
+	Provision     ProvisionConfig
+	Accounts      directory.AccessMode // that are made
+}
+
+// cluster finds or makes the parts of one cluster. Its desk comes before the clients,
+// which mint tickets there.
+func (m connecting) cluster(name string) (err error) {
+	c, p, cluster := m.config, m.process, m.config.Clusters[name]
+	settings := clusterSettings{Cluster: cluster, CA: c.contents["clusters."+name+".tls.ca"], Mode: cluster.mode(), Tokens: len(forwarded(c, name)) > 0, Authenticator: cluster.Authenticator.name()}
+	settings.Cluster.Provision, settings.Cluster.Authenticator = nil, nil
+	settings.Cluster.For, settings.Cluster.PublicHosts = ForConfig{}, nil
+	if cluster.Authenticator != nil {
+		knock := cluster.Authenticator.path()
+		if cluster.mayVerify() {
+			settings.Knock = knock
+		}
+		m.now.desks[name], err = take(m, "desk "+name, knock, func() (*ticket.Desk, *part, error) { return c.desk(name, p.store, p.now) })
+		if err != nil {
+			return err
+		}
+		m.now.failures[name], err = take(m, "failures "+name, nil, func() (*authenticator.Failures, *part, error) {
+			return &authenticator.Failures{}, &part{}, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := m.servers(name, settings); err != nil || cluster.Provision == nil {
+		return err
+	}
+	settings.Provision, settings.Accounts = *cluster.Provision, cluster.provisionMode()
+	settings.Provision.DisableAfter, settings.Provision.DropAfter = 0, 0 // these are of the chores
+	m.now.provisioners[name], err = take(m, "provisioner "+name, settings, func() (*directory.Provisioner, *part, error) {
+		provisioner, err := c.provisioner(name, p)
+		if err != nil {
+			return nil, nil, err
+		}
+		return provisioner, &part{end: provisioner.Close}, nil
+	})
+	return err
+}
+
+// servers finds or makes the clients of a cluster's servers, each a part by itself, and
+// makes the cluster of them. Where its sessions are is kept over all that comes.
+func (m connecting) servers(name string, settings clusterSettings) error {
+	places, err := take(m, "places "+name, nil, func() (*clickhouse.Places, *part, error) { return &clickhouse.Places{}, &part{}, nil })
+	if err != nil {
+		return err
+	}
+	made := clickhouse.ClusterConfig{Places: places, Log: m.process.log.With("cluster", name)}
+	shared, hosts := settings.Cluster, m.config.Clusters[name].Hosts
+	for i, server := range shared.servers() {
+		settings.Cluster = server
+		known := clientPart(name) + server.URL
+		client, err := take(m, known, settings, func() (*clickhouse.Client, *part, error) { return m.client(name, server) })
+		if err != nil {
+			return err
+		}
+		m.now.clients[known] = client
+		made.Hosts = append(made.Hosts, clickhouse.Host{Client: client, Drain: len(hosts) > 0 && hosts[i].Drain})
+	}
+	made.Hosts = append(made.Hosts, m.leaving(name, places, made.Hosts)...)
+	cluster, err := clickhouse.NewCluster(made)
+	if err != nil {
+		return err
+	}
+	m.now.clusters[name] = cluster
+	m.hold("cluster "+name, &part{end: func(context.Context) error { cluster.Close(); return nil }})
+	return nil
+}
+
+// clientPart is how the names of the parts begin that are clients of a cluster's servers.
+// What follows is the URL.
+func clientPart(cluster string) string { return "client " + cluster + " " }
+
+// leaving are the servers that the configuration does not name any more, and where
+// sessions are: they go on until a reload finds none there.
+func (m connecting) leaving(name string, places *clickhouse.Places, staying []clickhouse.Host) (hosts []clickhouse.Host) {
+	if m.before == nil {
+		return nil
+	}
+	for known, client := range m.before.clients {
+		at := client.Stats().Host
+		stays := slices.ContainsFunc(staying, func(h clickhouse.Host) bool { return h.Client.Stats().Host == at })
+		if !strings.HasPrefix(known, clientPart(name)) || stays || !places.HasAt(at) {
+			continue
+		}
+		m.hold(known, m.before.parts[known])
+		m.now.clients[known] = client
+		hosts = append(hosts, clickhouse.Host{Client: client, Drain: true})
+	}
+	return hosts
+}
+
+// client makes the client of one server of a cluster.
+func (m connecting) client(name string, server ClusterConfig) (*clickhouse.Client, *part, error) {
+	config, err := server.client(m.process.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	cluster := m.config.Clusters[name]
+	if cluster.mayVerify() {
+		config.Access.Mint = mint(m.now.desks[name], cluster.Authenticator.name())
+	}
+	config.Access.Tokens = len(forwarded(m.config, name)) > 0
+	config.Shadow = cluster.shadow()
+	client, err := clickhouse.New(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client, &part{end: watched(client), counts: clientCounts{name, client}}, nil
+}
+
+// watched lets a client watch which way works, until it is let go of: that is what the
+// function returned does.
+func watched(client *clickhouse.Client) func(context.Context) error {
+	watching, stop := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() { client.Run(watching) })
+	return func(ctx context.Context) error {
+		stop()
+		work.Wait()
+		return client.Close(ctx)
+	}
+}

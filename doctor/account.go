@@ -250,11 +250,12 @@ func (e holder) provisioner() {
 	}
 }
 
-// isAway reports whether an error is none of ClickHouse's own: it was not there to ask.
+// isAway reports whether an error is none of ClickHouse's own: it was not there to ask, or
+// took too long.
 func isAway(err error) bool {
 	_, said := errors.AsType[*porterhouse.Exception](err)
 	own, ok := errors.AsType[*porterhouse.Error](err)
-	return ok && !said && own.Kind == porterhouse.Unavailable
+	return ok && !said && (own.Kind == porterhouse.Unavailable || own.Kind == porterhouse.Timeout)
 }
 
 // isUnknownToServer reports whether the server does not have a column that we read.

@@ -39,8 +39,13 @@ type examination struct {
 	roles []string // that groups give beside those that the rules name
 }
 
+// lookTime bounds the look at one cluster as a whole: somebody sits there and waits.
+const lookTime = 2 * time.Second
+
 // examine looks at one cluster, and changes nothing.
 func (e examination) examine(ctx context.Context, name string) (examined, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
 	all, err := e.look(ctx, name)
 	if err != nil {
 		return examined{}, fmt.Errorf("cluster %s: %w", name, err)

@@ -66,6 +66,8 @@ func (c checked) check(answer string, flags ...string) (code int, out, told stri
 		switch name {
 		case "PASSWORD":
 			return fake.Password, true
+		case "SECRET":
+			return fake.Secret, true
 		case "ADMIN":
 			return c.real.Password, true
 		}

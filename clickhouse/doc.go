@@ -25,6 +25,9 @@
 // does so by itself, before the first question and when the server changes (auto.go).
 // What one has to know of versions is one table (traps.go).
 //
+// With Config.Shadow some of what was read is asked again, in two modes, and the answers
+// are compared (shadow.go).
+//
 // The rules:
 //   - One call of Query is at most one statement in ClickHouse. A statement that
 //     may have started is never sent again.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
+	"strings"
 
 	"porterhouse"
 )
@@ -40,6 +42,9 @@ func (c side) lookByHTTP(ctx context.Context, as porterhouse.Account, q porterho
 		return err
 	}
 	defer answer.Body.Close()
+	if format := fieldOf(answer.Head, headerFormat); format != "Native" && answer.Head.Status == http.StatusOK {
+		return fmt.Errorf("the answer is in the format %q and not in Native", format)
+	}
 	if err = v.body(answer.Body); errors.Is(err, errTooMuch) {
 		return err
 	}
@@ -51,6 +56,16 @@ func (c side) lookByHTTP(ctx context.Context, as porterhouse.Account, q porterho
 		return broken
 	}
 	return err
+}
+
+// fieldOf is the value of a field; "": there is none.
+func fieldOf(head *porterhouse.Head, name string) string {
+	for _, f := range head.Fields {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
 }
 
 // look asks with the cluster's secret, over the native protocol.

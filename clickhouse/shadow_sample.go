@@ -20,6 +20,11 @@ type comparison struct {
 	asked   time.Time           // when its answer had ended
 }
 
+// plainReads are the verbs of what is compared. That a statement reads was judged for its
+// person already; here it is asked for once more, because under EXECUTE AS nothing else
+// would keep a write from being done again.
+var plainReads = words("SELECT SHOW DESCRIBE EXISTS EXPLAIN")
+
 // maxCompared is the longest statement that is compared, in bytes with its parameters
 // and settings: so much of each waits in memory.
 const maxCompared = 64 << 10
@@ -29,7 +34,7 @@ const maxCompared = 64 << 10
 // depends on a session, is not the same twice.
 func newComparison(as porterhouse.Account, q porterhouse.Query) (comparison, bool) {
 	c := q.Class
-	if !as.Password.IsZero() || !c.Read || c.State || c.Data || c.Input || varies(q.SQL) {
+	if !as.Password.IsZero() || !c.Read || !plainReads[c.Verb] || c.State || c.Data || c.Input || varies(q.SQL) {
 		return comparison{}, false
 	}
 	p := q.Passage
@@ -105,8 +110,9 @@ func inNative(sql string, c porterhouse.Class) (string, bool) {
 		return "", false
 	}
 	behind := sql[from+len(word):]
-	rest, named := strings.CutPrefix(strings.TrimLeft(behind, " \t\r\n"), c.Format)
-	if !named || len(rest) == len(behind) || strings.ContainsFunc(c.Format, notOfWords) || rest != "" && !notOfWords(rune(rest[0])) {
+	name := strings.TrimLeft(behind, " \t\r\n")
+	rest, named := strings.CutPrefix(name, c.Format)
+	if !named || name == behind || strings.ContainsFunc(c.Format, notOfWords) || rest != "" && !notOfWords(rune(rest[0])) {
 		return "", false
 	}
 	return sql[:from] + word + " Native" + rest, true

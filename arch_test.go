@@ -45,7 +45,7 @@ var rooms = map[string][]string{
 	"porterhouse/doctor":                 {"porterhouse", "porterhouse/clickhouse"},
 	"porterhouse/bench":                  {"porterhouse/sandbox"},
 	"porterhouse/e2e":                    {},
-	"porterhouse/cmd/porterhouse": {"porterhouse", "porterhouse/statement", "porterhouse/identity", "porterhouse/clickhouse", "porterhouse/audit",
+	"porterhouse/cmd/porterhouse": {"porterhouse", "porterhouse/statement", "porterhouse/identity", "porterhouse/clickhouse", "porterhouse/blocks", "porterhouse/audit",
 		"porterhouse/directory", "porterhouse/gate", "porterhouse/mcpserver", "porterhouse/sandbox",
 		"porterhouse/kv", "porterhouse/ticket", "porterhouse/authenticator",
 		"porterhouse/seal", "porterhouse/page", "porterhouse/signin", "porterhouse/authserver", "porterhouse/login", "porterhouse/sandbox/openid", "porterhouse/proxy", "porterhouse/doctor"},

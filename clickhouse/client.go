@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"porterhouse"
+	"porterhouse/blocks"
 )
 
 // Config says how to reach one ClickHouse server as the gateway.
@@ -31,6 +32,10 @@ type Config struct {
 	Access Access // how a statement becomes an account's
 	Shadow Shadow // another mode, with which answers are compared
 	Trial  Trial  // what only Probe uses
+
+	// Room is for the blocks that Interserver prints, of all clients that share it; nil: a
+	// room of its own. See NewRoom.
+	Room *blocks.Room
 
 	MaxConnections int           // at once, for questions; 0: 256. Kills and checks have a few of their own
 	DialTimeout    time.Duration // to be connected; 0: 3 s

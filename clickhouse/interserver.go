@@ -39,9 +39,13 @@ type byCluster struct {
 	running  sync.WaitGroup
 }
 
-// maxBlocks is how much memory all answers of a cluster take together for the blocks that
+// maxBlocks is how much memory all answers of a room take together for the blocks that
 // are being printed, in bytes, beyond what each has for itself.
 const maxBlocks = 512 << 20
+
+// NewRoom makes a room of 512 MiB, for Config.Room: what all clusters of a process take
+// together, however many they are.
+func NewRoom() *blocks.Room { return blocks.NewRoom(maxBlocks) }
 
 // clusterBuffer is the buffer of a connection, in bytes: answers come over it, many texts
 // to each system call. There are few connections, and they are kept.
@@ -54,7 +58,7 @@ func newByCluster(client *Client, c Config) (*byCluster, error) {
 		return nil, err
 	}
 	target.buffer, target.health = clusterBuffer, client.health
-	w := &byCluster{client: client, room: blocks.NewRoom(maxBlocks)}
+	w := &byCluster{client: client, room: cmp.Or(c.Room, NewRoom())}
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	connect := func(ctx context.Context, database string) (*nativeConn, error) {
 		return target.openCluster(ctx, c.Access.Cluster, c.Access.Secret, database)

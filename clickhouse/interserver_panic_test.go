@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"porterhouse"
+	"porterhouse/blocks"
 	"porterhouse/clickhouse"
 )
 
@@ -94,25 +95,36 @@ func TestInterserverBoundsMemory(t *testing.T) {
 	}
 }
 
-// Many large answers at once are told to wait, before they take all memory there is.
+// Many large answers at once are told to wait, before they take all memory there is: those
+// of another cluster as well.
 func TestInterserverSharesItsRoom(t *testing.T) {
-	h := openCluster(t)
-	h.Crowd(16 << 20)
+	room := blocks.NewRoom(40 << 20)
+	h := openCluster(t, func(c *clickhouse.Config) { c.Room = room })
+	other := openCluster(t, func(c *clickhouse.Config) { c.Room = room })
 	large := question("SELECT repeat(repeat('x', 100000), 100)")
+	if r, err := read(t.Context(), other.Client, account(t, "bob"), large); err != nil || len(r.Text) != 10_000_001 {
+		t.Errorf("alone: %d bytes, %v", len(r.Text), err)
+	}
+	large.ID += "-1"
 	open, err := h.Query(t.Context(), account(t, "alice"), large)
 	if err != nil {
 		t.Fatal(err)
 	}
 	large.ID += "-2"
-	_, err = read(t.Context(), h.Client, account(t, "bob"), large)
-	refused, ok := errors.AsType[*porterhouse.Error](err)
-	if !ok || refused.Kind != porterhouse.Limited || refused.RetryAfter == 0 {
-		t.Errorf("beside another one: %v", err)
-	}
-	if r, err := read(t.Context(), h.Client, account(t, "bob"), question("SELECT 1")); err != nil || r.Text != "1\n" {
-		t.Errorf("a small one: %q, %v", r.Text, err)
+	for name, client := range map[string]*clickhouse.Client{"the same cluster": h.Client, "another one": other.Client} {
+		_, err = read(t.Context(), client, account(t, "bob"), large)
+		refused, ok := errors.AsType[*porterhouse.Error](err)
+		if !ok || refused.Kind != porterhouse.Limited || refused.RetryAfter == 0 {
+			t.Errorf("beside another answer, at %s: %v", name, err)
+		}
+		if r, err := read(t.Context(), client, account(t, "bob"), question("SELECT 1")); err != nil || r.Text != "1\n" {
+			t.Errorf("a small one, at %s: %q, %v", name, r.Text, err)
+		}
 	}
 	if err := open.Body.Close(); err != nil {
 		t.Error(err)
+	}
+	if r, err := read(t.Context(), other.Client, account(t, "bob"), large); err != nil || len(r.Text) != 10_000_001 {
+		t.Errorf("afterwards: %d bytes, %v", len(r.Text), err)
 	}
 }

@@ -117,9 +117,22 @@ func (m connecting) leaving(name string, places *clickhouse.Places, staying []cl
 
 // client makes the client of one server of a cluster.
 func (m connecting) client(name string, server ClusterConfig) (*clickhouse.Client, *part, error) {
-	config, err := server.client(m.process.log)
+	config, err := m.clientConfig(name, server)
 	if err != nil {
 		return nil, nil, err
+	}
+	client, err := clickhouse.New(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client, &part{end: watched(client), counts: clientCounts{name, client}}, nil
+}
+
+// clientConfig is what the client of one server is made of.
+func (m connecting) clientConfig(name string, server ClusterConfig) (clickhouse.Config, error) {
+	config, err := server.client(m.process.log)
+	if err != nil {
+		return config, err
 	}
 	cluster := m.config.Clusters[name]
 	if cluster.mayVerify() {
@@ -127,11 +140,8 @@ func (m connecting) client(name string, server ClusterConfig) (*clickhouse.Clien
 	}
 	config.Access.Tokens = len(forwarded(m.config, name)) > 0
 	config.Shadow = cluster.shadow()
-	client, err := clickhouse.New(config)
-	if err != nil {
-		return nil, nil, err
-	}
-	return client, &part{end: watched(client), counts: clientCounts{name, client}}, nil
+	config.Room = m.process.room
+	return config, nil
 }
 
 // watched lets a client watch which way works, until it is let go of: that is what the

@@ -14,6 +14,20 @@ import (
 	"porterhouse/identity"
 )
 
+// What all clusters print takes its memory from one room, before and after a reload.
+func TestClustersShareARoom(t *testing.T) {
+	r := startRig(t)
+	p, g := r.server.process, r.generation()
+	c := g.config
+	c.Clusters = map[string]ClusterConfig{"main": c.Clusters["main"], "other": c.Clusters["main"]}
+	for name, server := range c.Clusters {
+		config, err := connecting{p, c, g.reach, &reach{}}.clientConfig(name, server)
+		if err != nil || config.Room == nil || config.Room != p.room {
+			t.Errorf("%s: a room of its own: %v", name, err)
+		}
+	}
+}
+
 // A part goes on as long as its own settings are the same, and no other does.
 func TestPartsGoOn(t *testing.T) {
 	r := startRig(t)

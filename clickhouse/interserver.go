@@ -257,7 +257,7 @@ func (w *byCluster) checkServer(ctx context.Context, comment string) (Server, er
 	case isHangUp(err):
 		return Server{}, &porterhouse.Error{Kind: porterhouse.Unavailable, Public: secretRefused, Err: err}
 	case err != nil:
-		return Server{}, &porterhouse.Error{Kind: porterhouse.Unavailable, Public: unreachable, Err: err}
+		return Server{}, unreached(err)
 	case len(found) != 1:
 		return Server{}, &porterhouse.Error{Kind: porterhouse.Unavailable, Public: unreachable, Err: fmt.Errorf("the version is %q", found)}
 	}

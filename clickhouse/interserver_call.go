@@ -234,7 +234,7 @@ func (k *clusterCall) reason(err error) error {
 	case noData:
 		e.Kind, e.Public = porterhouse.Canceled, brokenData
 	case k.stop == nil:
-		e.Public, e.Err = unreachable, unsent{err}
+		return unreached(err)
 	case !sent:
 		e.Public, e.Err = brokenEarly, unanswered{err}
 	case k.reader.Columns() != nil:

@@ -225,7 +225,7 @@ func (n *nativeCall) fail(err error) error {
 	case n.begins:
 		e.Public = brokenEarly
 	default:
-		e.Public, e.Err = unreachable, unsent{err}
+		return unreached(err)
 	}
 	return e
 }

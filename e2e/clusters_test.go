@@ -39,14 +39,20 @@ func openQuarter(t *testing.T) (h *house, door string, main, archive *sandbox.Se
 		h.tokens[person.Account] = h.token(person.Email)
 	}
 	h.start(settings{})
+	return h, h.doorURL(), main, archive
+}
+
+// doorURL waits until the door for ClickHouse's clients is open, and returns its URL.
+func (h *house) doorURL() (url string) {
+	h.t.Helper()
 	h.eventually("the door for ClickHouse's clients is open", far, func() bool {
 		found := regexp.MustCompile(`msg="serving ClickHouse's clients" url=(\S+)`).FindStringSubmatch(h.log.String())
 		if found != nil {
-			door = found[1]
+			url = found[1]
 		}
 		return found != nil
 	})
-	return h, door, main, archive
+	return url
 }
 
 // ask asks at the door for ClickHouse's clients.

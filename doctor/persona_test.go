@@ -232,6 +232,17 @@ func TestOldVersions(t *testing.T) {
 		}
 	}
 	p, _ := fake.Named("21.8")
+	static := h.look(h.dress(p))
+	static.Access.Mode = clickhouse.Static
+	var names []string
+	for _, f := range doctor.Examine(static).Findings {
+		if f.Severity == doctor.Wrong || strings.HasPrefix(f.Name, "trap-") {
+			names = append(names, f.Name)
+		}
+	}
+	if !slices.Equal(names, []string{"gateway-lacks", "trap-settings-after-format", "trap-decimals-unquoted"}) { // it lacks what a KILL needs there
+		t.Errorf("static at 21.8: %q", names)
+	}
 	for version, old := range map[string]bool{"21.7.9.1": true, "21.8.1.1": false, "1.1.54388": true, "26.7.2.1": false, "head": false} {
 		p.Version = version
 		of := h.look(h.dress(p))

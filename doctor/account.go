@@ -69,7 +69,7 @@ func (e draft) people() (needs []need) {
 
 // grant is the statement that gives the gateway a right.
 func (e draft) grant(n need) Statement {
-	return Statement{text("GRANT" + e.on + " " + n.right + columnList(n.columns) + " ON " + n.on + " TO " + e.gatewayName()), n.why}
+	return Statement{Parts: text("GRANT" + e.on + " " + n.right + columnList(n.columns) + " ON " + n.on + " TO " + e.gatewayName()), Why: n.why}
 }
 
 func columnList(columns []string) string {
@@ -245,7 +245,7 @@ func (e holder) provisioner() {
 	e.makeProvisioner() // first: when that fails, nothing was taken
 	if e.boundProvisioner(p) {
 		for _, sql := range e.Provisioning { // the REVOKE may have taken some of it, too
-			e.again(Statement{text(sql), "what the provisioner needs"})
+			e.again(Statement{Parts: text(sql), Why: "what the provisioner needs"})
 		}
 	}
 }

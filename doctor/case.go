@@ -92,7 +92,7 @@ func (e *exam) add(f Finding) {
 }
 
 // run adds a statement, unless it is there already.
-func (e *exam) run(why string, parts ...Part) { e.runs(Statement{parts, why}) }
+func (e *exam) run(why string, parts ...Part) { e.runs(Statement{Parts: parts, Why: why}) }
 
 func (e *exam) runs(s Statement) {
 	if !slices.ContainsFunc(e.plan.SQL, func(o Statement) bool { return slices.Equal(o.Parts, s.Parts) }) {

@@ -31,8 +31,8 @@ func (e draft) makeGateway() {
 	g := e.Facts.Gateway
 	if g.Login.Failed(clickhouse.LoginRefused) && e.account == g.User && !e.elsewhere() {
 		// Before the user is made, so that a new one does not get the password twice.
-		e.run("where the user is there already: our password as well, beside its own",
-			Part{Text: "ALTER USER IF EXISTS " + e.gatewayName() + e.on + " ADD" + identified}, Part{Password: GatewayPassword})
+		e.runs(Statement{Parts: []Part{{Text: "ALTER USER IF EXISTS " + e.gatewayName() + e.on + " ADD" + identified}, {Password: GatewayPassword}},
+			Why: "where the user is there already, and may come from here: our password as well, beside its own", Adds: e.account})
 	}
 	e.run("the gateway: no role, nobody to whom it could grant anything"+e.onlyFrom(),
 		Part{Text: "CREATE USER IF NOT EXISTS " + e.gatewayName() + e.on + identified}, Part{Password: GatewayPassword}, Part{Text: e.hosts() + " DEFAULT ROLE NONE GRANTEES NONE"})

@@ -16,6 +16,10 @@ import (
 type Statement struct {
 	Parts []Part
 	Why   string
+
+	// Adds is the user to whom it adds a password beside those that they have, each time
+	// that it is run: in vain where the user may not come from here. "": it adds none.
+	Adds string
 }
 
 // Part is a piece of a statement: text, or the place of a password.
@@ -81,6 +85,6 @@ func (s *Statement) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &shown); err != nil {
 		return err
 	}
-	s.Parts, s.Why = text(shown.SQL), shown.Why
+	*s = Statement{Parts: text(shown.SQL), Why: shown.Why}
 	return nil
 }

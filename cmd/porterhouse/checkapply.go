@@ -42,7 +42,7 @@ func (a administrator) apply(ctx context.Context, cluster ClusterConfig, plan do
 	if err != nil {
 		return false, fmt.Errorf("cluster %s: %w", plan.Cluster, err)
 	}
-	return true, errors.Join(carryOut(ctx, admin, plan, passwordsOf(cluster)), admin.Close(ctx))
+	return true, errors.Join(a.carryOut(ctx, admin, plan, passwordsOf(cluster)), admin.Close(ctx))
 }
 
 // agree asks whether the plan shall be carried out.
@@ -90,16 +90,36 @@ func withoutPasswords(said string, passwords map[doctor.Password]porterhouse.Sec
 	return strings.NewReplacer(pairs...).Replace(said)
 }
 
-// carryOut runs one statement after the other, up to the first that fails.
-func carryOut(ctx context.Context, admin *clickhouse.Admin, plan doctor.Plan, passwords map[doctor.Password]porterhouse.Secret) error {
+// carryOut runs one statement after the other, up to the first that fails. A password that
+// would not let its user in is not added: it would be one more with each run.
+func (a administrator) carryOut(ctx context.Context, admin *clickhouse.Admin, plan doctor.Plan, passwords map[doctor.Password]porterhouse.Secret) error {
 	for i, statement := range plan.SQL {
-		sql, err := statement.Fill(passwords)
-		if err == nil {
-			err = admin.Exec(ctx, sql, applyComment)
-		}
+		ran, err := a.runs(ctx, admin, statement, passwords)
 		if err != nil {
 			return fmt.Errorf("cluster %s: %d of %d statements were run; then this failed: %s\n%s", plan.Cluster, i, len(plan.SQL), statement, withoutPasswords(err.Error(), passwords))
 		}
+		if !ran {
+			fmt.Fprintf(a.stderr, "Not run, because a password does not help there: %s\n", visible(statement.String()))
+		}
 	}
 	return nil
+}
+
+// runs runs one statement, unless it is in vain.
+func (a administrator) runs(ctx context.Context, admin *clickhouse.Admin, statement doctor.Statement, passwords map[doctor.Password]porterhouse.Secret) (ran bool, err error) {
+	if statement.Adds != "" {
+		from, shut, err := shutOut(ctx, admin, statement.Adds)
+		if err != nil {
+			return false, err
+		}
+		if shut {
+			fmt.Fprintf(a.stderr, "%s may not come from %s, where this runs (HOST of the user): run check where Porterhouse runs, or change HOST.\n", visible(statement.Adds), from)
+			return false, nil
+		}
+	}
+	sql, err := statement.Fill(passwords)
+	if err != nil {
+		return false, err
+	}
+	return true, admin.Exec(ctx, sql, applyComment)
 }

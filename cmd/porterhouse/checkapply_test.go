@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -97,6 +98,60 @@ func TestApplyAddsOnePassword(t *testing.T) {
 	c.applies(c.real.User, "ADMIN")
 	if made := c.text("SHOW CREATE USER " + fake.Gateway + " FORMAT TSVRaw"); strings.Count(made, "sha256_password") != 1 {
 		t.Errorf("a new gateway is %s", made)
+	}
+}
+
+// A gateway that may not come from here gets no password, which would not let it in, and
+// so not one with each run.
+func TestApplyAddsNoPasswordInVain(t *testing.T) {
+	c := openChecked(t)
+	for _, host := range []string{"IP '192.0.2.7'", "NONE", "IP '10.0.0.0/8', IP '2001:db8::/32'"} {
+		c.dress("26.7")
+		c.exec("ALTER USER " + fake.Gateway + " HOST " + host)
+		for range 2 {
+			if out, told := c.applies(c.real.User, "ADMIN"); !strings.Contains(out, "After that was run:") || !strings.Contains(told, "porterhouse may not come from 127.0.0.1, where this runs (HOST of the user)") {
+				t.Errorf("%s: %s%s", host, out, told)
+			}
+		}
+		if made := c.text("SHOW CREATE USER " + fake.Gateway + " FORMAT TSVRaw"); strings.Count(made, "sha256_password") != 1 {
+			t.Errorf("%s: the gateway is %s", host, made)
+		}
+	}
+	c.dress("stale-password")
+	c.exec("ALTER USER " + fake.Gateway + " HOST LIKE '%', IP '192.0.2.7'") // nobody can tell
+	c.applies(c.real.User, "ADMIN")
+	if made := c.text("SHOW CREATE USER " + fake.Gateway + " FORMAT TSVRaw"); strings.Count(made, "sha256_password") != 2 {
+		t.Errorf("the gateway is %s", made)
+	}
+}
+
+// From where a user may come is read as ClickHouse reads it.
+func TestOrigins(t *testing.T) {
+	for _, test := range []struct {
+		of   origins
+		from string
+		want bool
+	}{
+		{origins{}, "10.0.0.1", false}, // HOST NONE
+		{origins{networks: []string{"::/0"}}, "10.0.0.1", true},
+		{origins{networks: []string{"10.0.0.0/8"}}, "10.0.0.1", true},
+		{origins{networks: []string{"10.0.0.0/8"}}, "11.0.0.1", false},
+		{origins{networks: []string{"::ffff:10.0.0.0/104"}}, "10.0.0.1", true},
+		{origins{networks: []string{"::ffff:10.0.0.0/104"}}, "11.0.0.1", false},
+		{origins{networks: []string{"10.0.0.1"}}, "10.0.0.1", true},
+		{origins{networks: []string{"::ffff:10.0.0.1"}}, "10.0.0.1", true},
+		{origins{networks: []string{"10.0.0.2"}}, "10.0.0.1", false},
+		{origins{networks: []string{"2001:db8::/32"}}, "2001:db8::1", true},
+		{origins{networks: []string{"2001:db8::/32"}}, "10.0.0.1", false},
+		{origins{networks: []string{"10.1.0.3/255.255.0.255"}}, "11.0.0.1", true}, // nobody can tell
+		{origins{names: []string{"localhost"}}, "127.0.0.2", true},
+		{origins{names: []string{"localhost"}}, "10.0.0.1", false},
+		{origins{names: []string{"gateway.example.com"}}, "10.0.0.1", true}, // nobody can tell
+		{origins{patterns: true}, "10.0.0.1", true},
+	} {
+		if got := test.of.mayHave(netip.MustParseAddr(test.from)); got != test.want {
+			t.Errorf("%+v, from %s: %t", test.of, test.from, got)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type asking struct {
 	h        *house
 	client   string
 	redirect string
+	path     string // of the URL that tokens are to be for; "": the MCP door to all clusters
 	scope    string // "": none named
 	verifier string
 	state    string
@@ -74,13 +75,16 @@ func (a *asking) url() string {
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {a.client}, "redirect_uri": {a.redirect}, "state": {a.state},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
-		"resource": {a.h.url + "/mcp"},
+		"resource": {a.resource()},
 	}
 	if a.scope != "" {
 		q.Set("scope", a.scope)
 	}
 	return a.h.url + "/authorize?" + q.Encode()
 }
+
+// resource is what the tokens shall be for.
+func (a *asking) resource() string { return a.h.url + cmp.Or(a.path, "/mcp") }
 
 // code signs a person in and returns the code, once state and issuer are right.
 func (a *asking) code(at place, who idp.Person) string {
@@ -120,7 +124,7 @@ func (h *house) tokenFor(form url.Values) grant {
 func (a *asking) form(code string) url.Values {
 	return url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {a.redirect},
-		"client_id": {a.client}, "code_verifier": {a.verifier}, "resource": {a.h.url + "/mcp"},
+		"client_id": {a.client}, "code_verifier": {a.verifier}, "resource": {a.resource()},
 	}
 }
 

@@ -23,11 +23,12 @@ would see. It changes nothing, unless --apply is said: then it shows what it wou
 at the clusters, asks, and runs it as that administrator. check idp asks each identity
 provider what it says of itself, and tells what does not fit; with a token it also says
 what whoami says. check cluster looks at what works at each ClickHouse, and prints
-what is to be done there; check clients at our own public URL, as clients do. check
-grants prints the SQL that gives the gateway and the provisioner what they need, and
-nothing else, whatever is there now. The roles are those that groups give beside the
-ones that the configuration names. check authenticator prints the file by which
-ClickHouse's servers ask us who is there; the secret path is in it.`
+what is to be done there; check clients at our own public URL, as clients do, with
+--cluster at that of one cluster. check grants prints the SQL that gives the gateway and
+the provisioner what they need, and nothing else, whatever is there now. The roles are
+those that groups give beside the ones that the configuration names. check authenticator
+prints the file by which ClickHouse's servers ask us who is there; the secret path is in
+it.`
 
 // checkCommand tells what would go wrong before somebody meets it.
 func checkCommand(ctx context.Context, t terminal, args []string) error {

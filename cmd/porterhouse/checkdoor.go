@@ -23,6 +23,7 @@ type doorway struct {
 	Findings []finding    `json:"findings"`
 	Views    []clientView `json:"clients"` // what each client would see; none where the door does not get that far
 
+	origin string // our public URL
 	client *http.Client
 	server authority
 	old    finding // of where clients look that know nothing of RFC 9728
@@ -45,8 +46,8 @@ const (
 	maxMetadata = 256 << 10
 )
 
-func newDoorway(c Config) doorway {
-	return doorway{URL: c.publicURL() + mcpPath, client: &http.Client{Timeout: visitTime}}
+func newDoorway(c Config, way mcpWay) doorway {
+	return doorway{URL: c.publicURL() + way.path, origin: c.publicURL(), client: &http.Client{Timeout: visitTime}}
 }
 
 // visit goes the way of a client as far as it leads.
@@ -180,10 +181,9 @@ func metadataAddresses(issuer string) []string {
 // withoutResource looks where clients do that know nothing of RFC 9728: at the door's
 // own host.
 func (d *doorway) withoutResource(ctx context.Context) finding {
-	origin := strings.TrimSuffix(d.URL, mcpPath)
 	var said authority
-	if problem := d.get(ctx, origin+"/.well-known/oauth-authorization-server", &said); problem != "" {
-		return finding{careful, "finds nobody to sign in at: it looks at " + origin + " only, and the tokens are given out elsewhere"}
+	if problem := d.get(ctx, d.origin+"/.well-known/oauth-authorization-server", &said); problem != "" {
+		return finding{careful, "finds nobody to sign in at: it looks at " + d.origin + " only, and the tokens are given out elsewhere"}
 	}
 	return finding{fine, ""}
 }

@@ -24,7 +24,7 @@ func TestDoorway(t *testing.T) {
 		}},
 	} {
 		_, s := serveSignIn(t, test.change)
-		at := newDoorway(s.config).visit(t.Context())
+		at := newDoorway(s.config, mcpWays(s.config)[0]).visit(t.Context())
 		if err := at.verdict(); err != nil || len(at.Findings) != 3 || len(at.Views) != len(mcpClients()) {
 			t.Errorf("%s: %v, %+v", test.name, err, at)
 		}
@@ -95,7 +95,7 @@ func TestBrokenDoors(t *testing.T) {
 		{"OpenID, appended", challenge, map[string]string{"/resource": resource, "/realm/.well-known/openid-configuration": good}, "ok it documents itself at "},
 	} {
 		c := Config{PublicURL: brokenDoor(t, test.answers, test.challenge)}
-		at := newDoorway(c).visit(t.Context())
+		at := newDoorway(c, mcpWays(c)[0]).visit(t.Context())
 		last := at.Findings[len(at.Findings)-1]
 		if got := last.level.String() + " " + last.text; !strings.HasPrefix(got, test.want) {
 			t.Errorf("%s: %s; want %s", test.name, got, test.want)
@@ -107,7 +107,7 @@ func TestBrokenDoors(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	away := newDoorway(Config{PublicURL: "http://127.0.0.1:1"}).visit(t.Context())
+	away := newDoorway(Config{PublicURL: "http://127.0.0.1:1"}, mcpWay{path: mcpPath}).visit(t.Context())
 	if away.verdict() != nil || len(away.Findings) != 1 || away.Findings[0].level != careful {
 		t.Errorf("where nobody serves: %+v", away)
 	}

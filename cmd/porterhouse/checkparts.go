@@ -120,7 +120,11 @@ func (parts checkParts) look(ctx context.Context, t terminal, f checkFlags, e ex
 		found = worse(found, verdict(all.Clusters))
 	}
 	if parts.clients {
-		at := newDoorway(e.Config).visit(ctx)
+		way, err := mcpWayTo(e.Config, f.cluster)
+		if err != nil {
+			return all, nil, err
+		}
+		at := newDoorway(e.Config, way).visit(ctx)
 		all.Clients = &at
 		found = worse(found, at.verdict())
 		if !f.asJSON {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"porterhouse"
@@ -46,6 +47,19 @@ func mcpWays(c Config) []mcpWay {
 		}
 	}
 	return ways
+}
+
+// mcpWayTo is the URL of the MCP door to one cluster, by its name; "": to all. Where there is
+// only one cluster, that is the same.
+func mcpWayTo(c Config, cluster string) (mcpWay, error) {
+	ways := mcpWays(c)
+	if i := slices.IndexFunc(ways, func(w mcpWay) bool { return w.only == cluster }); i >= 0 {
+		return ways[i], nil
+	}
+	if names := c.clusterNames(); !slices.Contains(names, cluster) {
+		return mcpWay{}, fmt.Errorf("there is no cluster %q in the configuration: --cluster takes one of %q", cluster, names)
+	}
+	return ways[0], nil
 }
 
 // mcpResource is what a token for the MCP door is for: without a word about it the

@@ -115,6 +115,36 @@ func TestTokensForOneCluster(t *testing.T) {
 	}
 }
 
+// check clients and whoami look at the URL of one cluster, too.
+func TestLookingAtOneCluster(t *testing.T) {
+	c, _ := mustLoad(t, twoClusters("", ""))
+	single, _ := mustLoad(t, least)
+	for _, test := range []struct {
+		c             Config
+		cluster, path string // "": it is refused
+	}{{c, "", "/mcp"}, {c, "archive", "/mcp/archive"}, {c, "none", ""}, {single, "", "/mcp"}, {single, "main", "/mcp"}, {single, "archive", ""}} {
+		way, err := mcpWayTo(test.c, test.cluster)
+		if way.path != test.path || (err == nil) != (test.path != "") {
+			t.Errorf("%q of %q leads to %+v, %v", test.cluster, test.c.clusterNames(), way, err)
+		}
+		if r, err := resourceOf(test.c, "mcp", test.cluster); err == nil && r.Cluster != way.only {
+			t.Errorf("%q: tokens are for %+v", test.cluster, r)
+		}
+	}
+	if _, err := resourceOf(c, "http", "archive"); err == nil {
+		t.Error("tokens for the door of ClickHouse's clients are for all clusters")
+	}
+	_, s := serveSignIn(t, func(c *Config) { c.Clusters["archive"] = c.Clusters["main"] })
+	way, err := mcpWayTo(s.config, "archive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := newDoorway(s.config, way).visit(t.Context())
+	if err := at.verdict(); err != nil || len(at.Views) == 0 || !strings.HasSuffix(at.URL, "/mcp/archive") || at.old.level != fine {
+		t.Errorf("%v, %+v", err, at)
+	}
+}
+
 // Whom a cluster is not for has no account there either when ClickHouse itself asks.
 func TestAccountsForThoseWhomAClusterIsFor(t *testing.T) {
 	f := ForConfig{Groups: []string{"analysts"}, Users: []string{"alice"}}

@@ -171,7 +171,7 @@ func TestResourceOf(t *testing.T) {
 		{"one that is none", "stdio", c, "", "want mcp or http"},
 	} {
 		var r identity.Resource
-		r, err := resourceOf(test.c, test.door)
+		r, err := resourceOf(test.c, test.door, "")
 		if test.err != "" {
 			if err == nil || !strings.Contains(err.Error(), test.err) {
 				t.Errorf("%s: %v, want an error with %q", test.name, err, test.err)

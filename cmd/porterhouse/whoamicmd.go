@@ -19,7 +19,7 @@ import (
 	"porterhouse/proxy"
 )
 
-const whoamiUsage = "--config FILE --token -|env:NAME [--door mcp|http] [--json]"
+const whoamiUsage = "--config FILE --token -|env:NAME [--door mcp|http] [--cluster NAME] [--json]"
 
 // errCannotTell is the end of a command that got no answer from somebody else:
 // the same may go well later. Exit code 3.
@@ -32,6 +32,7 @@ func whoamiCommand(ctx context.Context, t terminal, args []string) error {
 	config := f.String("config", "porterhouse.yaml", "the configuration `file`")
 	source := f.String("token", "", "where the token is: - for standard input, or env:NAME; never the token itself, which everybody who lists processes would see")
 	door := f.String("door", mcpserver.Door, "where the token is brought: mcp, or http for ClickHouse's own clients")
+	cluster := f.String("cluster", "", "the `name` of the cluster whose URL of the MCP door the token is brought to; none: to the one of all")
 	asJSON := f.Bool("json", false, "print JSON, for scripts")
 	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
@@ -44,7 +45,7 @@ func whoamiCommand(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
-	at, err := resourceOf(c, *door)
+	at, err := resourceOf(c, *door, *cluster)
 	if err != nil {
 		return errors.Join(err, p.store.Close())
 	}
@@ -169,11 +170,14 @@ func explained(err error) *refused {
 	return r
 }
 
-// resourceOf is what a token is for at a door.
-func resourceOf(c Config, door string) (identity.Resource, error) {
+// resourceOf is what a token is for at a door, or at the MCP door's URL of a cluster.
+func resourceOf(c Config, door, cluster string) (identity.Resource, error) {
 	switch {
 	case door == mcpserver.Door:
-		return mcpResource(c, ""), nil
+		way, err := mcpWayTo(c, cluster)
+		return mcpResource(c, way.only), err
+	case cluster != "":
+		return identity.Resource{}, errors.New("--cluster is for the MCP door: tokens for the door of ClickHouse's clients are for all clusters")
 	case door == proxy.Door && c.ClickHouseHTTP.isOpen():
 		return httpDoor{c}.resource(), nil
 	case door == proxy.Door:
@@ -200,6 +204,9 @@ func whois(ctx context.Context, c Config, p setup, r identity.Resource, token st
 		answer.Expires = &who.Expires
 	}
 	for _, name := range c.clusterNames() {
+		if r.Cluster != "" && r.Cluster != name {
+			continue
+		}
 		people, err := directory.New(c.directory(name, p))
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)

@@ -77,6 +77,7 @@ func (h *house) ask(url, person string) (int, string) {
 
 // Alice reaches both clusters, Bob only one, at both doors; and each is known by its name.
 func TestSeveralClusters(t *testing.T) {
+	t.Parallel()
 	h, door, _, _ := openQuarter(t)
 	const sql = "SELECT name, currentUser() FROM here.name"
 	bothEras(t, func(t *testing.T, era string) {
@@ -126,6 +127,7 @@ func TestSeveralClusters(t *testing.T) {
 
 // While one cluster is away the other goes on; who is away, /readyz says.
 func TestOneOfTwoClustersIsAway(t *testing.T) {
+	t.Parallel()
 	h, door, main, archive := openQuarter(t)
 	if status, text := h.get("/readyz"); status != http.StatusOK || text != "cluster archive: ready\ncluster main: ready\n" {
 		t.Errorf("/readyz: %d %s", status, text)
@@ -158,9 +160,18 @@ func TestOneOfTwoClustersIsAway(t *testing.T) {
 	})
 }
 
-// A demo of two clusters is what its text promises: Alice reaches both, Bob one.
+// A demo of two clusters is what its text promises, in each access mode: Alice reaches
+// both, Bob one.
 func TestDemoOfTwoClusters(t *testing.T) {
-	cmd, d := startDemo(t, "--clusters", "2")
+	t.Parallel()
+	for mode, logsIn := range map[string]string{executeAs: "porterhouse", verify: "alice"} {
+		t.Run(mode, func(t *testing.T) { demoOfTwoClusters(t, mode, logsIn) })
+	}
+}
+
+// demoOfTwoClusters is one of them, with who it is that logs in to ClickHouse for Alice.
+func demoOfTwoClusters(t *testing.T, mode, logsIn string) {
+	cmd, d := startDemo(t, "--clusters", "2", "--access", mode)
 	if got := strings.Join(d.Clusters, " "); got != "archive main" {
 		t.Errorf("it names the clusters %q", got)
 	}
@@ -176,6 +187,13 @@ func TestDemoOfTwoClusters(t *testing.T) {
 		text, err := a.call(t.Context(), "query", map[string]any{"sql": "SELECT count() FROM films.movies", "cluster": "archive"})
 		if (err == nil) != c.both || err != nil && strings.Contains(err.Error(), "archive") {
 			t.Errorf("%s at archive: %s, %v", c.person, text, err)
+		}
+	}
+	for _, cluster := range d.Clusters {
+		a := &agent{url: d.MCP, token: d.People["alice"], era: stateless, http: http.DefaultClient}
+		text, err := a.call(t.Context(), "query", map[string]any{"sql": "SELECT currentUser(), authenticatedUser()", "cluster": cluster})
+		if want := "\nalice\t" + logsIn + "\n"; err != nil || !strings.Contains(text, want) {
+			t.Errorf("at %s: no %q in %s, %v", cluster, want, text, err)
 		}
 	}
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {

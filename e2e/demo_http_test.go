@@ -31,6 +31,7 @@ func TestDemoForClickHouseClients(t *testing.T) {
 
 // The line for scripts names the door's addresses, and what to trust.
 func TestDemoNamesItsHTTPDoor(t *testing.T) {
+	t.Parallel()
 	cmd, d := startDemo(t)
 	for name, address := range map[string]string{"http": d.HTTP, "https": d.HTTPS} {
 		u, err := url.Parse(address)

@@ -58,6 +58,7 @@ func startDemo(t *testing.T, args ...string) (*exec.Cmd, demo) {
 // with nothing but what it prints, call every tool, and Alice and Bob see
 // different things; and it goes as it came.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	cmd, d := startDemo(t)
 	if d.PID != cmd.Process.Pid || len(d.People) != 3 {
 		t.Errorf("the demo prints %+v", d)
@@ -83,6 +84,7 @@ func TestDemo(t *testing.T) {
 // A demo that is killed outright leaves nothing behind either, and one with a
 // directory of its own finds everything again.
 func TestDemoKilled(t *testing.T) {
+	t.Parallel()
 	cmd, d := startDemo(t)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

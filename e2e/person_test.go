@@ -15,6 +15,7 @@ import (
 // Everybody is themselves, in both eras: ClickHouse says so, and shows each
 // what it shows to them.
 func TestEverybodyIsThemselves(t *testing.T) {
+	t.Parallel()
 	db, gateway := withSamples()
 	h := openHouse(t, db.HTTP, gateway, settings{})
 	bothEras(t, func(t *testing.T, era string) {
@@ -68,6 +69,7 @@ func direct(t *testing.T, db *sandbox.Server, sql string) [][]any {
 // "Make me a report of daily token usage" can be answered from the tools alone:
 // the test knows nothing of the data but what they say.
 func TestReportOfDailyTokenUsage(t *testing.T) {
+	t.Parallel()
 	db, gateway := withSamples()
 	h := openHouse(t, db.HTTP, gateway, settings{})
 	bothEras(t, func(t *testing.T, era string) {

@@ -106,6 +106,7 @@ func (h *house) lastLine() string {
 // at ClickHouse: under the mapped name, with the roles of the groups, as a user that
 // was not there before and that nobody can log in as.
 func TestTokenProcessors(t *testing.T) {
+	t.Parallel()
 	all, key, net := providers(t)
 	processors := map[string]string{}
 	for name, p := range all {
@@ -151,6 +152,7 @@ remote_url_allow_hosts: {host: 127.0.0.1, host_regexp: ['.*']}
 // Groups change at the provider, and roles in ClickHouse with the next verification;
 // the provider goes away and comes back, and nothing has to be restarted.
 func TestGroupsAndOutages(t *testing.T) {
+	t.Parallel()
 	i := idp.StartIssuer(t, idp.Options{})
 	h, _ := provisioned(t, map[string]string{"corp": fmt.Sprintf(`{type: openid, configuration_endpoint: "%s", username_claim: preferred_username, introspection_client_id: %s, introspection_client_secret: "env:IDP_SECRET", token_cache_lifetime: 1s}`, i.URL+discovery, idp.App.ID)},
 		"remote_url_allow_hosts: {host: 127.0.0.1}\n", "IDP_SECRET="+idp.App.Secret)
@@ -201,6 +203,7 @@ func TestGroupsAndOutages(t *testing.T) {
 // A person's agent is another account, with fewer rights, and ClickHouse itself
 // keeps it from writing.
 func TestPersona(t *testing.T) {
+	t.Parallel()
 	i := idp.StartIssuer(t, idp.Options{})
 	h, db := provisioned(t, map[string]string{"corp": fmt.Sprintf(`{type: openid, configuration_endpoint: "%s", username_claim: preferred_username}`, i.URL+discovery)},
 		"remote_url_allow_hosts: {host: 127.0.0.1}\n")

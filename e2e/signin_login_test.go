@@ -121,6 +121,7 @@ func TestCommandLineDevice(t *testing.T) {
 
 // A no is told, and leaves nothing behind.
 func TestCommandLineRefused(t *testing.T) {
+	t.Parallel()
 	h, at := signInHouse(t, "", settings{})
 	d, browser := newDesk(t), newHuman(t)
 	p := d.porterhouse(h, "login", h.url)

@@ -18,6 +18,7 @@ import (
 // program gets a token, ClickHouse sees the person with the roles of the groups, and
 // the session is renewed. (dex is not asked again: see idp.StartDex.)
 func TestSignInProviders(t *testing.T) {
+	t.Parallel()
 	address := freeAddress(t)
 	oidc, _ := oidcPlace(t, address)
 	github := idp.StartGitHub(t, idp.Options{Clients: []idp.Client{us(address, "github")}})
@@ -75,6 +76,7 @@ func signedOut(p *human, a *asking) {
 // The demo needs nothing from elsewhere: with its address and nothing else, clients that
 // nobody here wrote get in as whom one chooses to be.
 func TestSignInDemo(t *testing.T) {
+	t.Parallel()
 	_, d := startDemo(t)
 	h := &house{t: t, dir: t.TempDir(), url: strings.TrimSuffix(d.MCP, "/mcp"), log: &lockedBuffer{}}
 	for name, person := range map[string]sandbox.Person{"mcp-remote": sandbox.People()[0], "inspector": sandbox.People()[1], "TypeScript SDK v2": sandbox.People()[2]} {
@@ -97,6 +99,7 @@ func TestSignInDemo(t *testing.T) {
 // openid-client, which only accepts what OpenID Connect allows, is content with the
 // demo's provider.
 func TestDemoProviderJudged(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

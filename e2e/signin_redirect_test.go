@@ -150,6 +150,7 @@ func (a *asking) mustSignIn(at place, who idp.Person) grant {
 
 // Where known clients are sent back to, as they register it and as they then ask.
 func TestSignInRedirects(t *testing.T) {
+	t.Parallel()
 	h, at := signInHouse(t, "", settings{})
 	for _, c := range []struct {
 		name       string

@@ -122,6 +122,7 @@ func TestProviderRefusesPerson(t *testing.T) {
 // refuses, of two who bring one at the same moment at most one is given anything, and
 // what one has given the other renews.
 func TestTwoReplicas(t *testing.T) {
+	t.Parallel()
 	db, gateway := withSamples()
 	address, second := freeAddress(t), freeAddress(t)
 	at, _ := oidcPlace(t, address)

@@ -117,6 +117,7 @@ func TestBlackHole(t *testing.T) {
 // No record, no query: with the disk of the record full nothing is asked, the
 // person is told why, and when there is room again it goes on by itself.
 func TestAuditDiskFull(t *testing.T) {
+	t.Parallel()
 	db, gateway := freshClickHouse(t, sandbox.Options{})
 	asked := func(mark string) bool {
 		if err := db.Exec(t.Context(), "SYSTEM FLUSH LOGS"); err != nil {

@@ -10,11 +10,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"porterhouse"
-	"porterhouse/authenticator"
 	"porterhouse/clickhouse"
 	"porterhouse/identity"
 	"porterhouse/sandbox"
@@ -54,7 +52,7 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 		return err
 	}
 	if *clusters == 2 {
-		if d.archive, err = startDemoArchive(ctx, *dir); err != nil {
+		if d.archive, err = startDemoArchive(ctx, mode, *dir, d.addresses); err != nil {
 			return errors.Join(err, d.addresses.close(), d.provider.Close(), d.sandbox.Close())
 		}
 	}
@@ -79,16 +77,12 @@ func demoCommand(ctx context.Context, t terminal, args []string) error {
 
 // demo is a sandbox with its people, and the files of the server in front of it.
 type demo struct {
-	mode          clickhouse.Mode
-	sandbox       *sandbox.Server
-	gateway       sandbox.Gateway
-	archive       *demoArchive // nil: there is one cluster
-	provider      *demoProvider
-	addresses     addresses          // that are ours before anybody serves there
-	authenticator string             // where ClickHouse asks who is there
-	knock         porterhouse.Secret // the path there
-	files         string             // directory of the token file, the keys, the certificate and the audit record
-	tokens        map[string]string  // by account
+	demoCluster              // the first one, or the only one
+	archive     *demoArchive // nil: there is one cluster
+	provider    *demoProvider
+	addresses   addresses         // that are ours before anybody serves there
+	files       string            // directory of the token file, the keys, the certificate and the audit record
+	tokens      map[string]string // by account
 
 	temporary bool // everything goes when it ends
 }
@@ -98,26 +92,22 @@ func startDemo(ctx context.Context, mode clickhouse.Mode, dir string, say func(s
 	since := time.Now()
 	say("Starting ClickHouse on this machine …")
 	taken := addresses{}
-	d = &demo{mode: mode, tokens: map[string]string{}, temporary: dir == "", addresses: taken, knock: porterhouse.NewSecret(rand.Text())}
+	d = &demo{tokens: map[string]string{}, temporary: dir == "", addresses: taken}
 	defer func() {
 		if err != nil { // d is nil then
 			err = errors.Join(err, taken.close())
 		}
 	}()
-	asks, err := d.authenticatorXML()
-	if err != nil {
+	if d.demoCluster, err = startDemoCluster(ctx, mode, dir, taken); err != nil {
 		return nil, err
 	}
-	server, err := sandbox.Start(ctx, sandbox.Options{Dir: dir, ExtraConfig: asks})
-	if err != nil {
-		return nil, err
-	}
+	server := d.sandbox
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, server.Close())
 		}
 	}()
-	d.sandbox, d.files = server, filepath.Join(server.Dir, "porterhouse")
+	d.files = filepath.Join(server.Dir, "porterhouse")
 	say("ClickHouse %s answers after %d ms. Loading the sample data …", server.Version, time.Since(since).Milliseconds())
 	if err := server.LoadSamples(ctx, ""); err != nil {
 		return nil, err
@@ -136,48 +126,6 @@ func startDemo(ctx context.Context, mode clickhouse.Mode, dir string, say func(s
 	}
 	say("Ready after %.1f s.\n", time.Since(since).Seconds())
 	return d, nil
-}
-
-// authenticatorXML makes ClickHouse ask us who is there, at an address that is ours
-// from now on.
-func (d *demo) authenticatorXML() (string, error) {
-	address, err := d.addresses.take(0)
-	if err != nil {
-		return "", err
-	}
-	d.authenticator = address
-	file, err := authenticator.ClickHouseConfig(authenticatorName, "http://"+address+"/"+d.knock.Reveal())
-	file = strings.TrimPrefix(strings.TrimSpace(file), "<clickhouse>")
-	return strings.TrimSuffix(file, "</clickhouse>"), err
-}
-
-// addPeople makes the people. For verify they log in to ClickHouse by our word, and the
-// gateway may stop what they leave running.
-func (d *demo) addPeople(ctx context.Context) (err error) {
-	if d.gateway, err = d.sandbox.AddPeople(ctx); err != nil || d.mode != clickhouse.Verify {
-		return err
-	}
-	statements := []string{
-		"GRANT KILL QUERY ON *.* TO " + d.gateway.User,
-		"GRANT SELECT(query, query_id, user, Settings) ON system.processes TO " + d.gateway.User,
-	}
-	for _, person := range sandbox.People() {
-		statements = append(statements, "ALTER USER "+person.Account+" IDENTIFIED WITH http SERVER '"+authenticatorName+"' SCHEME 'BASIC'")
-	}
-	for _, statement := range statements {
-		if err := d.sandbox.Exec(ctx, statement); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// access is how a statement becomes a person's.
-func (d *demo) access() AccessConfig {
-	if d.mode == clickhouse.Verify {
-		return AccessConfig{Mode: string(d.mode)}
-	}
-	return AccessConfig{Mode: string(d.mode), Native: d.sandbox.Native}
 }
 
 // makeTokens gives everybody a new token, good for a week.
@@ -215,11 +163,7 @@ func (d *demo) secret(name string) (porterhouse.Secret, error) {
 func (d *demo) config() (c Config, err error) {
 	c = defaultConfig()
 	c.demo = true
-	c.Clusters = map[string]ClusterConfig{demoOnly: {
-		URL: d.sandbox.HTTP, User: d.gateway.User, Password: porterhouse.NewSecret(d.gateway.Password),
-		Access:        d.access(),
-		Authenticator: &AuthenticatorConfig{Listen: d.authenticator, Path: d.knock},
-	}}
+	c.Clusters = map[string]ClusterConfig{demoOnly: d.demoCluster.config()}
 	d.archive.join(&c)
 	// Alice is herself, however she comes: by the provider, or with her token.
 	c.Users = UsersConfig{Name: "{localpart}", Domains: []string{"example.com"}, AllowShared: true}

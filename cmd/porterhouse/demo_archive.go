@@ -7,9 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
-	"porterhouse"
 	"porterhouse/clickhouse"
-	"porterhouse/sandbox"
 )
 
 // The clusters of a demo: the only one, or the first of two and the second.
@@ -21,24 +19,20 @@ const (
 )
 
 // demoArchive is the second cluster of a demo, a ClickHouse of its own: Alice reaches it,
-// and to Bob and Carol it is not there. Its access mode is execute_as, whatever that of
-// the first one is: each cluster has its own.
-type demoArchive struct {
-	sandbox *sandbox.Server
-	gateway sandbox.Gateway
-}
+// and to Bob and Carol it is not there.
+type demoArchive struct{ demoCluster }
 
 // startDemoArchive starts it, below dir; "": in a temporary directory.
-func startDemoArchive(ctx context.Context, dir string) (_ *demoArchive, err error) {
+func startDemoArchive(ctx context.Context, mode clickhouse.Mode, dir string, taken addresses) (_ *demoArchive, err error) {
 	if dir != "" {
 		dir = filepath.Join(dir, demoSecond)
 	}
 	a := &demoArchive{}
-	if a.sandbox, err = sandbox.Start(ctx, sandbox.Options{Dir: dir}); err != nil {
+	if a.demoCluster, err = startDemoCluster(ctx, mode, dir, taken); err != nil {
 		return nil, err
 	}
 	if err = a.sandbox.LoadSamples(ctx, "", archiveSample); err == nil {
-		a.gateway, err = a.sandbox.AddPeople(ctx)
+		err = a.addPeople(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.sandbox.Close())
@@ -62,11 +56,9 @@ func (a *demoArchive) join(c *Config) {
 	c.Clusters[demoMain] = c.Clusters[demoOnly]
 	delete(c.Clusters, demoOnly)
 	c.DefaultCluster = demoMain
-	c.Clusters[demoSecond] = ClusterConfig{
-		URL: a.sandbox.HTTP, User: a.gateway.User, Password: porterhouse.NewSecret(a.gateway.Password),
-		Access: AccessConfig{Mode: string(clickhouse.ExecuteAs), Native: a.sandbox.Native},
-		For:    ForConfig{Users: []string{"alice@example.com"}},
-	}
+	second := a.config()
+	second.For.Users = []string{"alice@example.com"}
+	c.Clusters[demoSecond] = second
 }
 
 // print says what to try with two clusters; there may be one only.

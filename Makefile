@@ -87,9 +87,12 @@ deps-curl:
 deps-browser:
 	@command -v chromium >/dev/null || { echo "installing Chromium, in which the tests sign in (apt)"; apt-get update -qq && apt-get install -y -qq chromium; }
 
+# Other packages run beside e2e, which waits a good deal: so it must not be the last to
+# begin. What all need is built before, once; vet has run (lint).
 test: compiler deps build lint ## everything: formatting, vet, staticcheck, race detector, unit, end-to-end, clients, conformance
-	@echo "testing with the race detector"
-	@$(GO) test -race -timeout 30m -parallel 4 ./...
+	@echo "testing with the race detector (the end-to-end tests, which take longest, begin first and are told first)"
+	@$(GO) build -race ./...
+	@$(GO) test -vet=off -race -timeout 30m -parallel 4 ./e2e ./...
 	@echo "running the benchmarks of tokens once, to see that they run"
 	@$(GO) test -run '^$$' -bench $(TOKENS) -benchtime 1x ./identity ./authserver >/dev/null
 

@@ -108,6 +108,29 @@ func TestBlockIsBounded(t *testing.T) {
 	}
 }
 
+// Texts are counted, also those that are read as they lie in the buffer: what they say,
+// and where each ends.
+func TestTextsAreBounded(t *testing.T) {
+	for name, texts := range map[string][]byte{
+		"empty ones":     make([]byte, 50_000),
+		"of a byte each": bytes.Repeat([]byte{1, 'x'}, 30_000),
+		"long ones":      bytes.Repeat(append([]byte{100}, make([]byte, 100)...), 2_000),
+	} {
+		rows := map[string]uint64{"empty ones": 50_000, "of a byte each": 30_000, "long ones": 2_000}[name]
+		for most, fits := range map[int]bool{120_000: false, 300_000: true} {
+			r, err := blocks.NewReader(blocks.Config{Zone: time.UTC, MaxBlock: most})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = r.Read(bufio.NewReader(bytes.NewReader(forged("String", rows, texts))))
+			if _, large := errors.AsType[*blocks.TooLarge](err); large == fits || fits && err != nil {
+				t.Errorf("%s, %d bytes: %v", name, most, err)
+			}
+			r.Close()
+		}
+	}
+}
+
 // A few bytes can stand for a long row: one key, and who knows how many indexes.
 func TestRowIsBounded(t *testing.T) {
 	key := append(many(1<<20), bytes.Repeat([]byte("x"), 1<<20)...)

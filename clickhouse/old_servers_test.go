@@ -2,7 +2,9 @@ package clickhouse_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -146,6 +148,27 @@ func TestLateFailure(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	failsLate(t, h.Client, account(t, "alice"))
+}
+
+// An exception behind rows that ClickHouse had not sent yet comes with them, and with the
+// status of an exception.
+func TestExceptionBehindRows(t *testing.T) {
+	t.Parallel()
+	rows := strings.Repeat("Code: 1. DB::Exception: no, a row (version 1.1)\n", 5_000)
+	for _, text := range []string{
+		"Code: 395. DB::Exception: too bad. (FUNCTION_THROW_IF_VALUE_IS_NON_ZERO) (version 26.7.2.1)\n",
+		"Code: 395, e.displayText() = DB::Exception: too bad (version 21.8.15.7 (official build))\n",
+	} {
+		body := rows + text
+		w := serve(t, func(c net.Conn, r *http.Request, _ <-chan struct{}) bool {
+			fmt.Fprintf(c, "HTTP/1.1 500 Internal Server Error\r\nX-ClickHouse-Query-Id: %s\r\nX-ClickHouse-Exception-Code: 395\r\nContent-Length: %d\r\n\r\n%s", r.URL.Query().Get("query_id"), len(body), body)
+			return true
+		})
+		_, err := read(t.Context(), w.Client, account(t, "alice"), question("SELECT 1"))
+		if exception, ok := errors.AsType[*porterhouse.Exception](err); !ok || exception.Code != 395 || !strings.HasPrefix(exception.Message, "too bad") {
+			t.Errorf("%s: %+v, %v", text, exception, err)
+		}
+	}
 }
 
 // What a client of the HTTP interface sends to an old server goes on as it is; what

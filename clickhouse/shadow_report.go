@@ -128,7 +128,7 @@ func (v view) words(kind DifferenceKind, from view) string {
 	case v.refused && v.code == 0:
 		return "ClickHouse does not let the account in"
 	case v.refused:
-		return fmt.Sprintf("refused, with the code %d (%s)", v.code, v.name)
+		return fmt.Sprintf("refused, with the code %d (%s)", v.code, errorName(int32(v.code)))
 	case kind == DiffersInColumns && v.width != from.width:
 		return fmt.Sprintf("%d columns", v.width)
 	case kind == DiffersInColumns && v.names != from.names:

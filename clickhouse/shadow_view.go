@@ -19,7 +19,6 @@ type view struct {
 
 	refused bool // by ClickHouse, or by us because ClickHouse does not let the account in
 	code    int  // of the exception; 0: there was none
-	name    string
 
 	width        int    // columns; 0: nobody told of them, as HTTP does when there are no rows
 	names, types uint64 // hashes
@@ -156,7 +155,7 @@ func (v *viewer) end(err error) (view, error) {
 	case large || errors.Is(err, errTooMuch) || said && tooSlow[exception.Code] || !said && (kind == porterhouse.Timeout || kind == porterhouse.Limited):
 		return view{}, errTooMuch
 	case said:
-		return view{refused: true, code: exception.Code, name: exception.Name}, nil
+		return view{refused: true, code: exception.Code}, nil
 	case kind == porterhouse.Denied:
 		return view{refused: true}, nil
 	}

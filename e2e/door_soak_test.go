@@ -98,7 +98,11 @@ func (s *site) reconfigure(change ...string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	change = append(change, "carol, driver]", `carol, driver, "person*"]`)
+	const allowed = "local_users: {allow: ["
+	if !strings.Contains(string(text), allowed) {
+		s.t.Fatalf("there is no %q where the crowd could be let in:\n%s", allowed, text)
+	}
+	change = append(change, allowed, allowed+`"person*", `)
 	s.write("porterhouse.yaml", strings.NewReplacer(change...).Replace(string(text)))
 	s.url = ""
 	s.start(settings{})

@@ -61,7 +61,7 @@ func isErrorName(text string) bool {
 // there is one. Rows may stand before it, which ClickHouse had not sent when it failed. The
 // error is for call.fail.
 func refused(response *response) error {
-	text, err := lastBytes(response.body)
+	text, err := lastBytes(io.LimitReader(response.body, maxRefusal))
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,10 @@ func refused(response *response) error {
 		Err:    errors.New(shorten(string(text))),
 	}
 }
+
+// maxRefusal bounds what is read of a refusal with rows before it, in bytes: ClickHouse
+// keeps a megabyte of them, unless it is told to keep more.
+const maxRefusal = 16 << 20
 
 // lastBytes reads all and returns the end of it, maxException bytes at least if there are
 // so many.

@@ -2,6 +2,7 @@ package clickhouse_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -127,7 +128,7 @@ func statementsOf() map[string]func(data io.Reader) porterhouse.Query {
 		},
 		"read in a session": func(io.Reader) porterhouse.Query {
 			return passing("SELECT 1", func(_ *porterhouse.Query, p *porterhouse.Passage) {
-				p.Session = &porterhouse.Session{ID: "s", Owner: "alice"}
+				p.Session = &porterhouse.Session{ID: rand.Text(), Owner: "alice"}
 			})
 		},
 	}

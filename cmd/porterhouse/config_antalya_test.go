@@ -204,7 +204,7 @@ func TestIdentityMistakes(t *testing.T) {
 		{"two stores", least + "kv: {file: a, memory: true}\n", ":5:5: kv: want one of these: file, memory"},
 		{"a Redis without a place", least + "kv: {redis: {prefix: a}}\n", ":5:13: kv.redis.url: say where Redis is"},
 		{"a Redis with a password", least + "kv: {redis: {url: 'redis://a:hunter2@b'}}\n", ":5:13: kv.redis: the URL holds a password"},
-		{"a Redis in plain text", least + "kv: {redis: {url: 'redis://b'}}\n", ":5:13: kv.redis: redis:// to b goes over the network unencrypted"},
+		{"a Redis in plain text", least + "kv: {redis: {url: 'redis://b'}}\n", ":5:13: kv.redis: redis:// to \"b\" goes over the network unencrypted"},
 
 		{"a provisioner without a name", cluster("provision: {password: env:PROVISIONER, prefix: ph_}"), ":6:16: clusters.main.provision.user: name the ClickHouse user"},
 		{"a provisioner without a password", cluster("provision: {user: p, prefix: ph_}"), "clusters.main.provision.password: the provisioner's password is missing"},

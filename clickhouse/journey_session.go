@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	"porterhouse"
@@ -31,6 +32,12 @@ const serverAway = "its server is away"
 func (j *journey) lost(why string) *porterhouse.Error {
 	j.cluster.places.forget(j.session)
 	return sessionLost(j.session.id, why)
+}
+
+// isLost reports whether an error says that a session is not there any more.
+func isLost(err error) bool {
+	e, ok := errors.AsType[*porterhouse.Error](err)
+	return ok && e.Code == sessionNotFound
 }
 
 // keeps reports whether anything of the statement's session can be at a server. In the
@@ -71,8 +78,8 @@ func (j *journey) end(at *host, err error, keeps bool) error {
 		lost := j.lost(serverAway)
 		lost.Err = err
 		return lost
-	case !j.settled && isUnsent(err):
-		j.cluster.places.forget(j.session) // it never began
+	case !j.settled && isUnsent(err), isLost(err): // it never began, or its client has just been told
+		j.cluster.places.forget(j.session)
 	default:
 		j.stay(at, 0)
 	}

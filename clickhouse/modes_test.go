@@ -218,8 +218,13 @@ func (w *town) ask(t testing.TB, way, name string, q porterhouse.Query) (passed,
 	return pass(t.Context(), w.ways[way], w.as(t, way, name), q)
 }
 
+// asked is a Client, or a Cluster.
+type asked interface {
+	Query(context.Context, porterhouse.Account, porterhouse.Query) (*porterhouse.Answer, error)
+}
+
 // pass asks and reads the answer.
-func pass(ctx context.Context, c *clickhouse.Client, as porterhouse.Account, q porterhouse.Query) (passed, error) {
+func pass(ctx context.Context, c asked, as porterhouse.Account, q porterhouse.Query) (passed, error) {
 	answer, err := c.Query(ctx, as, q)
 	if err != nil {
 		return passed{}, err

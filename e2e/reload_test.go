@@ -179,7 +179,7 @@ func (r *reloads) reload(i int) {
 	counter := "porterhouse_config_reloads_total"
 	switch i % 4 {
 	case 0:
-		text += fmt.Sprintf("limits: {rows: %d}\n", 100+i)
+		text = strings.Replace(text, "limits: {", fmt.Sprintf("limits: {rows: %d, ", 100+i), 1)
 	case 1:
 		text = strings.Replace(text, "    user: ", fmt.Sprintf("    max_connections: %d\n    user: ", 100+i), 1)
 	case 2:
@@ -208,7 +208,7 @@ func (r *reloads) replace(text, counter string) {
 // newRulesHold changes a limit, and then who is let in: for the very next request.
 func (r *reloads) newRulesHold(a *agent) {
 	r.t.Helper()
-	r.replace(r.text+"limits: {rows: 3}\n", "porterhouse_config_reloads_total")
+	r.replace(strings.Replace(r.text, "limits: {", "limits: {rows: 3, ", 1), "porterhouse_config_reloads_total")
 	if rows, err := a.rows(r.t.Context(), "SELECT number FROM numbers(10)"); err != nil || len(rows) != 3 {
 		r.t.Errorf("%d rows where 3 may be: %v", len(rows), err)
 	}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A server that stays the same keeps its client, whatever happens to the others and in
+// whichever words it is named; one that goes out is let go of.
+func TestServersGoOn(t *testing.T) {
+	r := startRig(t)
+	const one = "url: 'http://127.0.0.1:1'"
+	first := r.generation().reach.clients["client main http://127.0.0.1:1"]
+	if first == nil {
+		t.Fatalf("the clients are %v", slices.Collect(maps.Keys(r.generation().reach.clients)))
+	}
+	for _, test := range []struct {
+		name, cluster string
+		servers       []string // their ports
+		others        bool     // the first has another client
+	}{
+		{"a list", "hosts: [{url: 'http://127.0.0.1:1'}]", []string{"1"}, false},
+		{"one more", "hosts: [{url: 'http://127.0.0.1:1'}, {url: 'http://127.0.0.1:2'}]", []string{"1", "2"}, false},
+		{"it drains", "hosts: [{url: 'http://127.0.0.1:1', drain: true}, {url: 'http://127.0.0.1:2'}]", []string{"1", "2"}, false},
+		{"two others", "hosts: [{url: 'http://127.0.0.1:3'}, {url: 'http://127.0.0.1:1'}]", []string{"1", "3"}, false},
+		{"alone again", one, []string{"1"}, false},
+		{"other connections", one + ", max_connections: 7", []string{"1"}, true},
+	} {
+		r.write("porterhouse.yaml", edit(one, test.cluster))
+		if said := r.reload(); !strings.Contains(said, "the configuration was reloaded") {
+			t.Fatalf("%s: %s", test.name, said)
+		}
+		now := r.generation().reach
+		var ports []string
+		for part := range now.clients {
+			ports = append(ports, part[strings.LastIndex(part, ":")+1:])
+		}
+		slices.Sort(ports)
+		if !slices.Equal(ports, test.servers) {
+			t.Errorf("%s: there are clients for %q", test.name, ports)
+		}
+		if is := now.clients["client main http://127.0.0.1:1"] != first; is != test.others {
+			t.Errorf("%s: another client: %t", test.name, is)
+		}
+	}
+	r.until("nothing is left of what was replaced", func() bool {
+		return len(r.server.process.stock.all()) == len(r.generation().reach.parts)
+	})
+	if first.Stats().Checked {
+		t.Error("it is checked, and nobody goes by it")
+	}
+}

@@ -99,6 +99,15 @@ func Alone(client *Client) *Cluster {
 // several reports whether there is anything to choose.
 func (c *Cluster) several() bool { return len(c.hosts) > 1 }
 
+// UserOf is whom ClickHouse knows as the one who asks when the account does: in the mode
+// Static the gateway's own user; "" for the zero account.
+func (c *Cluster) UserOf(as porterhouse.Account) string {
+	if h := c.hosts[0]; !as.User.IsZero() && as.Password.IsZero() && h.lane.Load().is(Static) {
+		return h.cleaner.gateway
+	}
+	return as.User.String()
+}
+
 // Close ends the checks of the servers. Their Clients go on.
 func (c *Cluster) Close() {
 	c.close.Do(func() {

@@ -148,11 +148,11 @@ func (a *asking) uploadSize() int64 {
 	return a.q.Passage.Size
 }
 
-// question is what the record says of it.
+// question is what the record says of it. The account is the one that ClickHouse sees.
 func (a *asking) question() audit.Question {
-	q := audit.Question{
-		ID: a.id, Who: a.who, Via: a.q.Via, SQL: a.q.SQL, Database: a.q.Database, Params: a.q.Params,
-		Account: a.account.User.String(),
+	q := audit.Question{ID: a.id, Who: a.who, Via: a.q.Via, SQL: a.q.SQL, Database: a.q.Database, Params: a.q.Params}
+	if a.cluster != nil {
+		q.Account = a.cluster.Client.UserOf(a.account)
 	}
 	if a.q.ID != a.id {
 		q.QueryID = a.q.ID

@@ -108,7 +108,7 @@ func New(c Config) (*Client, error) {
 		target:  target,
 		cleaner: newCleaner(target.name, c.User),
 		grace:   orDefault(c.HeaderTimeout, defaultHeaderTimeout),
-		log:     c.Log,
+		log:     c.Log.With("host", target.address),
 		health:  newHealth(target.address, c.Log),
 		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 	}
@@ -128,7 +128,7 @@ func New(c Config) (*Client, error) {
 			return nil, err
 		}
 	}
-	if client.shadow, err = newShadow(c); err != nil {
+	if client.shadow, err = newShadow(c, client.log); err != nil {
 		return nil, err
 	}
 	if c.Access.Mode == Auto {

@@ -172,7 +172,7 @@ func (e errands) send(ctx context.Context, request func(*lacking) outgoing, sent
 		if more == nil {
 			return response, nil
 		}
-		c.log.Debug("ClickHouse does not know a setting, which is left out for a minute", "setting", more.names[0], "host", c.target.host)
+		c.log.Debug("ClickHouse does not know a setting, which is left out for a minute", "setting", more.names[0])
 		sent.Store(false)
 		known = more
 		_, err = io.Copy(io.Discard, response.body) // so that the connection can be used again

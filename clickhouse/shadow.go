@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -76,7 +77,8 @@ type shadow struct {
 }
 
 // newShadow makes what Config.Shadow asks for, nil for nothing. It connects to nothing.
-func newShadow(c Config) (*shadow, error) {
+// What is compared goes to log.
+func newShadow(c Config, log *slog.Logger) (*shadow, error) {
 	if err := c.checkShadow(); err != nil || c.Shadow.Mode == "" {
 		return nil, err
 	}
@@ -86,10 +88,11 @@ func newShadow(c Config) (*shadow, error) {
 		room:  blocks.NewRoom(shadowMemory),
 		every: summaryEvery,
 	}
-	s.report.modes, s.report.log = [2]Mode{cmp.Or(c.Access.Mode, ExecuteAs), c.Shadow.Mode}, c.Log
+	s.report.modes, s.report.log = [2]Mode{cmp.Or(c.Access.Mode, ExecuteAs), c.Shadow.Mode}, log
+	plain := c.Log // the clients name the host themselves
 	c.Shadow, c.MaxConnections = Shadow{}, shadowWorkers
 	for i, mode := range s.report.modes {
-		c.Access.Mode, c.Log = mode, s.report.log.With("compares", mode)
+		c.Access.Mode, c.Log = mode, plain.With("compares", mode)
 		client, err := New(c)
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package clickhouse_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"porterhouse"
@@ -43,9 +44,13 @@ func TestShadowFindsWhatDiffers(t *testing.T) {
 		{"what the setting itself tells", bySecret, byName, "alice", reading("SELECT getSetting('readonly')"), clickhouse.DiffersInValues},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := w.client(t, test.mode, test.shadow)
+			var log logged
+			c := w.client(t, test.mode, test.shadow, log.into)
 			if o := outcome(t, c, test.as, test.q); o != clickhouse.ShadowDifferent || last(c).Kind != test.want {
 				t.Errorf("%s, %+v; want %s", o, last(c), test.want)
+			}
+			if host := " host=" + strings.TrimPrefix(w.url, "http://"); strings.Count(log.String(), host) != strings.Count(log.String(), "two access modes differ") {
+				t.Errorf("the log does not say%s once a line:\n%s", host, &log)
 			}
 			if o := outcome(t, c, "bob", reading("SELECT * FROM app.mine")); o != clickhouse.ShadowSame {
 				t.Errorf("somebody else: %s, %+v", o, last(c))

@@ -130,7 +130,7 @@ func (m connecting) client(name string, server ClusterConfig) (*clickhouse.Clien
 
 // clientConfig is what the client of one server is made of.
 func (m connecting) clientConfig(name string, server ClusterConfig) (clickhouse.Config, error) {
-	config, err := server.client(m.process.log)
+	config, err := server.client(m.process.log.With("cluster", name))
 	if err != nil {
 		return config, err
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"porterhouse"
 )
 
 // A server that stays the same keeps its client, whatever happens to the others and in
@@ -50,5 +52,27 @@ func TestServersGoOn(t *testing.T) {
 	})
 	if first.Stats().Checked {
 		t.Error("it is checked, and nobody goes by it")
+	}
+}
+
+// What the client of a server logs says of which cluster and of which server it is, once
+// each.
+func TestClientsNameThemselves(t *testing.T) {
+	r := startRig(t)
+	r.write("porterhouse.yaml", edit("url: 'http://127.0.0.1:1'", "hosts: [{url: 'http://127.0.0.1:1'}, {url: 'http://127.0.0.1:2'}], access: {mode: auto}"))
+	r.reload()
+	name, _ := porterhouse.ParseUserName("alice")
+	for part, client := range r.generation().reach.clients {
+		const about = "no access mode was found to work"
+		host := " host=" + strings.TrimPrefix(part, "client main http://") + " "
+		if _, err := client.Query(t.Context(), porterhouse.Account{User: name}, porterhouse.Query{SQL: "SELECT 1"}); err == nil {
+			t.Fatal("somebody answered")
+		}
+		said := slices.Collect(strings.Lines(r.log.String()))
+		if !slices.ContainsFunc(said, func(line string) bool {
+			return strings.Contains(line, about) && strings.Count(line, " cluster=main ") == 1 && strings.Contains(line, host) && strings.Count(line, " host=") == 1
+		}) {
+			t.Errorf("nothing says %q of cluster main and%sonce:\n%s", about, host, r.log)
+		}
 	}
 }

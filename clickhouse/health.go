@@ -123,11 +123,18 @@ func (h *health) back() {
 func (h *health) minding(connect func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		conn, err := connect(ctx)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && !isOver(ctx) {
 			h.miss(err)
 		}
 		return conn, err
 	}
+}
+
+// isOver reports whether whoever asks has left, or their time is up. Whoever dials goes by
+// the same deadline, and mostly notices it a moment before ctx says so.
+func isOver(ctx context.Context) bool {
+	deadline, has := ctx.Deadline()
+	return ctx.Err() != nil || has && !time.Now().Before(deadline)
 }
 
 // watch checks until ctx ends, as long as somebody goes by what is found.

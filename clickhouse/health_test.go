@@ -131,3 +131,35 @@ func TestLostInterestIsNoAbsence(t *testing.T) {
 		t.Errorf("%v, %v", err, h.absent())
 	}
 }
+
+// due is a context whose time is up, and that does not say so yet.
+type due struct{ context.Context }
+
+func (due) Deadline() (time.Time, bool) { return time.Now(), true }
+
+// Whoever has no time left while a connection is made says nothing of the server, also in
+// the moment when only the dialer has noticed.
+func TestCallersDeadlineIsNoAbsence(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	at := listener.Addr().String()
+	client := silentClient(t, at)
+	h := client.health
+	h.join()
+	native := &nativeTarget{address: at, timeout: time.Minute, opened: &client.count.connections, health: h}
+	for name, dial := range map[string]func(context.Context) error{
+		"HTTP":   func(ctx context.Context) error { _, err := client.questions.connect(ctx); return err },
+		"native": func(ctx context.Context) error { _, err := native.dial(ctx); return err },
+	} {
+		if err := dial(due{t.Context()}); err == nil {
+			t.Fatalf("%s: there was no time, and it is connected", name)
+		}
+		if away := h.absent(); away != nil {
+			t.Errorf("%s: a caller without time has taken the server out: %v", name, away.why)
+			h.back()
+		}
+	}
+}

@@ -22,6 +22,7 @@ type journey struct {
 	as      porterhouse.Account
 	q       porterhouse.Query
 	begun   time.Time
+	limit   time.Duration // of all of it; q has what was left at its last server
 
 	tried    hostSet
 	bound    bool       // only one server will do
@@ -32,7 +33,7 @@ type journey struct {
 }
 
 func newJourney(c *Cluster, as porterhouse.Account, q porterhouse.Query) *journey {
-	j := &journey{cluster: c, as: as, q: q, begun: time.Now()}
+	j := &journey{cluster: c, as: as, q: q, begun: time.Now(), limit: q.Limits.Time}
 	if q.Passage == nil {
 		return j
 	}
@@ -66,11 +67,10 @@ func (j *journey) run(ctx context.Context) (*porterhouse.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := j.q.Limits.Time
 	for {
 		keeps := j.keeps(at)
 		if keeps {
-			j.stay(at, limit)
+			j.stay(at, j.limit)
 		}
 		answer, err := at.Query(ctx, j.as, j.q)
 		if err == nil {
@@ -85,7 +85,7 @@ func (j *journey) run(ctx context.Context) (*porterhouse.Answer, error) {
 		}
 		j.cluster.log.Warn("a statement goes to another server", "query_id", j.q.ID, "from", at.target.address, "to", next.target.address, "error", err)
 		at.count.passedOn.Add(1)
-		at, j.q.Limits.Time = next, limit-time.Since(j.begun)
+		at, j.q.Limits.Time = next, j.limit-time.Since(j.begun)
 	}
 }
 
@@ -112,7 +112,7 @@ func (j *journey) next(ctx context.Context, at *host, err error) *host {
 	}
 	j.tried |= at.bit
 	switch {
-	case j.bound || ctx.Err() != nil || time.Since(j.begun) >= j.q.Limits.Time:
+	case j.bound || ctx.Err() != nil || time.Since(j.begun) >= j.limit:
 		return nil
 	case unsent && (j.data == nil || !j.data.read.Load()):
 	case isUnanswered(err) && j.mayRepeat():

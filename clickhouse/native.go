@@ -54,7 +54,7 @@ func newNativeTarget(c Config, opened *atomic.Uint64) (*nativeTarget, error) {
 func (t *nativeTarget) dial(ctx context.Context) (*nativeConn, error) {
 	plain, err := (&net.Dialer{Timeout: t.timeout}).DialContext(ctx, "tcp", t.address)
 	if err != nil {
-		if ctx.Err() == nil {
+		if !isOver(ctx) {
 			t.health.miss(err)
 		}
 		return nil, err

@@ -17,7 +17,7 @@ import (
 // processes; not in a Redis Cluster of shards. The server's clock decides what has
 // ended. It must not evict (maxmemory-policy noeviction), and is as durable as it
 // is told to be (appendonly yes). While it is away everything is Unavailable; when
-// it is back, everything goes on by itself.
+// it is back, or its address leads to another after a failover, everything goes on by itself.
 type Redis struct {
 	pool    *redis.Pool
 	swap    *redis.Script

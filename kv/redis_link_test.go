@@ -88,22 +88,11 @@ func command(t testing.TB, r *Redis, words ...any) error {
 func TestRedisAfterRestart(t *testing.T) {
 	s := startRedis(t)
 	r := openRedis(t, s)
-	held := make([]redis.Conn, 5)
-	for i := range held {
-		link, err := r.pool.GetContext(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		held[i] = link
-	}
-	for _, link := range held {
-		if err := link.Close(); err != nil { // back to those that wait
-			t.Fatal(err)
-		}
-	}
+	const links = 5
+	wait(t, r, links)
 	s.stop()
 	s.start(t)
-	for range held {
+	for range links {
 		missing(t, r, "k")
 	}
 }

@@ -30,7 +30,7 @@ type terrace struct {
 func newTerrace(t *testing.T, n int, changes ...func(*clickhouse.Config)) *terrace {
 	t.Helper()
 	quoted := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(gatewayPassword)
-	r := &terrace{log: &logged{}, real: sandbox.ForTest(t, sandbox.Options{Init: []string{
+	r := &terrace{log: &logged{}, real: sandbox.ForTest(t, sandbox.Options{ExtraConfig: remoteServers(terraceSecret), Init: []string{
 		"CREATE DATABASE app", "CREATE TABLE app.t (a Int32, word String) ENGINE = MergeTree ORDER BY a",
 		"CREATE USER alice IDENTIFIED WITH no_authentication",
 		fmt.Sprintf("CREATE USER %s IDENTIFIED BY '%s'", gateway, quoted),

@@ -21,13 +21,18 @@ const (
 	clusterSecret = "the cluster's <secret> & "
 )
 
+// remoteServers makes a ClickHouse one of the cluster, with a secret as XML has it.
+func remoteServers(secret string) string {
+	return "<remote_servers><" + clusterName + "><secret>" + secret + "</secret>" +
+		"<shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></" + clusterName + "></remote_servers>"
+}
+
 // openCluster starts a ClickHouse with a cluster and some people, and a client that acts
 // with the cluster's secret.
 func openCluster(t testing.TB, changes ...func(*clickhouse.Config)) *house {
 	t.Helper()
 	server := sandbox.ForTest(t, sandbox.Options{
-		ExtraConfig: "<remote_servers><" + clusterName + "><secret>the cluster's &lt;secret&gt; &amp; </secret>" +
-			"<shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></" + clusterName + "></remote_servers>",
+		ExtraConfig: remoteServers("the cluster's &lt;secret&gt; &amp; "),
 		Init: []string{
 			"CREATE USER " + gateway + " IDENTIFIED WITH no_authentication",
 			"CREATE DATABASE app", "CREATE TABLE app.t (a Int32, word String) ENGINE = MergeTree ORDER BY a", "CREATE TABLE app.secret (a Int32) ENGINE = MergeTree ORDER BY a",

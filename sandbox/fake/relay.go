@@ -18,7 +18,7 @@ import (
 type Relay struct {
 	Address string // host:port on loopback, also after a Resume
 
-	upstream string
+	upstream atomic.Pointer[string]
 	hangs    atomic.Bool
 	work     sync.WaitGroup
 
@@ -29,9 +29,14 @@ type Relay struct {
 
 // StartRelay listens at a free port of loopback for upstream, host:port.
 func StartRelay(upstream string) (*Relay, error) {
-	r := &Relay{Address: "127.0.0.1:0", upstream: upstream, open: make(map[net.Conn]bool)}
+	r := &Relay{Address: "127.0.0.1:0", open: make(map[net.Conn]bool)}
+	r.Lead(upstream)
 	return r, r.Resume()
 }
+
+// Lead passes connections that come from now on to another upstream, host:port: so a
+// server is set up anew, at the same address.
+func (r *Relay) Lead(upstream string) { r.upstream.Store(&upstream) }
 
 // resumeTime is how long a port may be held by what was there before.
 const resumeTime = 5 * time.Second
@@ -101,7 +106,7 @@ func (r *Relay) accept(listener net.Listener) {
 
 // pass is one connection, to its end.
 func (r *Relay) pass(client net.Conn) {
-	server, err := net.Dial("tcp", r.upstream)
+	server, err := net.Dial("tcp", *r.upstream.Load())
 	if err != nil {
 		client.Close()
 		return

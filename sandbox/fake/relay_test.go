@@ -73,5 +73,17 @@ func TestRelay(t *testing.T) {
 	if err := r.Resume(); err != nil || r.Address != address {
 		t.Fatalf("it is at %s, %v", r.Address, err)
 	}
-	dial()
+	kept := dial()
+	r.Lead("127.0.0.1:1") // where nobody listens
+	if err := says(kept); err != nil {
+		t.Errorf("what passes already is led elsewhere: %v", err)
+	}
+	c, err := net.Dial("tcp", r.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := says(c); err == nil {
+		t.Error("it leads elsewhere, and something passed")
+	}
 }

@@ -14,7 +14,7 @@ import (
 // questions have to do with it. It is safe for concurrent use.
 type Admin struct {
 	clients []*Client
-	last    atomic.Int32 // which of them could be asked last
+	last    atomic.Int32 // which of them to ask first
 }
 
 // adminTime bounds one statement, in ClickHouse and on the way.
@@ -60,12 +60,16 @@ func (a *Admin) Rows(ctx context.Context, sql, comment string) ([][]string, erro
 }
 
 // ask asks the server that could be asked last, and the others one after the other as long
-// as nothing could be sent to any.
+// as nothing could be sent to any. What was sent and has no answer is sent to no other: only
+// what comes next begins elsewhere.
 func (a *Admin) ask(ctx context.Context, sql, comment string) (answer string, err error) {
 	begin := int(a.last.Load())
 	for i := range a.clients {
 		at := (begin + i) % len(a.clients)
 		if answer, err = a.clients[at].control.ask(ctx, sql, comment, adminTime); !isUnsent(err) {
+			if isUnanswered(err) {
+				at = (at + 1) % len(a.clients)
+			}
 			a.last.Store(int32(at))
 			break
 		}

@@ -37,7 +37,7 @@ type Config struct {
 	// room of its own. See NewRoom.
 	Room *blocks.Room
 
-	MaxConnections int           // at once, for questions; 0: 256. Kills and checks have a few of their own
+	MaxConnections int           // at once, for questions; 0: 256. Kills, checks and logins have a few of their own
 	DialTimeout    time.Duration // to be connected; 0: 3 s
 	HeaderTimeout  time.Duration // added to the query's own time until the first byte, and the last; 0: 5 s
 	Log            *slog.Logger  // nil: discarded
@@ -55,6 +55,8 @@ type Client struct {
 	shadow    *shadow              // compares modes; nil: nothing is compared
 	questions *pool                // at most MaxConnections
 	control   errands              // kills and checks, which must get through when questions cannot
+	logins    errands              // of whoever shows a password: slow ones hold up nothing else
+	pulse     errands              // whether the server is there, by a connection that nobody else takes
 	grace     time.Duration        // Config.HeaderTimeout
 	log       *slog.Logger
 	health    *health   // for a Cluster of several
@@ -80,7 +82,7 @@ const (
 	defaultHeaderTimeout = 5 * time.Second
 )
 
-// controlConnections bounds what kills and checks use beside MaxConnections.
+// controlConnections bounds what kills and checks use beside MaxConnections, and what logins use.
 const controlConnections = 16
 
 // New checks c. It connects to nothing.
@@ -115,6 +117,8 @@ func New(c Config) (*Client, error) {
 	connect := client.health.minding(connector(&client.target, c, &client.count.connections))
 	client.questions = newPool(orDefault(c.MaxConnections, defaultConnections), connect)
 	client.control = errands{client, newPool(controlConnections, connect)}
+	client.logins = errands{client, newPool(controlConnections, connect)}
+	client.pulse = errands{client, newPool(1, connect)}
 	client.killer = newKiller(client)
 	client.owners = newOwners(errands{client, client.questions}) // not what kills need
 	client.closing, client.close = context.WithCancel(context.Background())
@@ -202,8 +206,9 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 	err := errors.Join(lanes, c.killer.close(ctx))
 	c.close()
-	c.questions.close()
-	c.control.pool.close()
+	for _, p := range []*pool{c.questions, c.control.pool, c.logins.pool, c.pulse.pool} {
+		p.close()
+	}
 	if err != nil {
 		return errors.New("clickhouse: closed while statements were still being killed; they end at their own max_execution_time")
 	}

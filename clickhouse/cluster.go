@@ -205,15 +205,18 @@ func (c *Cluster) ReplicasStatus(ctx context.Context) (status int, text string, 
 	return status, text, err
 }
 
-// atAny asks servers one after the other until one could be reached, those first that a
-// user's statements meet.
+// atAny asks servers one after the other until something could be sent to one, those first
+// that a user's statements meet. What was sent is sent to no other: of a password that is
+// wrong two servers would count two tries.
 func atAny[T any](c *Cluster, user string, ask func(*Client) (T, error)) (found T, err error) {
 	var tried hostSet
 	for h := c.choose(user, tried); h != nil; h = c.choose(user, tried) {
-		if found, err = ask(h.Client); !isUnsent(err) {
+		if found, err = ask(h.Client); isUnsent(err) || isUnanswered(err) {
+			h.health.doubt()
+		}
+		if !isUnsent(err) {
 			return found, err
 		}
-		h.health.doubt()
 		tried |= h.bit
 	}
 	return found, err

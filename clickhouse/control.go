@@ -36,8 +36,11 @@ func (c *Client) Check(ctx context.Context, comment string) (Server, error) {
 }
 
 // Ping asks whether the server answers at all, without logging in.
-func (c *Client) Ping(ctx context.Context) error {
-	response, answer, err := c.control.get(ctx, "/ping")
+func (c *Client) Ping(ctx context.Context) error { return c.control.ping(ctx) }
+
+// ping is Ping.
+func (e errands) ping(ctx context.Context) error {
+	response, answer, err := e.get(ctx, "/ping")
 	if err != nil {
 		return err
 	}

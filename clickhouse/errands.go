@@ -24,9 +24,10 @@ const maxStatus = 64 << 10
 func (e errands) get(ctx context.Context, path string) (*response, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	response, err := e.pool.ask(ctx, outgoing{head: e.client.target.get(path)}, new(atomic.Bool))
+	var sent atomic.Bool
+	response, err := e.pool.ask(ctx, outgoing{head: e.client.target.get(path)}, &sent)
 	if err != nil {
-		return nil, "", unreached(err)
+		return nil, "", unheard(ctx, err, sent.Load())
 	}
 	defer response.body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.body, maxStatus))
@@ -51,12 +52,13 @@ func (e errands) askAs(ctx context.Context, login func(context.Context) (string,
 	request := func(lacks *lacking) outgoing {
 		return outgoing{head: e.client.target.head(s.parameters(lacks), "", ""), login: login, body: s.SQL}
 	}
-	response, err := e.send(ctx, request, new(atomic.Bool))
+	var sent atomic.Bool
+	response, err := e.send(ctx, request, &sent)
 	if own, ok := errors.AsType[*porterhouse.Error](err); ok {
 		return "", own // of login
 	}
 	if err != nil {
-		return "", unreached(err)
+		return "", unheard(ctx, err, sent.Load())
 	}
 	defer response.body.Close()
 	answer, err := readAnswer(response)
@@ -73,13 +75,29 @@ func (e errands) bare(ctx context.Context, login, sql string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	head := append(e.client.target.head("default_format=TabSeparated", "", ""), login...)
-	response, err := e.pool.ask(ctx, outgoing{head: head, body: sql}, new(atomic.Bool))
+	var sent atomic.Bool
+	response, err := e.pool.ask(ctx, outgoing{head: head, body: sql}, &sent)
 	if err != nil {
-		return "", unreached(err)
+		return "", unheard(ctx, err, sent.Load())
 	}
 	defer response.body.Close()
 	return readAnswer(response)
 }
+
+// unheard makes the caller's error of one that came before an answer. Once anything was
+// sent nobody knows what became of it, so that no other server may be asked.
+func unheard(ctx context.Context, err error, sent bool) *porterhouse.Error {
+	switch {
+	case !sent:
+		return unreached(err)
+	case isOver(ctx):
+		return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: silent, Err: unanswered{err}}
+	}
+	return &porterhouse.Error{Kind: porterhouse.Unavailable, Public: lost, Err: unanswered{err}}
+}
+
+// silent is what is told when ClickHouse has a question, and no answer comes in time.
+const silent = "ClickHouse did not answer in time; try again in a moment, and tell the operator if it lasts"
 
 // maxControlAnswer bounds the answer to a control statement, in bytes. A KILL
 // answers with the texts of what it stopped, each up to 256 KiB and then escaped.

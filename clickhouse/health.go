@@ -155,12 +155,14 @@ func (h *health) watch(ctx context.Context, check func(context.Context) error) {
 			}
 		case <-timer.C:
 		}
-		if h.watchers.Load() == 0 || h.look(ctx, check) {
+		switch {
+		case h.watchers.Load() == 0:
 			failed = 0
-		} else {
-			failed++
+		case h.look(ctx, check):
+			failed, last = 0, time.Now()
+		default:
+			failed, last = failed+1, time.Now()
 		}
-		last = time.Now()
 		timer.Reset(jittered(pauseAfter(failed)))
 	}
 }
@@ -214,17 +216,32 @@ func signOfLife(c *Client) func(context.Context) error {
 		l := c.lane.Load()
 		if l.is(Interserver) { // only a statement proves the secret
 			_, err := c.cluster.checkServer(ctx, healthComment)
-			if _, heard := errors.AsType[*porterhouse.Exception](err); heard {
-				return nil
-			}
-			return err
+			return unlessHeard(err)
 		}
-		err := c.Ping(ctx)
+		err := c.beat(ctx)
 		if err != nil || !l.is(ExecuteAs) || c.sessions == nil || c.sessions.target == nil {
 			return err
 		}
 		return c.sessions.target.knock(ctx)
 	}
+}
+
+// beat asks by a statement, if the gateway has an account: a server can answer every ping
+// and no question.
+func (c *Client) beat(ctx context.Context) error {
+	if c.target.login == "" {
+		return c.pulse.ping(ctx)
+	}
+	_, err := c.pulse.ask(ctx, "SELECT 1", healthComment, healthTime)
+	return unlessHeard(err)
+}
+
+// unlessHeard returns the error of a check, unless ClickHouse itself has said it.
+func unlessHeard(err error) error {
+	if _, heard := errors.AsType[*porterhouse.Exception](err); heard {
+		return nil
+	}
+	return err
 }
 
 // knock says hello at the native port.

@@ -23,7 +23,7 @@ func TestJourneyUsesItsTime(t *testing.T) {
 		at = j.next(t.Context(), at, unreached(errors.New("i/o timeout")))
 		j.q.Limits.Time = 2 * time.Second // as run does
 		if at = j.next(t.Context(), at, unreached(errors.New("connection refused"))); at == nil {
-			t.Error("two seconds are left and one server, and it was not asked")
+			t.Fatal("two seconds are left and one server, and it was not asked")
 		}
 		time.Sleep(2 * time.Second)
 		j.tried = 0

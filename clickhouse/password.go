@@ -46,7 +46,7 @@ func (c *Client) Login(ctx context.Context, user porterhouse.UserName, password 
 	if err := way.check(ctx, as, nil); password.IsZero() || err != nil {
 		return &porterhouse.Error{Kind: porterhouse.Unauthenticated, Public: "without a password, and with this user name, nobody logs in here", Err: err}
 	}
-	answer, err := c.control.bare(ctx, basic(user.String(), password), "SELECT 1")
+	answer, err := c.logins.bare(ctx, basic(user.String(), password), "SELECT 1")
 	if text, ok := errors.AsType[exceptionText](err); ok {
 		return notLoggedIn(user, text)
 	}

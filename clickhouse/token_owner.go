@@ -97,7 +97,7 @@ func (o *owners) ask(ctx context.Context, as porterhouse.Account) (string, error
 	case refused:
 		return "", o.refused(text, as)
 	case err != nil:
-		return "", err
+		return "", notLetIn(err) // nothing of the statement has left
 	}
 	row := tsvRows(answer)
 	if len(row) != 1 || len(row[0]) != 1 {

@@ -26,8 +26,10 @@ var (
 
 // needs are the rights of the gateway in the modes that it may have to work in, and
 // there should be no others.
-func (e draft) needs() (needs []need) {
-	for _, mode := range e.modes() {
+func (e draft) needs() []need { return e.needsIn(e.modes()) }
+
+func (e draft) needsIn(modes []clickhouse.Mode) (needs []need) {
+	for _, mode := range modes {
 		stop := need{"SELECT", allStatements, "system.processes", "so that the gateway finds what it has to stop"}
 		switch mode {
 		case clickhouse.ExecuteAs:

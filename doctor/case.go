@@ -17,6 +17,7 @@ type Case struct {
 	Facts   clickhouse.Facts
 	Others  []clickhouse.Facts // of the cluster's other servers, which should be alike; none: there is one
 	Access  clickhouse.Access  // Mode: how people are to get in; Auto: by what works best
+	Shadow  clickhouse.Mode    // the mode with which that one is compared; "": with none
 
 	LocalUsers []string // users made by hand to whom the rules lead: names, or beginnings with a * behind them
 	Hosts      []string // the addresses that all replicas of ours come from; none: nobody has said, so the SQL limits nothing
@@ -53,6 +54,15 @@ type (
 
 // Examine makes the plan.
 func Examine(c Case) Plan {
+	plan := c.examine()
+	if c.Shadow != "" {
+		plan.Shadow = c.compared(plan)
+	}
+	return plan
+}
+
+// examine makes the plan for the mode alone.
+func (c Case) examine() Plan {
 	f := c.Facts
 	plan := Plan{Cluster: c.Cluster, URL: f.URL, Version: f.Server.Version}
 	e := newExam(c, &plan)
@@ -95,7 +105,7 @@ func (e *exam) add(f Finding) {
 func (e *exam) run(why string, parts ...Part) { e.runs(Statement{Parts: parts, Why: why}) }
 
 func (e *exam) runs(s Statement) {
-	if !slices.ContainsFunc(e.plan.SQL, func(o Statement) bool { return slices.Equal(o.Parts, s.Parts) }) {
+	if !slices.ContainsFunc(e.plan.SQL, s.same) {
 		e.again(s)
 	}
 }

@@ -65,7 +65,7 @@ func (e holder) needed(held clickhouse.Grant) bool {
 	if held.Right == "SELECT" && held.On == "system.processes" {
 		return held.Columns != nil && subset(held.Columns, allStatements)
 	}
-	for _, n := range e.needs() {
+	for _, n := range e.allowed() {
 		if n.right == held.Right && n.on == held.On {
 			return true
 		}

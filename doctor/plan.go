@@ -19,6 +19,19 @@ type Plan struct {
 	Findings []Finding       `json:"findings"`          // the worst first
 	SQL      []Statement     `json:"sql,omitempty"`     // in the order in which they are to be run
 	Files    []File          `json:"files,omitempty"`
+
+	// Shadow is the plan for the mode with which Mode is compared: what it has beyond this
+	// plan, and is run after it. Nil: nothing is compared.
+	Shadow *Plan `json:"shadow,omitempty"`
+}
+
+// Statements are the SQL of the plan and of its Shadow, in the order in which they are to
+// be run.
+func (p Plan) Statements() []Statement {
+	if p.Shadow == nil {
+		return p.SQL
+	}
+	return slices.Concat(p.SQL, p.Shadow.SQL)
 }
 
 // Severity says how much a finding matters.
@@ -49,10 +62,14 @@ type File struct {
 	Why  string `json:"why"`
 }
 
-// Worst is the severity of the worst finding.
+// Worst is the severity of the worst finding, of the Shadow as well.
 func (p Plan) Worst() Severity {
+	findings := p.Findings
+	if p.Shadow != nil {
+		findings = slices.Concat(findings, p.Shadow.Findings)
+	}
 	for _, s := range severities {
-		if slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.Severity == s }) {
+		if slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == s }) {
 			return s
 		}
 	}

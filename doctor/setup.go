@@ -16,9 +16,12 @@ func (c Case) Setup() Plan {
 	plan.Mode = e.configured()
 	if c.Facts.Gateway.User != "" {
 		e.makeGateway()
+		for _, n := range e.needsIn([]clickhouse.Mode{c.Shadow}) {
+			e.runs(e.grant(n))
+		}
 	}
 	e.makeProvisioner()
-	if slices.Contains(e.modes(), clickhouse.Verify) {
+	if slices.Contains(append(e.modes(), c.Shadow), clickhouse.Verify) {
 		e.logins()
 	}
 	return plan

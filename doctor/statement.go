@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"porterhouse"
@@ -39,6 +40,9 @@ const (
 
 // text is a statement, or the beginning of one.
 func text(sql string) []Part { return []Part{{Text: sql}} }
+
+// same reports whether another statement does the same.
+func (s Statement) same(other Statement) bool { return slices.Equal(s.Parts, other.Parts) }
 
 // String is the statement as it is shown: a password is told by whose it is.
 func (s Statement) String() string {

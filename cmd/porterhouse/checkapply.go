@@ -32,7 +32,7 @@ const applyComment = `{"porterhouse":"check --apply"}`
 // apply runs the SQL of a cluster's plan, and reports whether it did. The plan was shown
 // before.
 func (a administrator) apply(ctx context.Context, cluster ClusterConfig, plan doctor.Plan) (ran bool, err error) {
-	if len(plan.SQL) == 0 {
+	if len(plan.Statements()) == 0 {
 		return false, nil
 	}
 	if ok, err := a.agree(plan); !ok {
@@ -50,7 +50,7 @@ func (a administrator) agree(plan doctor.Plan) (bool, error) {
 	if a.agreed {
 		return true, nil
 	}
-	fmt.Fprintf(a.stderr, "Run these %d statements on cluster %s as %s? yes or no: ", len(plan.SQL), plan.Cluster, a.user)
+	fmt.Fprintf(a.stderr, "Run these %d statements on cluster %s as %s? yes or no: ", len(plan.Statements()), plan.Cluster, a.user)
 	answer, err := a.answers.ReadString('\n')
 	if err != nil && err != io.EOF {
 		return false, fmt.Errorf("reading the answer: %w", err)
@@ -93,10 +93,10 @@ func withoutPasswords(said string, passwords map[doctor.Password]porterhouse.Sec
 // carryOut runs one statement after the other, up to the first that fails. A password that
 // would not let its user in is not added: it would be one more with each run.
 func (a administrator) carryOut(ctx context.Context, admin *clickhouse.Admin, plan doctor.Plan, passwords map[doctor.Password]porterhouse.Secret) error {
-	for i, statement := range plan.SQL {
+	for i, statement := range plan.Statements() {
 		ran, err := a.runs(ctx, admin, statement, passwords)
 		if err != nil {
-			return fmt.Errorf("cluster %s: %d of %d statements were run; then this failed: %s\n%s", plan.Cluster, i, len(plan.SQL), statement, withoutPasswords(err.Error(), passwords))
+			return fmt.Errorf("cluster %s: %d of %d statements were run; then this failed: %s\n%s", plan.Cluster, i, len(plan.Statements()), statement, withoutPasswords(err.Error(), passwords))
 		}
 		if !ran {
 			fmt.Fprintf(a.stderr, "Not run, because a password does not help there: %s\n", visible(statement.String()))

@@ -113,6 +113,7 @@ func (e examination) wanted(name string) doctor.Case {
 	cluster := e.Clusters[name]
 	of := doctor.Case{
 		Cluster: name, Access: clickhouse.Access{Mode: cluster.mode(), Tokens: len(e.processors()) > 0 && !givesAccounts(e.Config, name)}, LocalUsers: localUsersOf(e.rules()), Hosts: e.hosts,
+		Shadow: cluster.shadow().Mode,
 	}
 	of.Facts.Gateway.User = cluster.User
 	of.Admin, of.Ran = e.admin, e.ran
@@ -166,10 +167,19 @@ func (x examined) print(w io.Writer) {
 	for _, server := range x.Servers {
 		fmt.Fprintf(w, "  server %s: %s\n", visible(server.URL), visible(stateOf(server)))
 	}
-	if x.Mode != "" {
-		fmt.Fprintf(w, "  access mode %s: %s\n", x.Mode, visible(x.Why))
+	printPlan(w, "access mode", x.Plan)
+	if x.Shadow != nil {
+		fmt.Fprintln(w)
+		printPlan(w, "shadow mode", *x.Shadow)
 	}
-	for _, f := range x.Findings {
+}
+
+// printPlan tells what is so in a mode, and what is to be done for it.
+func printPlan(w io.Writer, what string, plan doctor.Plan) {
+	if plan.Mode != "" {
+		fmt.Fprintf(w, "  %s %s: %s\n", what, plan.Mode, visible(plan.Why))
+	}
+	for _, f := range plan.Findings {
 		fmt.Fprintf(w, "  %-7s %s\n", levels[f.Severity], visible(f.Text))
 		if f.Remedy != "" {
 			fmt.Fprintf(w, "          → %s\n", visible(f.Remedy))
@@ -178,13 +188,13 @@ func (x examined) print(w io.Writer) {
 			fmt.Fprintf(w, "          It says: %s\n", visible(f.Said))
 		}
 	}
-	if len(x.SQL) > 0 {
-		fmt.Fprintf(w, "\n  To be run as an administrator of cluster %s (check --apply --admin NAME does it):\n\n", x.Cluster)
+	if len(plan.SQL) > 0 {
+		fmt.Fprintf(w, "\n  To be run as an administrator of cluster %s (check --apply --admin NAME does it):\n\n", plan.Cluster)
 	}
-	for _, s := range x.SQL {
+	for _, s := range plan.SQL {
 		fmt.Fprintf(w, "    -- %s\n    %s;\n", visible(s.Why), visible(s.String()))
 	}
-	for _, file := range x.Files {
+	for _, file := range plan.Files {
 		fmt.Fprintf(w, "\n  %s in /etc/clickhouse-server of each server: %s\n\n", file.Path, visible(file.Why))
 		for line := range strings.Lines(file.Text) {
 			fmt.Fprintf(w, "    %s", line)

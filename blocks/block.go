@@ -17,9 +17,10 @@ type Config struct {
 	// one: to compare numbers and not to show them. 0: exactly as ClickHouse does.
 	Digits int
 
-	MaxBlock int   // bytes of memory that a block may take with its types, a little more in all; 0: 64 MiB
-	MaxRow   int   // bytes that a printed row may have; 0: 64 MiB
-	Room     *Room // for this and other answers; nil: nobody counts them together
+	MaxBlock int    // bytes of memory that a block may take with its types, a little more in all; 0: 64 MiB
+	MaxRow   int    // bytes that a printed row may have; 0: 64 MiB
+	Room     *Room  // for this and other answers; nil: nobody counts them together
+	Owner    string // whose part of Room it is; "": nobody's, and nothing else bounds it
 }
 
 // Setting is the name of a setting of ClickHouse's and its value.
@@ -38,6 +39,7 @@ type Reader struct {
 	heads   []Column
 	columns []column
 	begun   bool
+	scratch []byte // of its Printer
 }
 
 // Defaults and bounds of blocks.
@@ -60,13 +62,20 @@ func NewReader(c Config) (*Reader, error) {
 	if c.MaxRow > 0 {
 		o.maxRow = c.MaxRow
 	}
-	m := &memory{most: cmp.Or(c.MaxBlock, defaultMaxBlock), held: ownMemory, room: c.Room}
+	m := &memory{most: cmp.Or(c.MaxBlock, defaultMaxBlock), held: ownMemory, room: c.Room, owner: c.Owner}
 	return &Reader{options: o, kinds: kinds{options: o, zone: c.Zone, zones: map[string]*time.Location{}, memory: m}, memory: m}, nil
 }
 
-// Close gives the memory back that the answer had of Config.Room. Nothing can be read
-// any more.
-func (r *Reader) Close() { r.memory.release() }
+// Close lets go of the last block, and gives the memory back that the answer had of
+// Config.Room. No block can be read or printed any more.
+func (r *Reader) Close() { r.Keep(0) }
+
+// Keep is Close but for so many bytes, which stay counted until Close: of what was printed
+// and nobody has taken yet.
+func (r *Reader) Keep(bytes int) {
+	r.columns, r.scratch = nil, nil
+	r.memory.keep(bytes)
+}
 
 // Block is a number of rows. It is valid until the next one is read.
 type Block struct {
@@ -136,17 +145,18 @@ func (r *Reader) readColumns(from *reader, columns, rows int) error {
 			c.read(from, rows)
 		}
 		if from.err != nil {
-			return named(from.err, head)
+			return placed(from.err, i, head)
 		}
 	}
 	return unprintable
 }
 
-// column returns the column at a place, which the first block names.
+// column returns the column at a place, which the first block names. Errors tell the
+// place, and neither name nor type: those can be data, and errors are for logs.
 func (r *Reader) column(at int, head Column) (column, error) {
 	if at < len(r.columns) {
 		if r.heads[at] != head {
-			return nil, fmt.Errorf("blocks: the column at %d is %q of the type %s, and was %q of the type %s before", at, head.Name, head.Type, r.heads[at].Name, r.heads[at].Type)
+			return nil, fmt.Errorf("blocks: the column at %d has another name or type than in the first block", at)
 		}
 		return r.columns[at], nil
 	}
@@ -154,18 +164,18 @@ func (r *Reader) column(at int, head Column) (column, error) {
 	c, err := r.kinds.column(head.Type)
 	r.kept += left - r.memory.left
 	if err != nil {
-		return nil, named(err, head)
+		return nil, placed(err, at, head)
 	}
 	r.heads, r.columns = append(r.heads, head), append(r.columns, c)
 	return c, nil
 }
 
-// named says of which column err is.
-func named(err error, head Column) error {
+// placed says of which column err is.
+func placed(err error, at int, head Column) error {
 	if u, ok := errors.AsType[*Unprintable](err); ok {
 		return &Unprintable{Column: head.Name, Type: u.Type, Why: u.Why}
 	}
-	return fmt.Errorf("the column %q of the type %s: %w", head.Name, head.Type, err)
+	return fmt.Errorf("the column at %d: %w", at, err)
 }
 
 // skipInfo reads the numbered fields before a block.

@@ -2,43 +2,77 @@ package blocks
 
 import (
 	"fmt"
-	"sync/atomic"
+	"sync"
 )
 
-// Room bounds the memory that the blocks of many answers take together, in bytes, beyond
-// the first MiB of each. It is safe for concurrent use.
+// Room bounds the memory that the blocks of many answers take together, and what is
+// printed of them, in bytes, beyond the first MiB of each. All answers of one owner have a
+// quarter of it; one answer alone may take more. It is safe for concurrent use.
 type Room struct {
-	most  int64
-	taken atomic.Int64
+	most int
+
+	mu     sync.Mutex
+	taken  int
+	owners map[string]int // of taken, by Config.Owner
 }
+
+// ownerShare is what part of a room the answers of one owner have together.
+const ownerShare = 4
 
 // NewRoom returns a room of so many bytes.
-func NewRoom(bytes int64) *Room { return &Room{most: bytes} }
+func NewRoom(bytes int) *Room { return &Room{most: bytes, owners: map[string]int{}} }
 
-// take takes n bytes more, if there are so many.
-func (r *Room) take(n int) bool {
-	if r == nil || r.taken.Add(int64(n)) <= r.most {
-		return true
-	}
-	r.taken.Add(-int64(n))
-	return false
+// Taken returns how many bytes are taken.
+func (r *Room) Taken() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.taken
 }
 
-func (r *Room) leave(n int) {
-	if r != nil {
-		r.taken.Add(-int64(n))
+// take takes n bytes more for an answer that has some already, if there are so many.
+func (r *Room) take(owner string, has, n int) error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	theirs := r.owners[owner]
+	switch {
+	case r.taken+n > r.most:
+		return &TooLarge{Busy: true}
+	case owner != "" && theirs > has && theirs+n > r.most/ownerShare:
+		return &TooLarge{Busy: true, why: "of the same person"}
+	}
+	r.taken += n
+	r.owners[owner] = theirs + n
+	return nil
+}
+
+// leave gives n bytes back.
+func (r *Room) leave(owner string, n int) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taken -= n
+	if r.owners[owner] -= n; r.owners[owner] == 0 {
+		delete(r.owners, owner)
 	}
 }
 
 // TooLarge says that a block takes more memory than it may, or than there is room for.
 type TooLarge struct {
-	Busy bool // others have taken the room: it may pass in a moment
+	Busy bool // other answers have taken the room: it may pass in a moment
 	why  string
 }
 
 // Error implements error.
 func (e *TooLarge) Error() string {
-	if e.Busy {
+	switch {
+	case e.Busy && e.why != "":
+		return "too many large answers " + e.why + " are open at once: read them to their end or close them, and try again; a smaller max_block_size makes smaller blocks"
+	case e.Busy:
 		return "too many large answers are being read at once: try again in a moment, or ask for less at once; a smaller max_block_size makes smaller blocks"
 	}
 	return "a block of the answer takes more memory than it may (" + e.why + "); a smaller max_block_size makes smaller blocks"
@@ -52,6 +86,7 @@ type memory struct {
 	printed int // bytes for a row
 	held    int // bytes that nobody else can take any more
 	room    *Room
+	owner   string
 }
 
 // What an answer has for itself, and by how much more it takes from the room, in bytes.
@@ -87,15 +122,17 @@ func (m *memory) hold() error {
 		return nil
 	}
 	more = max(more, roomStep)
-	if !m.room.take(more) {
-		return &TooLarge{Busy: true}
+	if err := m.room.take(m.owner, m.held-ownMemory, more); err != nil {
+		return err
 	}
 	m.held += more
 	return nil
 }
 
-// release gives everything back.
-func (m *memory) release() {
-	m.room.leave(m.held - ownMemory)
-	m.held = ownMemory
+// keep gives everything back but n bytes, if the answer has so many.
+func (m *memory) keep(n int) {
+	if n = max(n, ownMemory); n < m.held {
+		m.room.leave(m.owner, m.held-n)
+		m.held = n
+	}
 }

@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,7 +107,7 @@ func (c *object) add(r *reader) {
 		at := slices.IndexFunc(c.typed, func(p path) bool { return p.name == name })
 		if at >= 0 {
 			if came[at] {
-				r.fail(fmt.Errorf("blocks: a JSON has the path %q twice", name))
+				r.fail(errors.New("blocks: a JSON has a path twice"))
 				return
 			}
 			came[at] = true

@@ -44,11 +44,10 @@ func Prints(format string) bool {
 // goroutine.
 type Printer struct {
 	form
-	reader  *Reader
-	maxRow  int
-	rows    uint64
-	ended   bool // all rows of a document have been printed
-	scratch []byte
+	reader *Reader
+	maxRow int
+	rows   uint64
+	ended  bool // all rows of a document have been printed
 }
 
 // NewPrinter returns a printer of a format, which Prints knows.
@@ -137,8 +136,8 @@ func (p *Printer) values(b []byte, block *Block, row int, end string) ([]byte, e
 		return b[:begin], fmt.Errorf("a row of the answer has more than %d bytes", p.maxRow)
 	}
 	if p.document && !utf8.Valid(b[begin:]) {
-		p.scratch = append(p.scratch[:0], b[begin:]...)
-		b = appendValid(b[:begin], p.scratch)
+		p.reader.scratch = append(p.reader.scratch[:0], b[begin:]...)
+		b = appendValid(b[:begin], p.reader.scratch)
 	}
 	return append(b, end...), nil
 }
@@ -229,6 +228,6 @@ func (p *Printer) appendMeta(b []byte) []byte {
 
 // valid prints with what is no UTF-8 replaced.
 func (p *Printer) valid(b []byte, print func([]byte) []byte) []byte {
-	p.scratch = print(p.scratch[:0])
-	return appendValid(b, p.scratch)
+	p.reader.scratch = print(p.reader.scratch[:0])
+	return appendValid(b, p.reader.scratch)
 }

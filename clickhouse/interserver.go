@@ -40,7 +40,8 @@ type byCluster struct {
 }
 
 // maxBlocks is how much memory all answers of a room take together for the blocks that
-// are being printed, in bytes, beyond what each has for itself.
+// are being printed and for what is printed and not read yet, in bytes, beyond what each
+// has for itself. It is twice what one answer can need.
 const maxBlocks = 512 << 20
 
 // NewRoom makes a room of 512 MiB, for Config.Room: what all clusters of a process take
@@ -184,6 +185,7 @@ func (w *byCluster) run(ctx context.Context, as porterhouse.Account, q porterhou
 	defer func() {
 		if !opened { // because of an error, or of a panic, which goes on and takes no place with it
 			k.abandon()
+			k.keep(0)
 		}
 	}()
 	answer, err := k.open()

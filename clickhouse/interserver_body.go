@@ -76,9 +76,9 @@ func (b *clusterBody) refuse(e *nativeException) (*porterhouse.Answer, error) {
 	}
 	head := k.head(statusOf(e.code), "text/plain; charset=UTF-8", "")
 	head.Fields = append(head.Fields, porterhouse.Setting{Name: headerExceptionCode, Value: strconv.Itoa(int(e.code))})
-	b.piece, b.err = []byte(text), io.EOF
+	b.piece = []byte(text)
 	b.tell(text)
-	b.measure("")
+	b.end("", io.EOF)
 	return &porterhouse.Answer{Head: head, Body: b, Summary: b.Summary}, nil
 }
 
@@ -110,6 +110,7 @@ func (b *clusterBody) Read(p []byte) (int, error) {
 	}
 	for b.at == len(b.piece) {
 		if b.err != nil {
+			b.drop()
 			return 0, b.err
 		}
 		b.piece, b.at, b.rowsEnd = b.piece[:0], 0, 0
@@ -169,10 +170,21 @@ func (b *clusterBody) fail(err error) {
 	}
 }
 
-// end decides what Read says behind piece.
+// end decides what Read says behind piece, which is all that is left of the answer: what
+// a client leaves unread counts as long as it does.
 func (b *clusterBody) end(cut porterhouse.Cut, err error) {
 	b.err, b.block = err, nil
+	if cap(b.piece) > 2*len(b.piece)+pieceSize { // of a large row that is not there
+		b.piece = bytes.Clone(b.piece)
+	}
+	b.call.keep(cap(b.piece))
 	b.measure(cut)
+}
+
+// drop lets go of what was printed.
+func (b *clusterBody) drop() {
+	b.piece, b.at = nil, 0
+	b.call.keep(0)
 }
 
 // measure writes the summary.
@@ -195,7 +207,7 @@ func (b *clusterBody) Close() error {
 	} else if b.at < len(b.piece) {
 		b.summary.Cut, b.err = porterhouse.CutCaller, errClosed
 	}
-	b.piece, b.at = nil, 0
+	b.drop()
 	return nil
 }
 

@@ -107,7 +107,7 @@ func (k *clusterCall) prepare() (err error) {
 			}
 		}
 	}
-	k.reader, err = blocks.NewReader(blocks.Config{Zone: zone, Settings: printing(k.Query), Room: k.way.room})
+	k.reader, err = blocks.NewReader(blocks.Config{Zone: zone, Settings: printing(k.Query), Room: k.way.room, Owner: k.owner()})
 	if err == nil {
 		k.printer, err = blocks.NewPrinter(k.format, k.reader)
 	}
@@ -115,6 +115,23 @@ func (k *clusterCall) prepare() (err error) {
 		return porterhouse.Errorf(porterhouse.Refused, "%v", err)
 	}
 	return nil
+}
+
+// owner is whose part of the room the answer takes: the person's, as far as the gate has
+// told, or else the account's.
+func (k *clusterCall) owner() string {
+	if k.Passage != nil && k.Passage.Owner != "" {
+		return k.Passage.Owner
+	}
+	return k.as.User.String()
+}
+
+// keep gives the memory back that the answer took, but for so many bytes that are printed
+// and not read.
+func (k *clusterCall) keep(bytes int) {
+	if k.reader != nil {
+		k.reader.Keep(bytes)
+	}
 }
 
 // send sends the statement. From here on it is stopped when nobody waits any more.
@@ -159,17 +176,15 @@ func (k *clusterCall) held() bool {
 	return k.Passage == nil || k.Passage.ReadOnly || k.Class.Read
 }
 
-// release gives everything back: a connection on which the statement has not ended is
-// cut, and whatever runs on it ends with it.
+// release gives everything back but the memory, which the answer's reader has until keep:
+// a connection on which the statement has not ended is cut, and whatever runs on it ends
+// with it.
 func (k *clusterCall) release() {
 	if k.unstop != nil {
 		k.unstop()
 	}
 	k.cancel()
 	k.unhook()
-	if k.reader != nil {
-		k.reader.Close()
-	}
 	if k.conn != nil {
 		k.way.pool.give(k.conn)
 	}

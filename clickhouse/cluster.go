@@ -52,8 +52,8 @@ type host struct {
 // hostSet is some hosts of a Cluster.
 type hostSet uint64
 
-// maxHosts is how many servers a Cluster can have: a hostSet has no more bits.
-const maxHosts = 64
+// MaxHosts is how many servers a Cluster can have: a hostSet has no more bits.
+const MaxHosts = 64
 
 // NewCluster checks c. As long as the Cluster is not closed, the Clients check whether
 // their servers are there, if there are several: see Client.Run.
@@ -80,8 +80,8 @@ func NewCluster(c ClusterConfig) (*Cluster, error) {
 	switch {
 	case taking == 0:
 		return nil, errors.New("clickhouse: a cluster has no server that takes statements")
-	case len(c.Hosts) > maxHosts:
-		return nil, fmt.Errorf("clickhouse: a cluster has %d servers, and can have %d", len(c.Hosts), maxHosts)
+	case len(c.Hosts) > MaxHosts:
+		return nil, fmt.Errorf("clickhouse: a cluster has %d servers, and can have %d", len(c.Hosts), MaxHosts)
 	}
 	if cluster.several() {
 		for _, h := range cluster.hosts {

@@ -110,7 +110,7 @@ func BenchmarkChoose(b *testing.B) {
 func TestNewCluster(t *testing.T) {
 	one, other := silentClient(t, "127.0.0.1:1"), silentClient(t, "127.0.0.1:2")
 	many := []Host{}
-	for i := range maxHosts + 1 {
+	for i := range MaxHosts + 1 {
 		many = append(many, Host{Client: silentClient(t, fmt.Sprintf("127.0.0.1:%d", i+1))})
 	}
 	for _, hosts := range [][]Host{nil, {{}}, {{Client: one, Drain: true}}, {{Client: one}, {Client: silentClient(t, "127.0.0.1:1")}}, many} {

@@ -31,7 +31,7 @@ type byCluster struct {
 	pool    *clusterPool
 	control *clusterPool // checks, which must get through when questions cannot
 	spool   spool
-	people  clusterPeople
+	people  known[string, clusterPerson] // by name
 	room    *blocks.Room
 
 	stopping context.Context // ends what runs, when close cannot wait for it

@@ -4,51 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"syscall"
 	"time"
 
 	"porterhouse"
 )
 
-// clusterPeople remembers for a minute of whom ClickHouse has said who they are.
-type clusterPeople struct {
-	mu   sync.Mutex
-	seen map[string]clusterPerson
-}
-
-// clusterPerson is what is known of a person in ClickHouse.
+// clusterPerson is what ClickHouse has said of a person.
 type clusterPerson struct {
 	version string         // of the server
 	zone    *time.Location // of their sessions
-	until   time.Time      // when it must be asked again
-}
-
-const (
-	personLifetime = time.Minute
-	maxPeople      = 10_000
-)
-
-func (p *clusterPeople) get(name string) (clusterPerson, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found, ok := p.seen[name]
-	return found, ok && time.Now().Before(found.until)
-}
-
-func (p *clusterPeople) put(name string, person clusterPerson) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.seen == nil || len(p.seen) >= maxPeople {
-		p.seen = map[string]clusterPerson{}
-	}
-	p.seen[name] = person
-}
-
-func (p *clusterPeople) forget(name string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.seen, name)
 }
 
 // whoIsThis is the question that proves a name to be somebody's. The comment is for
@@ -76,7 +41,7 @@ func (w *byCluster) meet(ctx context.Context, c *keptConn, name string) (cluster
 	if err != nil {
 		return clusterPerson{}, unknownZone(found[2], err)
 	}
-	person := clusterPerson{version: found[1], zone: zone, until: time.Now().Add(personLifetime)}
+	person := clusterPerson{version: found[1], zone: zone}
 	w.people.put(name, person)
 	return person, nil
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -26,9 +25,11 @@ type Shadow struct {
 // standardShare is how much is compared where nobody says how much.
 const standardShare = 0.01
 
-// compared are the modes that can be compared: those in which the gateway needs nothing
-// of a person's but the name, also when the person has gone.
-var compared = []Mode{ExecuteAs, Interserver, Verify}
+// Comparable reports whether answers in the mode can be compared with those in another
+// one: whether the gateway needs nothing of a person's but the name, also when the person
+// has gone. In Forward that is a token, in Static all are one account, and of Auto nobody
+// knows before which mode it will be.
+func (m Mode) Comparable() bool { return m == ExecuteAs || m == Interserver || m == Verify }
 
 // Bounds of comparing. None of it is in the way of people: places, connections and
 // memory are its own.
@@ -49,7 +50,7 @@ func (c Config) checkShadow() error {
 		return nil
 	case !(s.Share >= 0 && s.Share <= 1):
 		return fmt.Errorf("clickhouse: a share of %v is compared: want 0 to 1", s.Share)
-	case !slices.Contains(compared, s.Mode) || !slices.Contains(compared, mode):
+	case !s.Mode.Comparable() || !mode.Comparable():
 		return fmt.Errorf("clickhouse: the access mode %s is compared with %q, and both have to be of %s, %s and %s", mode, s.Mode, ExecuteAs, Interserver, Verify)
 	case s.Mode == mode:
 		return fmt.Errorf("clickhouse: the access mode %s is compared with itself", mode)
@@ -72,7 +73,7 @@ type shadow struct {
 	room  *blocks.Room
 	every time.Duration // summaryEvery
 
-	people shadowPeople
+	people known[porterhouse.UserName, bool] // whether an account is another user, or has other roles
 	report shadowReport
 }
 

@@ -8,7 +8,6 @@ import (
 	"hash/maphash"
 	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"porterhouse"
@@ -121,33 +120,6 @@ func (job comparison) question(mode Mode) porterhouse.Query {
 
 // whoAsks is what an account is to ClickHouse.
 const whoAsks = "SELECT currentUser(), arrayStringConcat(arraySort(enabledRoles()), ', ') /* Porterhouse compares access modes */"
-
-// shadowPeople remembers for a minute which accounts are the same in both modes.
-type shadowPeople struct {
-	mu   sync.Mutex
-	seen map[porterhouse.UserName]shadowPerson
-}
-
-type shadowPerson struct {
-	another bool
-	until   time.Time
-}
-
-func (p *shadowPeople) get(name porterhouse.UserName) (another, known bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found := p.seen[name]
-	return found.another, time.Now().Before(found.until)
-}
-
-func (p *shadowPeople) put(name porterhouse.UserName, another bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.seen == nil || len(p.seen) >= maxPeople {
-		p.seen = map[porterhouse.UserName]shadowPerson{}
-	}
-	p.seen[name] = shadowPerson{another, time.Now().Add(personLifetime)}
-}
 
 // isAnother reports whether an account is another user, or has other roles, in the two
 // modes. Where one of them refuses the question, the statement's own answer tells it.

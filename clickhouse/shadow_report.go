@@ -40,10 +40,8 @@ const (
 
 // ShadowReport is what came of comparing two modes so far.
 type ShadowReport struct {
-	Modes  [2]Mode // the cluster's, and the one it is compared with
-	Share  float64
 	Counts map[ShadowOutcome]uint64
-	Last   []Difference // the last ones, the newest at the end
+	Last   []Difference // at most 100, the newest at the end; the log has told of each
 }
 
 // Shadow returns what came of Config.Shadow so far; false: nothing is compared.
@@ -54,7 +52,7 @@ func (c *Client) Shadow() (ShadowReport, bool) {
 	}
 	s.report.mu.Lock()
 	defer s.report.mu.Unlock()
-	return ShadowReport{s.report.modes, s.share, maps.Clone(s.report.counts), slices.Clone(s.report.last)}, true
+	return ShadowReport{maps.Clone(s.report.counts), slices.Clone(s.report.last)}, true
 }
 
 // shadowReport counts outcomes, tells of them in the log, and keeps the last differences.

@@ -3,10 +3,9 @@ package main
 import (
 	"net"
 	"slices"
-)
 
-// maxServers is how many a cluster can have.
-const maxServers = 64
+	"porterhouse/clickhouse"
+)
 
 // servers refuses servers that nobody could ask, or that are not several.
 func (c clusters) servers(path string, cluster ClusterConfig) {
@@ -20,8 +19,8 @@ func (c clusters) servers(path string, cluster ClusterConfig) {
 			c.refuse(path+".url", "the servers are in %s: leave url out", hosts)
 		case cluster.Access.Native != "":
 			c.refuse(path+".access.native", "the servers are in %s: give each its native there, and leave this one out", hosts)
-		case len(cluster.Hosts) > maxServers:
-			c.refuse(hosts, "there are %d, and a cluster can have %d", len(cluster.Hosts), maxServers)
+		case len(cluster.Hosts) > clickhouse.MaxHosts:
+			c.refuse(hosts, "there are %d, and a cluster can have %d", len(cluster.Hosts), clickhouse.MaxHosts)
 		}
 		c.alike(hosts, cluster)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 
 	"porterhouse/clickhouse"
@@ -33,10 +32,6 @@ func (c ClusterConfig) speaksNative() bool {
 	return c.shadow().Mode == clickhouse.Interserver
 }
 
-// canShadow are the modes that can be compared: in the others the gateway needs a person's
-// token, or they are all one account, or nobody knows before which mode it will be.
-var canShadow = []clickhouse.Mode{clickhouse.ExecuteAs, clickhouse.Interserver, clickhouse.Verify}
-
 // shadow refuses a comparison that says nothing, or lacks what it stands on.
 func (c httpDoors) shadow(path string, cluster ClusterConfig) {
 	shadow, mode := cluster.shadow(), cluster.mode()
@@ -46,7 +41,7 @@ func (c httpDoors) shadow(path string, cluster ClusterConfig) {
 	case shadow.Mode == "":
 	case shadow.Mode == mode:
 		c.refuse(path+".shadow", "%s is the cluster's own mode already: say the mode with which it is compared", mode)
-	case !slices.Contains(canShadow, mode):
+	case !mode.Comparable():
 		c.refuse(path+".shadow", "answers can be compared where access.mode is execute_as, interserver or verify, and here it is %s: say one of those, or leave shadow out", mode)
 	case shadow.Mode == clickhouse.ExecuteAs && cluster.User == "":
 		c.refuse(path+".shadow", "for execute_as name the ClickHouse user that the gateway logs in as, with a password: user, password")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"porterhouse/clickhouse"
@@ -29,6 +31,26 @@ func TestShadowConfig(t *testing.T) {
 		if got := cluster.shadow(); got != test.want || cluster.mayVerify() != test.tickets || cluster.needsPassword() != test.password {
 			t.Errorf("%s\n%+v, tickets %t, password %t", test.text, got, cluster.mayVerify(), cluster.needsPassword())
 		}
+	}
+}
+
+// The modes that may stand behind shadow are those that can be compared.
+func TestShadowModes(t *testing.T) {
+	words := func(field string) []string {
+		f, _ := reflect.TypeFor[AccessConfig]().FieldByName(field)
+		return strings.Fields(f.Tag.Get("oneof"))
+	}
+	var want []string
+	for _, mode := range words("Mode") {
+		if clickhouse.Mode(mode).Comparable() {
+			want = append(want, mode)
+		}
+	}
+	got := words("Shadow")
+	slices.Sort(want)
+	slices.Sort(got)
+	if len(got) == 0 || !slices.Equal(got, want) {
+		t.Errorf("the configuration takes %q, and %q can be compared", got, want)
 	}
 }
 

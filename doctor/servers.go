@@ -72,7 +72,7 @@ func (e group) alike() {
 			e.compare(f)
 			continue
 		}
-		o := obstacleOf(f.Reached)
+		o := e.obstacleOf(f.Reached)
 		e.add(Finding{Wrong, "server-reached", f.URL + ": " + o.text, o.remedy, f.Reached.Said})
 	}
 }

@@ -20,6 +20,6 @@ func (c Case) compared(of Plan) *Plan {
 
 // allowed are the rights that no plan takes from the gateway: what its mode needs, and
 // what the mode does that is compared.
-func (e draft) allowed() []need {
+func (e holder) allowed() []need {
 	return append(e.needs(), e.needsIn([]clickhouse.Mode{e.Shadow})...)
 }

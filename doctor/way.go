@@ -159,14 +159,17 @@ func (e entry) interserver() {
 // native says whether the native port can be had; why is what for. It reports whether
 // it can.
 func (e entry) native(why string) bool {
-	f := e.Facts.Native
+	f, key := e.Facts.Native, "access.native"
+	if len(e.Others) > 0 {
+		key = "its native in hosts"
+	}
 	switch {
 	case f.Reached.Works():
 		e.fine("native", "the native port answers")
 		return true
 	case f.Reached.Failed():
-		o := obstacles()[f.Reached.Cause]
-		e.add(Finding{Wrong, "native", "the native port: " + o.text, "check access.native and native_tls (9000 is plain, 9440 TLS, mostly); " + why, f.Reached.Said})
+		o := e.obstacleOf(f.Reached)
+		e.add(Finding{Wrong, "native", "the native port: " + o.text, "check " + key + " and native_tls (9000 is plain, 9440 TLS, mostly); " + why, f.Reached.Said})
 	default:
 		e.add(Finding{Careful, "native", "no native port is configured", "say access.native: host:9000, or host:9440 with native_tls: true; " + why, ""})
 	}

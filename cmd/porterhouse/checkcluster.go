@@ -210,20 +210,35 @@ func stateOf(s doctor.ServerState) string {
 	return fmt.Sprintf("version %s, %s, would take the access mode %s", cmp.Or(s.Version, "unknown"), cmp.Or(s.TLS, "without TLS"), cmp.Or(string(s.Mode), "none"))
 }
 
+// notReached are clusters that could not be looked at, as it was told of each.
+type notReached []string
+
+// Error implements error.
+func (n notReached) Error() string {
+	if len(n) == 1 {
+		return "cluster " + n[0] + " was not reached, see above"
+	}
+	return "the clusters " + strings.Join(n, ", ") + " were not reached, see above"
+}
+
+// Is tells run that it may be better another time.
+func (n notReached) Is(target error) bool { return target == errCannotTell }
+
 // verdict is how a command ends that has looked at clusters: 3 when one could not be
 // looked at, and nothing else is amiss.
 func verdict(clusters []examined) error {
-	var err error
+	var away notReached
 	for _, x := range clusters {
 		switch {
 		case x.Worst() != doctor.Wrong:
 		case !x.Facts.Reached.Works() && !x.Facts.Reached.Failed(clickhouse.NotClickHouse, clickhouse.Expired, clickhouse.Untrusted, clickhouse.WrongName):
-			if err == nil {
-				err = errCannotTell
-			}
+			away = append(away, x.Cluster)
 		default:
 			return errFindings
 		}
 	}
-	return err
+	if len(away) > 0 {
+		return away
+	}
+	return nil
 }

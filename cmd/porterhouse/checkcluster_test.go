@@ -239,11 +239,33 @@ func TestCheckAsJSON(t *testing.T) {
 func TestCheckAway(t *testing.T) {
 	c := openChecked(t)
 	c.write("http://127.0.0.1:1")
-	if code, out, _ := c.check(""); code != 3 || !strings.Contains(out, "nobody listens there") {
-		t.Errorf("%d\n%s", code, out)
+	if code, out, told := c.check(""); code != 3 || !strings.Contains(out, "nobody listens there") || told != "porterhouse check: cluster main was not reached, see above\n" {
+		t.Errorf("%d %s\n%s", code, told, out)
+	}
+	if both := verdict([]examined{{Plan: away("east")}, {Plan: away("west")}}); both.Error() != "the clusters east, west were not reached, see above" {
+		t.Error(both)
 	}
 	c.dress("stranger")
 	if code, out, _ := c.check(""); code != 1 || !strings.Contains(out, "somebody else answers there") {
 		t.Errorf("%d\n%s", code, out)
+	}
+}
+
+// away is the plan for a cluster that was not reached.
+func away(cluster string) doctor.Plan {
+	return doctor.Plan{Cluster: cluster, Findings: []doctor.Finding{{Severity: doctor.Wrong}}}
+}
+
+// An argument that is no flag is told by its name, and a part that stands behind the flags
+// as what it is.
+func TestCheckTellsArguments(t *testing.T) {
+	c := checked{T: t, real: &sandbox.Server{Password: "of nobody"}, config: "nowhere.yaml"}
+	for argument, want := range map[string]string{
+		"clients": "porterhouse check: say clients first, before the flags: porterhouse check clients --config FILE\n",
+		"more":    "porterhouse check: nothing is known of the argument \"more\": the parts are idp, cluster, clients, grants and authenticator\n",
+	} {
+		if code, _, told := c.check("", argument); code != 2 || told != want {
+			t.Errorf("%s: %d %q", argument, code, told)
+		}
 	}
 }

@@ -35,15 +35,28 @@ func checkCommand(ctx context.Context, t terminal, args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return checkParts{providers: true, clusters: true, clients: true}.run(ctx, t, args)
 	}
-	verbs := map[string]func(context.Context, terminal, []string) error{
-		"idp": checkProviders, "cluster": checkParts{clusters: true}.run, "clients": checkParts{clients: true}.run,
-		"grants": checkGrants, "authenticator": checkAuthenticator,
-	}
+	verbs := checkVerbs()
 	if verb := verbs[args[0]]; verb != nil {
 		return verb(ctx, t, args[1:])
 	}
 	fmt.Fprintf(t.stderr, "usage: porterhouse check %s\n", checkUsage)
 	return errUsage
+}
+
+// checkVerbs are the parts that can be looked at alone.
+func checkVerbs() map[string]func(context.Context, terminal, []string) error {
+	return map[string]func(context.Context, terminal, []string) error{
+		"idp": checkProviders, "cluster": checkParts{clusters: true}.run, "clients": checkParts{clients: true}.run,
+		"grants": checkGrants, "authenticator": checkAuthenticator,
+	}
+}
+
+// stray tells what an argument that is no flag has to do with a check.
+func stray(argument string) string {
+	if checkVerbs()[argument] != nil {
+		return fmt.Sprintf("say %s first, before the flags: porterhouse check %s --config FILE", argument, argument)
+	}
+	return fmt.Sprintf("nothing is known of the argument %q: the parts are idp, cluster, clients, grants and authenticator", argument)
 }
 
 // errFindings is the end of a check that found something to do; it has said what.

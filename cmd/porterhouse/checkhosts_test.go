@@ -31,7 +31,7 @@ func TestCheckOfSeveralServers(t *testing.T) {
 	}
 	for _, part := range []string{
 		"Cluster main, " + url, "server " + nobody + ": not reached", "server " + url + ": version 26.", "server " + other.URL + ": version " + old.Version,
-		"WRONG   " + nobody + ": nobody listens there", "WRONG   EXECUTE AS works at " + url + " and not at " + other.URL, " has " + old.Version,
+		"WRONG   " + nobody + ": nobody listens there", "check the port in its url in hosts", "WRONG   EXECUTE AS works at " + url + " and not at " + other.URL, " has " + old.Version,
 	} {
 		if !strings.Contains(out, part) {
 			t.Errorf("it says nothing of %q:\n%s", part, out)

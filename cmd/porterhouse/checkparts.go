@@ -82,10 +82,15 @@ func (parts checkParts) run(ctx context.Context, t terminal, args []string) erro
 	set := t.flags("check", "[flags]")
 	var f checkFlags
 	f.define(set)
-	if _, err := parse(set, args, 0, 0); err != nil {
+	others, err := parse(set, args, 0, len(args))
+	if err != nil {
 		return err
 	}
-	if problem := f.problem(); problem != "" {
+	problem := f.problem()
+	if len(others) > 0 {
+		problem = stray(others[0])
+	}
+	if problem != "" {
 		fmt.Fprintf(t.stderr, "porterhouse check: %s\n", problem)
 		return errUsage
 	}

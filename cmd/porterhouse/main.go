@@ -179,12 +179,16 @@ func parse(f *flag.FlagSet, args []string, least, most int) (others []string, er
 		}
 		others, args = append(others, f.Arg(0)), f.Args()[1:]
 	}
-	if n := len(others); n < least || n > most {
-		fmt.Fprintf(f.Output(), "porterhouse %s: %d arguments beside the flags do not fit\n", f.Name(), n)
-		f.Usage()
-		return nil, errUsage
+	switch n := len(others); {
+	case n > most:
+		fmt.Fprintf(f.Output(), "porterhouse %s: nothing is known of the argument %q\n", f.Name(), others[most])
+	case n < least:
+		fmt.Fprintf(f.Output(), "porterhouse %s: an argument is missing\n", f.Name())
+	default:
+		return others, nil
 	}
-	return others, nil
+	f.Usage()
+	return nil, errUsage
 }
 
 func versionCommand(_ context.Context, t terminal, _ []string) error {

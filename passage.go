@@ -48,6 +48,7 @@ type Session struct {
 	Timeout time.Duration // how long it may be idle; 0: the server's default
 	Check   bool          // it must be there already
 	Close   bool          // it ends with this statement
+	Life    int           // how many with this name were lost before: none of them is found again. Doors leave it 0
 }
 
 // Table is an external table.

@@ -130,40 +130,6 @@ func TestNewCluster(t *testing.T) {
 	}
 }
 
-// Sessions that are over are forgotten, and nobody can have all the places.
-func TestPlacesAreBounded(t *testing.T) {
-	p := &Places{}
-	for i := range maxOwnerPlaces + 10 {
-		p.keep(sessionKey{"alice", fmt.Sprint(i)}, "a:1", time.Hour)
-	}
-	p.keep(sessionKey{"bob", "his"}, "b:1", time.Hour)
-	if len(p.all) != maxOwnerPlaces+1 || p.find(sessionKey{"bob", "his"}) != "b:1" {
-		t.Errorf("%d places, of bob's session %q", len(p.all), p.find(sessionKey{"bob", "his"}))
-	}
-	p.keep(sessionKey{"alice", "0"}, "b:1", -time.Second)
-	if at := p.find(sessionKey{"alice", "0"}); at != "" {
-		t.Errorf("it is over, and at %s", at)
-	}
-	p.swept = time.Time{}
-	p.keep(sessionKey{"alice", "new"}, "c:1", time.Hour)
-	if len(p.all) != maxOwnerPlaces+1 || p.find(sessionKey{"alice", "new"}) != "c:1" || !p.HasAt("c:1") || p.HasAt("d:1") {
-		t.Errorf("%d places", len(p.all))
-	}
-	for i := range maxOwnerPlaces + 10 {
-		p.forget(sessionKey{"alice", fmt.Sprint(i)})
-	}
-	p.forget(sessionKey{"alice", "new"})
-	if len(p.owners) != 1 || p.HasAt("c:1") {
-		t.Errorf("of owners %v is left", p.owners)
-	}
-	for i := range maxPlaces + 10 {
-		p.keep(sessionKey{fmt.Sprint(i), ""}, "a:1", time.Hour)
-	}
-	if len(p.all) != maxPlaces {
-		t.Errorf("%d places", len(p.all))
-	}
-}
-
 // What a KILL names is looked for in its literals and parameters: one's own statement
 // first, and then anybody's.
 func TestKillFindsItsServer(t *testing.T) {

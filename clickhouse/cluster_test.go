@@ -174,9 +174,6 @@ func TestSessionStays(t *testing.T) {
 				t.Errorf("it began at %d, and went on at %d", home, at)
 			}
 		}
-		if !places.HasAt(r.clients[home].Stats().Host) {
-			t.Error("it is not known where the session is")
-		}
 		draining := r.over(t, places, home)
 		for i := range 10 {
 			if at := r.where(t, func() { does(t, draining, "s", setting()) }); at != home {
@@ -222,6 +219,32 @@ func TestSessionOfAServerThatIsAway(t *testing.T) {
 		wantCode(t, err, 372, "Session s not found: it ended because its server is away. What was set in it is gone; set it again")
 		if at := r.where(t, func() { does(t, r.Cluster, "s", setting()) }); at == home || at == next {
 			t.Error("it goes on where nobody is")
+		}
+	})
+}
+
+// What was set in a session that is said to be lost is gone, although its server comes
+// back and has not forgotten it.
+func TestLostSessionIsGone(t *testing.T) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, r *terrace) {
+		home := r.where(t, func() { does(t, r.Cluster, "s", setting()) })
+		away := func(is bool) func() bool {
+			return func() bool {
+				_ = r.clients[home].Ping(t.Context())
+				return r.clients[home].Stats().Away == is
+			}
+		}
+		r.relays[home].Stop() // native sessions go on
+		eventually(t, "it is seen that the server is away", away(true))
+		_, err := tries(t, r.Cluster, "s", setting())
+		wantCode(t, err, 372, "its server is away. What was set in it is gone")
+		if err := r.relays[home].Resume(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the server is back", away(false))
+		if got := does(t, r.Cluster, "s", passing("SELECT getSetting('max_block_size')", nil)); strings.TrimSpace(got.Text) == "4321" {
+			t.Error("what was set in it is there")
 		}
 	})
 }

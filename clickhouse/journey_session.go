@@ -12,12 +12,13 @@ import (
 func (j *journey) ofSession() (*host, error) {
 	c := j.cluster
 	where := c.places.find(j.session)
-	if where == "" {
+	j.live(where.life)
+	if where.host == "" {
 		return c.settle(j.session, 0), nil
 	}
 	j.settled, j.bound = true, true
-	at := c.named(where)
-	if at == nil {
+	at := c.named(where.host)
+	if at == nil || where.gone {
 		return nil, j.lost("its server was taken out of the cluster")
 	}
 	if c.several() && at.health.absent() != nil {
@@ -26,11 +27,21 @@ func (j *journey) ofSession() (*host, error) {
 	return at, nil
 }
 
+// live makes the statement one of a later life of its session.
+func (j *journey) live(life int) {
+	if life > 0 {
+		p, s := *j.q.Passage, *j.q.Passage.Session
+		s.Life, p.Session = life, &s
+		j.q.Passage = &p
+	}
+}
+
 const serverAway = "its server is away"
 
-// lost says, once, that a session is not there any more. What comes next begins another.
+// lost says, once, that a session is not there any more. What comes next begins another,
+// also at a server that has come back and still has this one.
 func (j *journey) lost(why string) *porterhouse.Error {
-	j.cluster.places.forget(j.session)
+	j.cluster.places.lose(j.session, j.q.Passage.Session.Life)
 	return sessionLost(j.session.id, why)
 }
 
@@ -64,10 +75,11 @@ func (j *journey) keeps(at *host) bool {
 func (j *journey) stay(at *host, running time.Duration) {
 	s := j.q.Passage.Session
 	if s.Close && running == 0 {
-		j.cluster.places.forget(j.session)
+		j.cluster.places.forget(j.session, s.Life)
 		return
 	}
-	j.cluster.places.keep(j.session, at.target.address, min(cmp.Or(s.Timeout, sessionTimeout), maxSessionTimeout)+running)
+	timeout := min(cmp.Or(s.Timeout, maxSessionTimeout), maxSessionAge) // the server's own is not known
+	j.cluster.places.keep(j.session, s.Life, at.target.address, timeout, running)
 }
 
 // end makes the caller's error of the last one.
@@ -79,7 +91,7 @@ func (j *journey) end(at *host, err error, keeps bool) error {
 		lost.Err = err
 		return lost
 	case !j.settled && isUnsent(err), isLost(err): // it never began, or its client has just been told
-		j.cluster.places.forget(j.session)
+		j.cluster.places.forget(j.session, j.q.Passage.Session.Life)
 	default:
 		j.stay(at, 0)
 	}

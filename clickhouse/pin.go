@@ -10,9 +10,19 @@ import (
 // sessionKey names a client's session: two people with one id have two sessions.
 type sessionKey struct{ owner, id string }
 
+// sessionLife is one of the sessions that have had a name: see Places.
+type sessionLife struct {
+	sessionKey
+	life int
+}
+
+func lifeOf(s *porterhouse.Session) sessionLife {
+	return sessionLife{sessionKey{s.Owner, s.ID}, s.Life}
+}
+
 // pin is a session with state, and the one connection that has it.
 type pin struct {
-	key   sessionKey
+	key   sessionLife
 	user  porterhouse.UserName
 	conn  *ownConn // nil until the first statement has made it
 	busy  bool     // a statement is under way, and may be alone with what follows
@@ -61,7 +71,7 @@ func (s *sessions) take(user porterhouse.UserName, q porterhouse.Query) (*pin, e
 		return nil, sessionError(porterhouse.Invalid, invalidSessionTimeout,
 			"Session timeout '%d' is larger than max_session_timeout: %d", int(session.Timeout.Seconds()), int(maxSessionTimeout.Seconds()))
 	}
-	key := sessionKey{session.Owner, session.ID}
+	key := lifeOf(session)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.pins[key]; p != nil {
@@ -113,7 +123,7 @@ func (p *pin) unfit(user porterhouse.UserName) string {
 }
 
 // begin begins a session.
-func (s *sessions) begin(key sessionKey, user porterhouse.UserName) (*pin, error) {
+func (s *sessions) begin(key sessionLife, user porterhouse.UserName) (*pin, error) {
 	own := 0
 	for other := range s.pins {
 		if other.owner == key.owner {
@@ -180,9 +190,9 @@ func (s *sessions) lose(p *pin, why string) {
 }
 
 // remember keeps a loss for its client, and forgets those that are too many or too old.
-func (s *sessions) remember(lost sessionKey, is loss) {
+func (s *sessions) remember(lost sessionLife, is loss) {
 	now := is.at
-	oldest, at := sessionKey{}, now
+	oldest, at := sessionLife{}, now
 	for key, l := range s.losses {
 		if now.Sub(l.at) > lossKept {
 			delete(s.losses, key)

@@ -65,7 +65,7 @@ func (c *Client) wayOf(ctx context.Context, as porterhouse.Account, q *porterhou
 	case lane.mode == ExecuteAs:
 		return lane.way, c.sessions.carries(*q), nil
 	}
-	if s := q.Passage.Session; s != nil && c.sessions.pinned(s.Owner, s.ID) {
+	if s := q.Passage.Session; s != nil && c.sessions.pinned(s) {
 		return byExecuteAs{client: c}, true, nil
 	}
 	return lane.way, false, nil

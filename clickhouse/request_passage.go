@@ -186,11 +186,20 @@ func appendSession(p []byte, s *porterhouse.Session) []byte {
 }
 
 // sessionName is what ClickHouse calls a session: where several people are one
-// account, two who chose the same id must have two sessions.
+// account, two who chose the same id must have two sessions; and one that was lost is
+// not found again by the next with its name.
 func sessionName(s *porterhouse.Session) string {
-	mac := hmac.New(sha256.New, []byte(s.Owner))
-	mac.Write([]byte(s.ID))
-	return hex.EncodeToString(mac.Sum(nil))
+	name := macOf([]byte(s.Owner), s.ID)
+	if s.Life > 0 {
+		name = macOf(name, strconv.Itoa(s.Life))
+	}
+	return hex.EncodeToString(name)
+}
+
+func macOf(key []byte, text string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
 }
 
 // appendSetting appends a parameter that may be empty.

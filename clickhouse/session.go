@@ -31,8 +31,8 @@ type sessions struct {
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
-	pins   map[sessionKey]*pin
-	losses map[sessionKey]loss
+	pins   map[sessionLife]*pin
+	losses map[sessionLife]loss
 	closed bool
 }
 
@@ -42,8 +42,8 @@ func newSessions(client *Client, c Config) (*sessions, error) {
 	s := &sessions{
 		client: client,
 		places: make(chan struct{}, orDefault(c.MaxConnections, defaultConnections)),
-		pins:   map[sessionKey]*pin{},
-		losses: map[sessionKey]loss{},
+		pins:   map[sessionLife]*pin{},
+		losses: map[sessionLife]loss{},
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	if c.Access.Native == "" {
@@ -65,15 +65,15 @@ func (s *sessions) carries(q porterhouse.Query) bool {
 		return false
 	}
 	session := q.Passage.Session
-	return !q.Class.Read || session != nil && (session.Check || s.pinned(session.Owner, session.ID))
+	return !q.Class.Read || session != nil && (session.Check || s.pinned(session))
 }
 
-// pinned reports whether the session that an owner calls id has a connection of its
-// own, or lost it and was not told: every statement of it goes to run.
-func (s *sessions) pinned(owner, id string) bool {
+// pinned reports whether a session has a connection of its own, or lost it and was not
+// told: every statement of it goes to run.
+func (s *sessions) pinned(session *porterhouse.Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := sessionKey{owner, id}
+	key := lifeOf(session)
 	_, lost := s.losses[key]
 	return lost || s.pins[key] != nil
 }

@@ -29,7 +29,9 @@ func (l Lane) Run(ctx context.Context, as porterhouse.Account, q porterhouse.Que
 }
 
 // Pinned is pinned.
-func (l Lane) Pinned(owner, id string) bool { return l.pinned(owner, id) }
+func (l Lane) Pinned(owner, id string) bool {
+	return l.pinned(&porterhouse.Session{Owner: owner, ID: id})
+}
 
 // Close is close.
 func (l Lane) Close(ctx context.Context) error { return l.close(ctx) }

@@ -91,7 +91,6 @@ func (s *street) day() {
 	s.oneDrains()
 	end()
 	work.Wait()
-	s.evenly()
 	s.t.Logf("%d reads, %d writes", s.reads.Load(), s.writes.Load())
 	if cut, logged := s.cut.Load(), int64(strings.Count(s.log.String(), midAnswer)); cut > logged {
 		s.t.Errorf("%d of %d answers were cut, and only %d of them in their middle", cut, s.reads.Load(), logged)
@@ -230,28 +229,41 @@ func (s *street) sessionIsToldOf() {
 	s.resume(1)
 }
 
-// oneDrains lets the last server drain, and then takes it out: it takes nothing new, and
-// sessions stay where they are.
+// oneDrains lets the last server drain: it takes nothing new, and sessions stay where they
+// are. Taken out, it gets nothing any more, and whoever had a session there is told so.
 func (s *street) oneDrains() {
 	text, err := os.ReadFile(s.config)
 	s.must(err)
 	r := &reloads{site: s.site}
-	for _, hosts := range []string{s.hosts(2), s.withoutLast()} {
+	put := func(hosts string) {
 		r.replace(strings.Replace(string(text), s.hosts(-1), hosts, 1), "porterhouse_config_reloads_total")
-		s.eventually("nothing runs there", time.Minute, func() bool { return s.of("running", 2) == 0 })
-		asked, before := s.of("queries_total", 2), s.reads.Load()
-		s.eventually("people go on asking", time.Minute, func() bool { return s.reads.Load() > before+100 })
-		if more := s.of("queries_total", 2) - asked; more > 0 {
-			s.t.Errorf("a server that drains was asked %v more times", more)
+	}
+	put(s.hosts(2))
+	s.eventually("nothing runs there", time.Minute, func() bool { return s.of("running", 2) == 0 })
+	asked, before := s.of("queries_total", 2), s.reads.Load()
+	s.eventually("people go on asking", time.Minute, func() bool { return s.reads.Load() > before+100 })
+	if more := s.of("queries_total", 2) - asked; more > 0 {
+		s.t.Errorf("a server that drains was asked %v more times", more)
+	}
+	for i := range 9 {
+		if said := s.set(fmt.Sprint("mine", i)); said != "" {
+			s.t.Errorf("in a session, setting says %s", said)
 		}
-		for i := range 9 {
-			if said := s.set(fmt.Sprint("mine", i)); said != "" {
-				s.t.Errorf("in a session, setting says %s", said)
-			}
+	}
+	there := s.of("queries_total", 2) - asked // as each of the sessions there has asked once
+	s.evenly()
+	put(s.withoutLast())
+	told := 0.0
+	for i := range 9 {
+		switch said := s.set(fmt.Sprint("mine", i)); {
+		case strings.Contains(said, "Code: 372") && strings.Contains(said, "was taken out of the cluster"):
+			told++
+		case said != "":
+			s.t.Errorf("in a session, setting says %s", said)
 		}
-		if s.of("queries_total", 2) == asked {
-			s.t.Error("of nine sessions none was at a server that drains")
-		}
+	}
+	if told != there || told == 0 {
+		s.t.Errorf("of nine sessions %v were at the server that was taken out, and %v were told so", there, told)
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 
@@ -64,12 +63,14 @@ func (m connecting) cluster(name string) (err error) {
 }
 
 // servers finds or makes the clients of a cluster's servers, each a part by itself, and
-// makes the cluster of them. Where its sessions are is kept over all that comes.
+// makes the cluster of them. Where its sessions are is kept over all that comes. A server
+// that is not named any more gets nothing from now on, whoever has a session there.
 func (m connecting) servers(name string, settings clusterSettings) error {
 	places, err := take(m, "places "+name, nil, func() (*clickhouse.Places, *part, error) { return &clickhouse.Places{}, &part{}, nil })
 	if err != nil {
 		return err
 	}
+	m.now.places[name] = places
 	made := clickhouse.ClusterConfig{Places: places, Log: m.process.log.With("cluster", name)}
 	shared, hosts := settings.Cluster, m.config.Clusters[name].Hosts
 	for i, server := range shared.servers() {
@@ -82,7 +83,6 @@ func (m connecting) servers(name string, settings clusterSettings) error {
 		m.now.clients[known] = client
 		made.Hosts = append(made.Hosts, clickhouse.Host{Client: client, Drain: len(hosts) > 0 && hosts[i].Drain})
 	}
-	made.Hosts = append(made.Hosts, m.leaving(name, places, made.Hosts)...)
 	cluster, err := clickhouse.NewCluster(made)
 	if err != nil {
 		return err
@@ -96,23 +96,16 @@ func (m connecting) servers(name string, settings clusterSettings) error {
 // What follows is the URL.
 func clientPart(cluster string) string { return "client " + cluster + " " }
 
-// leaving are the servers that the configuration does not name any more, and where
-// sessions are: they go on until a reload finds none there.
-func (m connecting) leaving(name string, places *clickhouse.Places, staying []clickhouse.Host) (hosts []clickhouse.Host) {
-	if m.before == nil {
-		return nil
-	}
-	for known, client := range m.before.clients {
-		at := client.Stats().Host
-		stays := slices.ContainsFunc(staying, func(h clickhouse.Host) bool { return h.Client.Stats().Host == at })
-		if !strings.HasPrefix(known, clientPart(name)) || stays || !places.HasAt(at) {
-			continue
+// newcomers tells where the sessions of now are which servers before has not asked: a session
+// that was there once, before the server was taken out, is not the one that was begun.
+func newcomers(before, now *reach) {
+	for name, places := range now.places {
+		for known, client := range now.clients {
+			if before.clients[known] == nil && strings.HasPrefix(known, clientPart(name)) {
+				places.Lose(client.Stats().Host)
+			}
 		}
-		m.hold(known, m.before.parts[known])
-		m.now.clients[known] = client
-		hosts = append(hosts, clickhouse.Host{Client: client, Drain: true})
 	}
-	return hosts
 }
 
 // client makes the client of one server of a cluster.

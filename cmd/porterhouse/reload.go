@@ -178,6 +178,7 @@ func (s *server) turn(c Config, record func() error) (before *generation, err er
 		p.letGo(context.Background(), r) // of what is new in it, which nobody has used
 		return nil, err
 	}
+	newcomers(p.generation.Load().reach, r)
 	handOver(p.generation.Load().reach, r)
 	before = p.replace(g)
 	handOver(before.reach, r) // what has begun meanwhile

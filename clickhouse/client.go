@@ -122,25 +122,35 @@ func New(c Config) (*Client, error) {
 	client.killer = newKiller(client)
 	client.owners = newOwners(errands{client, client.questions}) // not what kills need
 	client.closing, client.close = context.WithCancel(context.Background())
-	if c.Access.Mode == "" || c.Access.Mode == ExecuteAs || c.Access.Mode == Auto && c.User != "" {
+	if err := openWays(client, c); err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// openWays makes the ways in which people's statements can go in the mode of c, and for
+// Auto all that it may find.
+func openWays(client *Client, c Config) (err error) {
+	mode := cmp.Or(c.Access.Mode, ExecuteAs)
+	if mode == ExecuteAs || mode == Auto && c.User != "" {
 		if client.sessions, err = newSessions(client, c); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if c.Access.Mode == Interserver || c.Access.Mode == Auto && c.Access.Cluster != "" {
+	if mode == Interserver || mode == Auto && c.Access.Cluster != "" {
 		if client.cluster, err = newByCluster(client, c); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if client.shadow, err = newShadow(c, client.log); err != nil {
-		return nil, err
+		return err
 	}
-	if c.Access.Mode == Auto {
+	if mode == Auto {
 		client.auto = newAuto(client, c)
-		return client, nil
+	} else {
+		client.lane.Store(newLane(client, mode, c.Access, "the configuration says so"))
 	}
-	client.lane.Store(newLane(client, cmp.Or(c.Access.Mode, ExecuteAs), c.Access, "the configuration says so"))
-	return client, nil
+	return nil
 }
 
 func orDefault[T int | time.Duration](value, standard T) T {

@@ -14,12 +14,12 @@ import (
 )
 
 // health is whether a server of a Cluster of several is in service. It goes out of service
-// at once when it cannot be connected to, whatever for, and comes back when a check
-// succeeds:
+// at once when it cannot be connected to, whatever for, or when a check fails, and comes
+// back when one succeeds:
 //
-//	a connection fails ──▶ away ──▶ checks, soon and then less often ─▶ back
-//	a check fails twice ─▶  │
-//	                        └ takes nothing new while others are there
+//	a connection, or a check, fails ─▶ away ──▶ checks, soon and then less often ─▶ back
+//	a check is slow, and the next ───▶  │
+//	                                    └ takes nothing new while others are there
 //
 // A server without others beside it is always asked, so nobody checks it.
 type health struct {

@@ -161,7 +161,17 @@ func testCrowd(t *testing.T, n int) {
 	since := time.Now()
 	r := compareCrowd(t, w, w.client(t, clickhouse.Interserver, clickhouse.ExecuteAs), n)
 	t.Logf("%v in %v", r.Counts, time.Since(since))
-	if sum := r.Counts[clickhouse.ShadowSame]; sum < uint64(n)*9/10 {
-		t.Errorf("only %d of %d could be compared: %v", sum, n, r.Counts)
+	bounds := map[clickhouse.ShadowOutcome]int{ // at most; of what is not here, none
+		clickhouse.ShadowSame:     n,
+		clickhouse.ShadowUnstable: n / 100,
+		clickhouse.ShadowSkipped:  n / 100,
+	}
+	for outcome, count := range r.Counts {
+		if count > uint64(bounds[outcome]) {
+			t.Errorf("of %d statements %d were %s, and at most %d may be", n, count, outcome, bounds[outcome])
+		}
+	}
+	if sum := r.Counts[clickhouse.ShadowSame]; sum < uint64(n)*98/100 {
+		t.Errorf("only %d of %d were the same", sum, n)
 	}
 }

@@ -60,6 +60,7 @@ type Client struct {
 	grace     time.Duration        // Config.HeaderTimeout
 	log       *slog.Logger
 	health    *health   // for a Cluster of several
+	troubles  troubles  // for a Cluster of several
 	underway  underway  // statements whose answers are open
 	buffers   sync.Pool // of *[]byte, bufferSize each
 
@@ -107,12 +108,13 @@ func New(c Config) (*Client, error) {
 		c.Log.Warn("InsecureSkipVerify: whoever answers is taken for ClickHouse", "host", target.host)
 	}
 	client := &Client{
-		target:  target,
-		cleaner: newCleaner(target.name, c.User),
-		grace:   orDefault(c.HeaderTimeout, defaultHeaderTimeout),
-		log:     c.Log.With("host", target.address),
-		health:  newHealth(target.address, c.Log),
-		buffers: sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
+		target:   target,
+		cleaner:  newCleaner(target.name, c.User),
+		grace:    orDefault(c.HeaderTimeout, defaultHeaderTimeout),
+		log:      c.Log.With("host", target.address),
+		health:   newHealth(target.address, c.Log),
+		troubles: troubles{begun: time.Now()},
+		buffers:  sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }},
 	}
 	connect := client.health.minding(connector(&client.target, c, &client.count.connections))
 	client.questions = newPool(orDefault(c.MaxConnections, defaultConnections), connect)

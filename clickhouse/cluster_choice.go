@@ -1,42 +1,54 @@
 package clickhouse
 
 // choose returns the server for a statement of a user's that is bound to none, of those
-// that were not tried: the one with the fewest statements under way. Of several, each
-// user has an order of their own, which is the same everywhere and as long as the servers
+// that were not tried: the one with the fewest statements under way, to which its troubles
+// are added. Of several, each user has an order of their own, which is the same everywhere and as long as the servers
 // are: so a person's questions mostly meet the same one, its caches, and what they have
 // just written.
 //
-// A server that is away or drains takes nothing. When all are away it is the one that
-// went last: nobody is refused without a try. nil: all were tried.
+// A server that is away or drains takes nothing. When all are away, those that are merely
+// slow share what comes, for too much of it may be why; then it is the one that went last:
+// nobody is refused without a try. nil: all were tried.
 func (c *Cluster) choose(user string, tried hostSet) *host {
-	return c.pick(user, tried, func(h *host) int64 { return h.underway.count.Load() })
+	return c.pick(user, tried, func(h *host, own uint64) int64 { return h.underway.count.Load() + h.troubles.weight(own) })
 }
 
 // settle returns the server for a session: the one that comes first in an order of the
 // session's own, so that others of us who know nothing of it find the same one.
 func (c *Cluster) settle(key sessionKey, tried hostSet) *host {
-	return c.pick(key.owner+"\x00"+key.id, tried, func(*host) int64 { return 0 })
+	return c.pick(key.owner+"\x00"+key.id, tried, func(*host, uint64) int64 { return 0 })
 }
+
+// loadOf is what a server is chosen by, for whoever has that hash.
+type loadOf func(h *host, own uint64) int64
 
 // pick returns the server with the least load, and among equals the first in the order of
 // the name.
-func (c *Cluster) pick(name string, tried hostSet, load func(*host) int64) *host {
+func (c *Cluster) pick(name string, tried hostSet, load loadOf) *host {
+	own := hashOf(name)
+	if best := leastOf(c.hosts, own, tried, load, (*absence).isNone); best != nil {
+		return best
+	}
+	if best := leastOf(c.hosts, own, tried, load, (*absence).isSlowness); best != nil {
+		return best
+	}
+	return c.likeliest(tried)
+}
+
+// leastOf is pick among those whose absence will do.
+func leastOf(hosts []host, own uint64, tried hostSet, load loadOf, will func(*absence) bool) *host {
 	var best *host
 	var least int64
 	var most uint64
-	own := hashOf(name)
-	for i := range c.hosts {
-		h := &c.hosts[i]
-		if h.drain || tried&h.bit != 0 || h.health.absent() != nil {
+	for i := range hosts {
+		h := &hosts[i]
+		if h.drain || tried&h.bit != 0 || !will(h.health.absent()) {
 			continue
 		}
-		n, rank := load(h), mixed(own^h.hash)
+		n, rank := load(h, own), mixed(own^h.hash)
 		if best == nil || n < least || n == least && rank > most {
 			best, least, most = h, n, rank
 		}
-	}
-	if best == nil {
-		return c.likeliest(tried)
 	}
 	return best
 }

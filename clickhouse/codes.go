@@ -93,3 +93,25 @@ var rules = map[int]rule{
 	762: {"HTTP_CONNECTION_LIMIT_REACHED", porterhouse.Unavailable, ""},
 	999: {"KEEPER_EXCEPTION", porterhouse.Unavailable, elsewhere},
 }
+
+// trouble is a code by which a server says that it had better not be asked for a while.
+type trouble struct {
+	name   string   // as ClickHouse has it
+	begins []string // how its message begins, where the code is also said of what a person has set, or made; nil: however
+}
+
+// serversOwn are they. Those of a person's own quota, limits and time are not among them,
+// nor those of other servers that a statement names (url, remote).
+var serversOwn = map[int]trouble{
+	173: {"CANNOT_ALLOCATE_MEMORY", nil},
+	202: {"TOO_MANY_SIMULTANEOUS_QUERIES", []string{"Too many simultaneous queries. ", "Too many simultaneous insert queries. ", "Too many simultaneous select queries. "}}, // not: for user, for all users
+	241: {"MEMORY_LIMIT_EXCEEDED", []string{"(total) memory limit exceeded", "Memory limit (total) exceeded"}},                                                              // not: Query, User
+	242: {"TABLE_IS_READ_ONLY", []string{"Table is in readonly mode (replica path", "Table is in readonly mode since ", "Table is in readonly mode due to shutdown"}},       // not: static storage
+	243: {"NOT_ENOUGH_SPACE", nil},
+	252: {"TOO_MANY_PARTS", []string{"Too many parts", "Too many inactive parts"}}, // not: partitions in one INSERT
+	439: {"CANNOT_SCHEDULE_TASK", nil},
+	745: {"SERVER_OVERLOADED", nil},
+	749: {"TCP_CONNECTION_LIMIT_REACHED", nil},
+	762: {"HTTP_CONNECTION_LIMIT_REACHED", nil},
+	999: {"KEEPER_EXCEPTION", nil},
+}

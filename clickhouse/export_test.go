@@ -9,11 +9,14 @@ import (
 	"porterhouse"
 )
 
-// CodeNames returns the names of the codes in the table of rules.
+// CodeNames returns the names of the codes in the tables.
 func CodeNames() map[int]string {
 	names := map[int]string{}
 	for code, r := range rules {
 		names[code] = r.name
+	}
+	for code, t := range serversOwn {
+		names[code] = t.name
 	}
 	return names
 }

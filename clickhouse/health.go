@@ -41,6 +41,14 @@ type absence struct {
 	why   error
 }
 
+// isNone reports whether it is in service.
+func (a *absence) isNone() bool { return a == nil }
+
+// isSlowness reports whether it takes questions, and answers too late.
+func (a *absence) isSlowness() bool {
+	return a != nil && isUnanswered(a.why) && errors.Is(a.why, context.DeadlineExceeded)
+}
+
 const (
 	// checkWell is how often a server in service is checked.
 	checkWell = 15 * time.Second
@@ -216,9 +224,9 @@ func signOfLife(c *Client) func(context.Context) error {
 		l := c.lane.Load()
 		if l.is(Interserver) { // only a statement proves the secret
 			_, err := c.cluster.checkServer(ctx, healthComment)
-			return unlessHeard(err)
+			return unlessHeard(c, err)
 		}
-		err := c.beat(ctx)
+		err := beat(ctx, c)
 		if err != nil || !l.is(ExecuteAs) || c.sessions == nil || c.sessions.target == nil {
 			return err
 		}
@@ -228,20 +236,25 @@ func signOfLife(c *Client) func(context.Context) error {
 
 // beat asks by a statement, if the gateway has an account: a server can answer every ping
 // and no question.
-func (c *Client) beat(ctx context.Context) error {
+func beat(ctx context.Context, c *Client) error {
 	if c.target.login == "" {
 		return c.pulse.ping(ctx)
 	}
 	_, err := c.pulse.ask(ctx, "SELECT 1", healthComment, healthTime)
-	return unlessHeard(err)
+	return unlessHeard(c, err)
 }
 
-// unlessHeard returns the error of a check, unless ClickHouse itself has said it.
-func unlessHeard(err error) error {
-	if _, heard := errors.AsType[*porterhouse.Exception](err); heard {
-		return nil
+// unlessHeard returns the error of a check, unless ClickHouse itself has said it: then it
+// is there, and may be in trouble.
+func unlessHeard(c *Client, err error) error {
+	e, heard := errors.AsType[*porterhouse.Exception](err)
+	switch {
+	case !heard:
+		return err
+	case saysOfServer(*e):
+		c.troubles.found()
 	}
-	return err
+	return nil
 }
 
 // knock says hello at the native port.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,8 +76,9 @@ func (j *journey) run(ctx context.Context) (*porterhouse.Answer, error) {
 		answer, err := at.Query(ctx, j.as, j.q)
 		if err == nil {
 			if keeps {
-				answer.Body = &stayingBody{ReadCloser: answer.Body, end: func() { j.stay(at, 0) }}
+				answer.Body = &endingBody{ReadCloser: answer.Body, end: func() { j.stay(at, 0) }}
 			}
+			j.heed(at, answer)
 			return answer, nil
 		}
 		next := j.next(ctx, at, err)
@@ -107,8 +109,8 @@ func (j *journey) first() (*host, error) {
 // next is where to go after a failure at one server; nil: nowhere.
 func (j *journey) next(ctx context.Context, at *host, err error) *host {
 	unsent := isUnsent(err)
-	if kind, _ := porterhouse.Explain(err); unsent || kind == porterhouse.Timeout {
-		at.health.doubt()
+	if isServers(err) && !isOver(ctx) {
+		j.blame(at)
 	}
 	j.tried |= at.bit
 	switch {
@@ -124,6 +126,25 @@ func (j *journey) next(ctx context.Context, at *host, err error) *host {
 		return j.cluster.settle(j.session, j.tried)
 	}
 	return j.cluster.choose(j.as.User.String(), j.tried)
+}
+
+// heed looks, at the end of an answer that is a refusal, whether it is the server's fault.
+func (j *journey) heed(at *host, answer *porterhouse.Answer) {
+	if answer.Head == nil || answer.Head.Status == http.StatusOK {
+		return
+	}
+	summary := answer.Summary
+	answer.Body = &endingBody{ReadCloser: answer.Body, end: func() {
+		if e := summary().Exception; e != nil && saysOfServer(*e) {
+			j.blame(at)
+		}
+	}}
+}
+
+// blame notes that a server has failed the person.
+func (j *journey) blame(at *host) {
+	at.troubles.note(hashOf(j.as.User.String()))
+	at.health.doubt()
 }
 
 // mayRepeat reports whether the statement can be sent once more although a server has it.
@@ -155,15 +176,15 @@ func isUnanswered(err error) bool {
 	return is
 }
 
-// stayingBody is the Body of a session's Answer.
-type stayingBody struct {
+// endingBody is the Body of an Answer of which somebody wants to know when it has ended.
+type endingBody struct {
 	io.ReadCloser
 	once sync.Once
 	end  func()
 }
 
 // Close implements io.Closer.
-func (b *stayingBody) Close() error {
+func (b *endingBody) Close() error {
 	defer b.once.Do(b.end)
 	return b.ReadCloser.Close()
 }

@@ -1,6 +1,7 @@
 package clickhouse_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -136,8 +137,10 @@ func TestWhatASecretOpens(t *testing.T) {
 		c.User, c.Password, c.Access.Mode = gateway, porterhouse.NewSecret("gateway"), clickhouse.Static
 	})
 	for _, sql := range []string{"SELECT * FROM app.mine", "SELECT count() FROM system.query_log", "SELECT * FROM remote('127.0.0.1', app.mine)", "SELECT name FROM system.users", "EXECUTE AS boss SELECT 1", "EXECUTE AS default SELECT 1"} {
-		if got, err := read(t.Context(), alone, account(t, "alice"), question(sql)); err == nil {
-			t.Errorf("the gateway alone: %s: %q", sql, got.Text)
+		const accessDenied = 497
+		got, err := read(t.Context(), alone, account(t, "alice"), question(sql))
+		if said, _ := errors.AsType[*porterhouse.Exception](err); said == nil || said.Code != accessDenied {
+			t.Errorf("the gateway alone: %s: %q %v", sql, got.Text, err)
 		}
 	}
 }

@@ -110,9 +110,24 @@ func best(p fake.Persona) clickhouse.Mode {
 	return clickhouse.ExecuteAs
 }
 
-// generous is how much longer than it may take a look takes on a machine that does much
-// else.
-const generous = 2 * time.Second
+// startUp is what the command takes beside the look.
+const startUp = 500 * time.Millisecond
+
+// quickly looks as json does, and fails when that takes longer than it may. A machine that
+// does much else has two more looks to do it in.
+func (c checked) quickly(flags ...string) examinedIn {
+	c.Helper()
+	x := c.json(flags...)
+	for took, more := x.took, 2; took > lookTime+startUp; more-- {
+		c.Logf("looking took %v, and may take %v", took, lookTime)
+		if more == 0 {
+			c.Errorf("it never takes less")
+			break
+		}
+		took = c.json(flags...).took
+	}
+	return x
+}
 
 // For each kind of server check finds the way, within its time; an operator who then does
 // what it says has nothing left to do, and a gateway that can do nothing on its own.
@@ -125,11 +140,8 @@ func TestPersonasAreSetUp(t *testing.T) {
 			c := checked{t, c.real, c.config}
 			c.exec(slices.Concat(fake.Undress(), []string{"DROP USER IF EXISTS " + fake.Gateway + "_gateway"}, p.Setup)...)
 			c.stand(p)
-			found := c.json("--host", "127.0.0.1")
+			found := c.quickly("--host", "127.0.0.1")
 			t.Logf("looked at within %v", found.took.Round(time.Millisecond))
-			if found.took > lookTime+generous {
-				t.Errorf("looking took %v, may take %v", found.took, lookTime)
-			}
 			isWrong := found.wrongs() != ""
 			if found.code != map[bool]int{true: 1}[isWrong] || isWrong != (len(found.SQL)+len(found.Files) > 0 || beyond[p.Name] != "") {
 				t.Errorf("exit code %d, wrong are %q, with %d statements and %d files", found.code, found.wrongs(), len(found.SQL), len(found.Files))
@@ -210,8 +222,8 @@ func TestCheckDoesNotWait(t *testing.T) {
 		if what == "no such host" {
 			c.configure("user: ", "allow_plain_http: true, user: ")
 		}
-		x := c.json()
-		if x.code != 3 || x.wrongs() != "reached" || x.took > lookTime+generous {
+		x := c.quickly()
+		if x.code != 3 || x.wrongs() != "reached" {
 			t.Errorf("%s: exit code %d, wrong are %q, after %v", what, x.code, x.wrongs(), x.took)
 		}
 		t.Logf("%s: %v", what, x.took.Round(time.Millisecond))

@@ -12,7 +12,8 @@ type exchange struct {
 	connection *connection
 	upload     *upload // nil: the request is sent when its response begins
 	body       io.Reader
-	closes     bool // the server will close the connection
+	peeked     []byte // of body, and still to be read
+	closes     bool   // the server will close the connection
 	unwatch    func() bool
 	end        atomic.Int32
 }
@@ -63,11 +64,16 @@ func (e *exchange) run(o *outgoing, login string, sent *atomic.Bool) (r *respons
 
 // Read implements io.Reader for the body.
 func (e *exchange) Read(p []byte) (int, error) {
-	switch e.end.Load() {
-	case ended:
-		return 0, io.EOF
-	case dropped:
+	end := e.end.Load()
+	switch {
+	case end == dropped:
 		return 0, e.why(errDropped)
+	case len(e.peeked) > 0:
+		n := copy(p, e.peeked)
+		e.peeked = e.peeked[n:]
+		return n, nil
+	case end == ended:
+		return 0, io.EOF
 	}
 	n, err := e.body.Read(p)
 	switch {

@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,9 +21,9 @@ func (k *call) mend(r *response) error {
 	}
 	raw, err := r.peek()
 	if err != nil {
-		return r.body.why(err)
+		return err
 	}
-	if len(raw) == maxException { // none of ClickHouse's is so long
+	if len(raw) == maxException { // one so long has a person's text in it, and goes on as it is
 		return nil
 	}
 	text := decodedException(r.field("Content-Encoding"), raw)
@@ -32,29 +31,25 @@ func (k *call) mend(r *response) error {
 	if !ok {
 		return nil
 	}
+	if s, found := unknownSent(text); found && s.without == "" {
+		k.client.lacks.learn(k.ctx, s.name, k.client.refuses) // for special
+	}
 	if _, public := special(k.client, text, exception, &k.statement); public != "" {
 		return text
 	}
 	if mended := k.mended(string(text), exception); mended != string(text) && !k.inBlocks() {
-		r.body.body = strings.NewReader(mended)
+		r.body.peeked = []byte(mended)
 		r.fields = slices.DeleteFunc(r.fields, func(f porterhouse.Setting) bool { return strings.EqualFold(f.Name, "Content-Encoding") })
 	}
 	return nil
 }
 
 // peek returns how the body begins: all of it, or maxException bytes. It is still there to
-// be read.
+// be read, though all of it needs no connection any more.
 func (r *response) peek() ([]byte, error) {
-	rest := r.body.body
-	raw, err := io.ReadAll(io.LimitReader(rest, maxException))
-	if err != nil {
-		return nil, err
-	}
-	r.body.body = bytes.NewReader(raw)
-	if len(raw) == maxException {
-		r.body.body = io.MultiReader(bytes.NewReader(raw), rest)
-	}
-	return raw, nil
+	raw, err := io.ReadAll(io.LimitReader(r.body, maxException))
+	r.body.peeked = raw
+	return raw, err
 }
 
 // inBlocks reports whether the client wants ClickHouse's own blocks, in which an

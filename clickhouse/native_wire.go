@@ -98,7 +98,7 @@ func (r *wireReader) skip(n uint64) {
 }
 
 // maxNativeText bounds a text that the server sends, in bytes. The longest one is
-// the message of an exception, of at most 16 KiB.
+// the message of an exception, which can quote what a person has written.
 const maxNativeText = 1 << 20
 
 // maxNumber bounds numbers that only count.

@@ -225,7 +225,7 @@ type tail struct {
 }
 
 // tailSize is how many bytes are kept at least: an exception, of which ClickHouse
-// sends 16 KiB at most, and what stands around it.
+// sends 16 KiB at most behind rows, and what stands around it.
 const tailSize = 17 << 10
 
 // keep notes that p comes next.

@@ -2,12 +2,10 @@ package clickhouse
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"porterhouse"
 )
@@ -48,19 +46,14 @@ var sentSettings = []sentSetting{
 const unknownSetting = 115
 
 // unknownSent returns the setting of ours that an exception says to be unknown, if it is
-// about one, and of a server that is older than the setting.
-//
-// The version is what the server itself has put behind the exception: a person whose
-// statement fails with the words of such an exception (throwIf) cannot make a newer
-// server look older.
+// about one. Of a person's statement that is a hint and no more: getSetting, throwIf and
+// remote servers let ClickHouse say whatever a person wants.
 func unknownSent(text exceptionText) (s sentSetting, found bool) {
 	e, _ := parseException(string(text))
 	if e.Code != unknownSetting {
 		return sentSetting{}, false
 	}
-	i := slices.IndexFunc(sentSettings, func(s sentSetting) bool {
-		return s.since != "" && isUnknown(e.Message, s.name) && olderThan(text, s.since)
-	})
+	i := slices.IndexFunc(sentSettings, func(s sentSetting) bool { return s.since != "" && isUnknown(e.Message, s.name) })
 	if i < 0 {
 		return sentSetting{}, false
 	}
@@ -78,84 +71,18 @@ func isUnknown(message, name string) bool {
 	return ok && (rest == "" || strings.ContainsRune("'.: ", rune(rest[0])))
 }
 
-// olderThan reports whether the version behind an exception is older than another.
-func olderThan(text exceptionText, than string) bool {
-	at := strings.LastIndex(string(text), " (version ")
-	if at < 0 {
-		return false
-	}
-	v, ok := parseVersion(strings.TrimRight(string(text[at+len(" (version "):]), ")\r\n"))
-	other, _ := parseVersion(than)
-	return ok && slices.Compare(v, other) < 0
-}
-
-// lacks is what was found that a server does not know of our settings, and is left out
-// from then on. It costs a look at a pointer where nothing is missing.
-//
-// What was found is forgotten after a minute: the server may be another by then.
-type lacks struct{ now atomic.Pointer[lacking] }
-
-// lacking is the content of lacks. It is made once and never changed.
-type lacking struct {
-	names []string
-	until time.Time
-}
-
-// lackTime is how long something is left out until it is tried again.
-const lackTime = time.Minute
-
-// get returns what is to be left out now; nil: nothing.
-func (l *lacks) get() *lacking {
-	if now := l.now.Load(); now != nil && time.Now().Before(now.until) {
-		return now
-	}
-	return nil
-}
-
-// learn takes in an exception of a request that was sent without what known says, and
-// returns without what to send it again; nil: it is about something else.
-func (l *lacks) learn(text exceptionText, known *lacking) *lacking {
+// tooOldFor says what an exception means that is about a setting of ours, which the server
+// was found to lack, and not about the statement; public is "" for any other.
+func (c *Client) tooOldFor(text exceptionText) (kind porterhouse.Kind, public string) {
 	s, found := unknownSent(text)
-	if !found || s.without == "" || known.has(s.name) {
-		return nil
-	}
-	more := &lacking{names: []string{s.name}, until: time.Now().Add(lackTime)}
-	if known != nil {
-		more.names = append(more.names, known.names...)
-	}
-	l.now.Store(more)
-	return more
-}
-
-// has reports whether a setting is to be left out.
-func (l *lacking) has(name string) bool { return l != nil && slices.Contains(l.names, name) }
-
-// from returns parameters, each with & before it, without those to be left out.
-func (l *lacking) from(parameters string) string {
-	if l == nil {
-		return parameters
-	}
-	var left strings.Builder
-	for parameter := range strings.SplitSeq(parameters[len("&"):], "&") {
-		if name, _, _ := strings.Cut(parameter, "="); !l.has(name) {
-			left.WriteString("&" + parameter)
-		}
-	}
-	return left.String()
-}
-
-// tooOldFor says what an exception means that is about a setting of ours and not about
-// the statement; public is "" for any other.
-func tooOldFor(text exceptionText) (kind porterhouse.Kind, public string) {
-	s, found := unknownSent(text)
-	if !found || s.without != "" {
+	if !found || s.without != "" || !c.lacks.get().has(s.name) {
 		return "", ""
 	}
 	return porterhouse.Refused, "this ClickHouse does not know the setting " + s.name + ", without which Porterhouse does not send this statement: " + s.remedy
 }
 
 // send sends a request of ours, which has no data of a client's; again, and without it,
-// when the server does not know a setting that can be left out: nothing has run then.
+// when the server turns out not to know a setting that can be left out: nothing has run then.
 func (e errands) send(ctx context.Context, request func(*lacking) outgoing, sent *atomic.Bool) (*response, error) {
 	c := e.client
 	for known := c.lacks.get(); ; {
@@ -168,17 +95,16 @@ func (e errands) send(ctx context.Context, request func(*lacking) outgoing, sent
 			response.body.Close()
 			return nil, err
 		}
-		more := c.lacks.learn(exceptionText(raw), known)
-		if more == nil {
+		s, found := unknownSent(exceptionText(raw))
+		if !found || len(raw) == maxException || known.has(s.name) { // a refusal of a setting is short
 			return response, nil
 		}
-		c.log.Debug("ClickHouse does not know a setting, which is left out for a minute", "setting", more.names[0])
+		more := c.lacks.learn(ctx, s.name, c.refuses)
+		if more == nil || s.without == "" {
+			return response, nil
+		}
+		response.body.Close()
 		sent.Store(false)
 		known = more
-		_, err = io.Copy(io.Discard, response.body) // so that the connection can be used again
-		response.body.Close()
-		if err != nil {
-			return nil, err
-		}
 	}
 }

@@ -35,7 +35,8 @@ type stream struct {
 // The sizes of buffers, in bytes.
 const (
 	bufferSize = 32 << 10
-	// maxException bounds what is kept of an exception; ClickHouse sends 16 KiB at most.
+	// maxException bounds what is kept of an exception. ClickHouse sends 16 KiB at most
+	// behind rows, and all of it, however long, where there are none.
 	maxException = 64 << 10
 	// untaggedTail is how much of an untagged body is held back, for an exception at its very end.
 	untaggedTail = 16 << 10

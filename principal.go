@@ -17,6 +17,7 @@ type Principal struct {
 	// ReadOnly: the person gave whoever asks no more than reading, whatever the
 	// account may do (our scope clickhouse:read without clickhouse:write).
 	ReadOnly bool
+	Login    string // id of the sign-in here that a token of ours came from; "": none did
 	Token    Secret // the raw token; only an access mode that forwards it may look
 }
 

@@ -30,6 +30,7 @@ type vouched struct {
 	Issuer    string `json:"iss"`
 	Subject   string `json:"sub"`
 	Processor string `json:"processor"`
+	Login     string `json:"login,omitempty"` // the id of the sign-in here, which opens nothing by itself
 }
 
 // maxGroups is how many bytes of JSON the groups in a token may have: a token is sent

@@ -73,7 +73,7 @@ func (p *pipeline) claims() (accessClaims, error) {
 		Issuer: p.Issuer, Subject: subjectHere(who), Audience: p.resource.URI,
 		Expires: ends.Unix(), Issued: now.Unix(), ID: newID(),
 		Client: p.r.client.ID, Scope: strings.Join(p.scopes, " "), Session: p.found.family,
-		Proof: vouched{who.Issuer, who.Subject, who.Proof}, User: who.User, Groups: who.Groups,
+		Proof: vouched{who.Issuer, who.Subject, who.Proof, who.Login}, User: who.User, Groups: who.Groups,
 	}
 	if !who.Issued.IsZero() {
 		claims.AuthTime = who.Issued.Unix()

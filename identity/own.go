@@ -123,6 +123,9 @@ func (o own) read(ctx context.Context, c claims) (porterhouse.Principal, error) 
 		*text.into = value
 	}
 	var err error
+	if who.Login, err = claims(proof).text("login"); err != nil {
+		return porterhouse.Principal{}, refuse("%w", err)
+	}
 	if who.Groups, err = c.texts("groups"); err != nil {
 		return porterhouse.Principal{}, refuse("%w", err)
 	}

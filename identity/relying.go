@@ -21,6 +21,9 @@ type ClientSettings struct {
 	Scopes                []string           // empty: what the kind of provider needs to tell who it is, and to be asked again
 	AuthorizationEndpoint string             // "": of the discovery document, or the kind's own
 	TokenEndpoint         string             // "": likewise
+	// Resources are named when somebody signs in (RFC 8707, 2.1), beside us: a provider
+	// gives tokens for them only later on, and only for those.
+	Resources []string
 }
 
 // Trip is one visit of a browser at a provider.
@@ -167,6 +170,9 @@ func (r *RelyingParty) AuthorizationURL(ctx context.Context, t Trip) (string, er
 		if value != "" {
 			query.Set(name, value)
 		}
+	}
+	if len(r.client.Resources) > 0 {
+		query["resource"] = r.client.Resources
 	}
 	to.RawQuery = query.Encode()
 	return to.String(), nil

@@ -24,6 +24,7 @@ type tokenClient struct {
 	client   ClientSettings
 	at       places
 	scopes   []string // that count as granted when an answer does not say
+	noes     []string // errors that are a no, beside those that always are
 	now      func() time.Time
 }
 
@@ -39,7 +40,7 @@ func (t tokenClient) ask(ctx context.Context, form url.Values) (tokenAnswer, err
 	// GitHub has status 200 for its errors, too; and 401 is about us, whatever the words.
 	aboutThem := reply.Status < http.StatusInternalServerError && reply.Status != http.StatusUnauthorized
 	switch {
-	case aboutThem && slices.Contains(noes, code):
+	case aboutThem && (slices.Contains(noes, code) || slices.Contains(t.noes, code)):
 		return tokenAnswer{}, refuse("the token endpoint says no: %q %s", code, aadsts.FindString(string(reply.Body)))
 	case code != "":
 		return tokenAnswer{}, away("the token endpoint answers %q %s with status %d: are client_id, client_secret and the redirect URI as they are registered there?",

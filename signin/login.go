@@ -80,7 +80,7 @@ func (l *login) learn(who porterhouse.Principal, k Kept, now time.Time) {
 func (l *login) principal() porterhouse.Principal {
 	return porterhouse.Principal{
 		Issuer: l.Issuer, Subject: l.Subject, User: l.User, Client: l.Client, Proof: l.Proof, Groups: l.Groups,
-		TokenID: l.id, Issued: l.Issued, Expires: l.Ends,
+		TokenID: l.id, Login: l.id, Issued: l.Issued, Expires: l.Ends,
 	}
 }
 

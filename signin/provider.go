@@ -39,6 +39,17 @@ type Provider struct {
 	Recheck func(ctx context.Context, who porterhouse.Principal, k Kept) (porterhouse.Principal, Kept, error)
 	// CanRecheck reports whether what was kept is enough to ask again. It goes with Recheck.
 	CanRecheck func(k Kept) bool
+	Tokens     map[string]GetToken // by purpose
+}
+
+// GetToken gets an access token of who, for one purpose, of what was kept. Errors and Kept
+// are as those of Recheck; a no may be to the person, or to the purpose.
+type GetToken func(ctx context.Context, who porterhouse.Principal, k Kept) (Granted, Kept, error)
+
+// Granted is an access token that a provider gave for somebody to be shown elsewhere.
+type Granted struct {
+	Token   porterhouse.Secret
+	Expires time.Time // zero: nobody knows
 }
 
 // label is what people call it.

@@ -55,15 +55,16 @@ func (r *rechecks) run(ctx context.Context, who porterhouse.Principal) (porterho
 		if l.Held && r.fresh(l) {
 			return r.standing(l, p)
 		}
-		owner := secret()
-		ours, err := r.logins.store.Swap(ctx, leaseStore+l.id, nil, []byte(owner), leaseLife)
-		if err != nil {
-			return porterhouse.Principal{}, err
-		}
+		var now porterhouse.Principal
+		var told error
+		ours, err := r.holding(ctx, l.id, func(ctx context.Context) { now, told = r.renew(ctx, l.id) })
 		if ours {
-			return r.renew(ctx, l.id, owner)
+			return now, told
 		}
-		if err := pause(waiting); err != nil {
+		if err == nil {
+			err = pause(waiting)
+		}
+		if err != nil {
 			return porterhouse.Principal{}, err
 		}
 	}
@@ -100,8 +101,13 @@ func (r *rechecks) standing(l login, p Provider) (porterhouse.Principal, error) 
 	return l.principal(), nil
 }
 
-// renew asks, for whoever has the lease, and gives it back.
-func (r *rechecks) renew(ctx context.Context, id, owner string) (porterhouse.Principal, error) {
+// holding does work under the lease of a login, unless somebody else has it, and gives it
+// back. Work goes on without the caller.
+func (r *rechecks) holding(ctx context.Context, id string, work func(context.Context)) (ours bool, err error) {
+	owner := secret()
+	if ours, err = r.logins.store.Swap(ctx, leaseStore+id, nil, []byte(owner), leaseLife); err != nil || !ours {
+		return false, err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
 	defer cancel()
 	defer func() {
@@ -109,6 +115,12 @@ func (r *rechecks) renew(ctx context.Context, id, owner string) (porterhouse.Pri
 			r.log.Warn("a lease was not given back, and ends by itself", "login", id, "error", err)
 		}
 	}()
+	work(ctx)
+	return true, nil
+}
+
+// renew asks, for whoever has the lease.
+func (r *rechecks) renew(ctx context.Context, id string) (porterhouse.Principal, error) {
 	l, p, err := r.logins.load(ctx, id) // again: whoever had the lease before has perhaps asked
 	if err != nil {
 		return porterhouse.Principal{}, err

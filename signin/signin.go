@@ -54,6 +54,7 @@ type SignIn struct {
 	sessions  *sessions
 	logins    *logins
 	rechecks  *rechecks
+	tokens    *tokens
 	pages     *page.Set
 	origin    *http.CrossOriginProtection
 	mux       *http.ServeMux
@@ -104,6 +105,7 @@ func (s *SignIn) furnish() error {
 	s.logins = &logins{s.Store, login, s.providers, s.Lifetimes, s.Now}
 	s.sessions = &sessions{s.cookies, session, s.Store, s.logins}
 	s.rechecks = &rechecks{s.logins, s.Audit, s.Log, s.counts}
+	s.tokens = newTokens(s.rechecks)
 	return nil
 }
 
@@ -138,6 +140,15 @@ func (s *SignIn) Who(r *http.Request) (porterhouse.Principal, error) {
 // outlives the browser's session.
 func (s *SignIn) Recheck(ctx context.Context, who porterhouse.Principal) (porterhouse.Principal, error) {
 	return s.rechecks.run(ctx, who)
+}
+
+// Token returns an access token of the provider for a purpose (Provider.Tokens), of the
+// login that who came from (who.Login): one that is remembered, or a new one. A zero
+// Secret: who came from no login here, or the provider has no tokens for that purpose.
+// Unauthenticated: the login has ended, or the provider says no, which ends it. Refused:
+// it says no to this purpose alone. Unavailable: nobody can tell.
+func (s *SignIn) Token(ctx context.Context, who porterhouse.Principal, purpose string) (porterhouse.Secret, error) {
+	return s.tokens.run(ctx, who, purpose)
 }
 
 // End ends a login: nothing that was given because of it can be renewed.

@@ -43,7 +43,7 @@ async function signIn(request, response) {
     if (!people.has(sub)) throw new Error(`nobody is called ${sub}`);
     const grant = new provider.Grant({ accountId: sub, clientId: params.client_id });
     grant.addOIDCScope(params.scope);
-    if (params.resource) grant.addResourceScope(params.resource, params.scope);
+    for (const resource of [params.resource ?? []].flat()) grant.addResourceScope(resource, params.scope);
     const consent = { grantId: await grant.save() };
     await provider.interactionFinished(request, response, { login: { accountId: sub }, consent });
   } catch (problem) {

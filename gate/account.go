@@ -38,6 +38,16 @@ func (c *Cluster) account(ctx context.Context, who *porterhouse.Principal, at po
 	return account, nil
 }
 
+// equip gives an account the token that goes on for its owner, where ClickHouse is shown
+// such tokens and the owner brought none. It comes last: somebody else may have to be asked.
+func (c *Cluster) equip(ctx context.Context, who *porterhouse.Principal, account *porterhouse.Account) (err error) {
+	if c.Token == nil || !account.Token.IsZero() || !slices.Contains(c.Forward, who.Proof) {
+		return nil
+	}
+	account.Token, err = c.Token(ctx, *who)
+	return withCode(err, porterhouse.Unauthenticated, codeAuthentication)
+}
+
 // byPassword is the account of somebody who showed its password, which goes on to
 // ClickHouse. We may be where ClickHouse lets in whoever is near, so a password is
 // needed whatever ClickHouse thinks, and who has more rights than a person is refused.

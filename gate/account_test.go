@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -73,6 +75,65 @@ func TestTokensThatGoOn(t *testing.T) {
 		account, err := h.Account(t.Context(), who, porterhouse.Entry{Cluster: "main", Door: "test"})
 		if err != nil || account.Token.Equal("the-token") != goes || account.Token.IsZero() == goes || !account.Password.IsZero() {
 			t.Errorf("proved by %q: %v", proof, err)
+		}
+	}
+}
+
+// Somebody else is asked for a token where the person brought none that may go on, and
+// nowhere else: not for processors that are not named, nor for who brought one.
+func TestTokensThatAreAskedFor(t *testing.T) {
+	away := porterhouse.Errorf(porterhouse.Unavailable, "the provider is away")
+	for name, test := range map[string]struct {
+		proof, brought string
+		err            error
+		want           string
+		asked          int
+	}{
+		"signed in":            {"corp", "", nil, "asked for", 1},
+		"brought one":          {"corp", "brought", nil, "brought", 0},
+		"another processor":    {"own", "", nil, "", 0},
+		"a token of that one":  {"own", "brought", nil, "", 0},
+		"the provider is away": {"corp", "", away, "", 1},
+	} {
+		asked := 0
+		cluster := Cluster{Forward: []string{"corp"}, Token: func(_ context.Context, who porterhouse.Principal) (porterhouse.Secret, error) {
+			if asked++; who.Login != "login" || test.err != nil {
+				return porterhouse.Secret{}, test.err
+			}
+			return porterhouse.NewSecret("asked for"), nil
+		}}
+		who := porterhouse.Principal{Proof: test.proof, Login: "login"}
+		var account porterhouse.Account
+		if test.brought != "" && test.proof == "corp" {
+			account.Token = porterhouse.NewSecret(test.brought)
+		}
+		err := cluster.equip(t.Context(), &who, &account)
+		if asked != test.asked || account.Token.Reveal() != test.want || !errors.Is(err, test.err) {
+			t.Errorf("%s: asked %d times, %v", name, asked, err)
+		}
+	}
+}
+
+// What is refused makes us ask nobody for a token, and where the token is not to be had
+// ClickHouse is not asked.
+func TestTokensAreAskedForLast(t *testing.T) {
+	asked := 0
+	h := newHouse(t, func(c *Config) {
+		main := c.Clusters["main"]
+		main.Forward = []string{"corp"}
+		main.Token = func(context.Context, porterhouse.Principal) (porterhouse.Secret, error) {
+			asked++
+			return porterhouse.Secret{}, porterhouse.Errorf(porterhouse.Unavailable, "the provider is away")
+		}
+		c.Clusters["main"] = main
+	})
+	who := alice
+	who.Proof, who.Token = "corp", porterhouse.Secret{}
+	via := porterhouse.Via{Entry: porterhouse.Entry{Cluster: "main", Door: "test"}}
+	for sql, want := range map[string]int{"DROP TABLE t": 0, "SELECT 1; SELECT 2": 0, "SELECT 1": 1} {
+		asked = 0
+		if _, err := h.Query(t.Context(), who, porterhouse.Query{SQL: sql, Via: via}); err == nil || asked != want {
+			t.Errorf("%s: asked %d times, %v", sql, asked, err)
 		}
 	}
 }

@@ -39,7 +39,10 @@ func (a *asking) admit(ctx context.Context) (err error) {
 		return err
 	}
 	a.fill(class)
-	return a.bounds.tab.look(a.uploadSize())
+	if err := a.bounds.tab.look(a.uploadSize()); err != nil {
+		return err
+	}
+	return a.cluster.equip(ctx, &a.who, &a.account)
 }
 
 // enter finds the door, if it is one for who asks, and looks at what can be seen without

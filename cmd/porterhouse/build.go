@@ -21,13 +21,13 @@ func build(c Config, p setup) (*generation, error) {
 	if g.people, err = buildDirectories(c, p); err != nil {
 		return nil, err
 	}
-	if g.gate, err = buildGate(c, p, g.people); err != nil {
-		return nil, err
-	}
 	if g.authenticators, err = buildAuthenticators(c, p, g.people); err != nil {
 		return nil, err
 	}
 	if g.signIn, g.tokens, err = (entrance{c, p}).build(); err != nil {
+		return nil, err
+	}
+	if g.gate, err = buildGate(c, p, g); err != nil {
 		return nil, err
 	}
 	if g.mcp, err = buildMCPDoors(c, p, g.gate); err != nil {
@@ -78,14 +78,14 @@ func buildDirectories(c Config, p setup) (map[string]*directory.Directory, error
 	return people, nil
 }
 
-func buildGate(c Config, p setup, people map[string]*directory.Directory) (*gate.Gate, error) {
+func buildGate(c Config, p setup, g *generation) (*gate.Gate, error) {
 	clusters := make(map[string]gate.Cluster, len(c.Clusters))
 	for name := range c.Clusters {
 		inside := agentDoor(c)
 		clusters[name] = gate.Cluster{
-			Client: p.clusters[name], Directory: people[name],
+			Client: p.clusters[name], Directory: g.people[name],
 			Passwords: c.ClickHouseHTTP.passesPasswords(), Deny: c.Clusters[name].withoutPassword(),
-			Forward: forwarded(c, name), For: gate.For(c.Clusters[name].For),
+			Forward: forwarded(c, name), Token: tokenFrom(g.signIn, c, name), For: gate.For(c.Clusters[name].For),
 			Doors: map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: httpDoor{c}.gate(name)},
 		}
 	}

@@ -18,6 +18,8 @@ type AccessConfig struct {
 	Cluster   string             `yaml:"cluster"`                                                        // its name in ClickHouse's <remote_servers>; for interserver
 	Secret    porterhouse.Secret `yaml:"secret"`                                                         // and its <secret> there
 
+	Token *TokenConfig `yaml:"token"` // of people who sign in here, for forward; nil: they have none
+
 	Shadow      string `yaml:"shadow" oneof:"execute_as interserver verify"` // the mode with which answers are compared; "": none
 	ShadowShare share  `yaml:"shadow_share"`                                 // of what people read; 0: see clickhouse.Shadow
 }

@@ -30,6 +30,7 @@ func (c httpDoors) all() {
 		}
 		c.cluster("clusters."+name+".access", cluster)
 		c.shadow("clusters."+name+".access", cluster)
+		c.token("clusters."+name+".access.token", cluster)
 	}
 }
 

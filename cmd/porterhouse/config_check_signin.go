@@ -54,9 +54,12 @@ func (c signIns) rooms() {
 	}
 	e := entrance{*c.Config, p}
 	for i, provider := range c.SignIn.Providers {
-		if _, err := e.party(provider); err != nil {
+		party, err := e.party(provider)
+		if err != nil {
 			c.refuse(c.providerPath(i), "%s", trimPrefixes(err.Error(), "identity: ", fmt.Sprintf("signing in at %q: ", provider.Processor)))
+			continue
 		}
+		c.onward(party)
 	}
 	server, err := e.server()
 	if err != nil {

@@ -110,7 +110,7 @@ audit: {file: audit.jsonl, key: env:AUDIT_KEY, replica: r1, rotate_at: 1 TiB, sy
 		Clusters: map[string]ClusterConfig{"main": {
 			URL: "https://clickhouse:8443", User: "gw", Password: porterhouse.NewSecret("hunter2"),
 			TLS:            ClusterTLS{CA: filepath.Dir(dir) + "/ca.crt", Cert: dir + "/c.crt", Key: dir + "/c.key", ServerName: "ch"},
-			AllowPlainHTTP: true, MaxConnections: 7, Access: AccessConfig{"interserver", "clickhouse:9440", true, "mcp", porterhouse.NewSecret(auditKey), "verify", 0.25},
+			AllowPlainHTTP: true, MaxConnections: 7, Access: AccessConfig{"interserver", "clickhouse:9440", true, "mcp", porterhouse.NewSecret(auditKey), nil, "verify", 0.25},
 			Provision: &ProvisionConfig{
 				User: "prov", Password: porterhouse.NewSecret("provides"), Prefix: "ph_", Marker: "m",
 				Mode: "interserver", HTTPServer: "p", GatewayHosts: []string{"10.0.0.1"}, OnCluster: "c",

@@ -131,14 +131,20 @@ func (e entrance) providers() ([]signin.Provider, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, p.provider(party))
+		provider := p.provider(party)
+		if provider.Tokens, err = e.tokensOf(party); err != nil {
+			return nil, err
+		}
+		all = append(all, provider)
 	}
 	return all, nil
 }
 
 // party is us at one provider.
 func (e entrance) party(p SignInProviderConfig) (*identity.RelyingParty, error) {
-	return identity.NewRelyingParty(e.TokenProcessors[p.Processor].settings(p.Processor), p.settings(), e.setup.providers)
+	client := p.settings()
+	client.Resources = e.tokenResources()
+	return identity.NewRelyingParty(e.TokenProcessors[p.Processor].settings(p.Processor), client, e.setup.providers)
 }
 
 // provider is us at one provider, in the words of the room where people sign in.

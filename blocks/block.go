@@ -67,12 +67,15 @@ func NewReader(c Config) (*Reader, error) {
 }
 
 // Close lets go of the last block, and gives the memory back that the answer had of
-// Config.Room. No block can be read or printed any more.
+// Config.Room. No block can be read or printed any more. A nil Reader has nothing.
 func (r *Reader) Close() { r.Keep(0) }
 
 // Keep is Close but for so many bytes, which stay counted until Close: of what was printed
 // and nobody has taken yet.
 func (r *Reader) Keep(bytes int) {
+	if r == nil {
+		return
+	}
 	r.columns, r.scratch = nil, nil
 	r.memory.keep(bytes)
 }

@@ -185,7 +185,7 @@ func (w *byCluster) run(ctx context.Context, as porterhouse.Account, q porterhou
 	defer func() {
 		if !opened { // because of an error, or of a panic, which goes on and takes no place with it
 			k.abandon()
-			k.keep(0)
+			k.reader.Close()
 		}
 	}()
 	answer, err := k.open()

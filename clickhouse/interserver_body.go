@@ -177,14 +177,14 @@ func (b *clusterBody) end(cut porterhouse.Cut, err error) {
 	if cap(b.piece) > 2*len(b.piece)+pieceSize { // of a large row that is not there
 		b.piece = bytes.Clone(b.piece)
 	}
-	b.call.keep(cap(b.piece))
+	b.call.reader.Keep(cap(b.piece))
 	b.measure(cut)
 }
 
 // drop lets go of what was printed.
 func (b *clusterBody) drop() {
 	b.piece, b.at = nil, 0
-	b.call.keep(0)
+	b.call.reader.Close()
 }
 
 // measure writes the summary.

@@ -107,7 +107,7 @@ func (k *clusterCall) prepare() (err error) {
 			}
 		}
 	}
-	k.reader, err = blocks.NewReader(blocks.Config{Zone: zone, Settings: printing(k.Query), Room: k.way.room, Owner: k.owner()})
+	k.reader, err = blocks.NewReader(blocks.Config{Zone: zone, Settings: printing(k.Query), Room: k.way.room, Owner: ownerOf(k.as, k.Query)})
 	if err == nil {
 		k.printer, err = blocks.NewPrinter(k.format, k.reader)
 	}
@@ -117,21 +117,13 @@ func (k *clusterCall) prepare() (err error) {
 	return nil
 }
 
-// owner is whose part of the room the answer takes: the person's, as far as the gate has
+// ownerOf is whose part of the room an answer takes: the person's, as far as the gate has
 // told, or else the account's.
-func (k *clusterCall) owner() string {
-	if k.Passage != nil && k.Passage.Owner != "" {
-		return k.Passage.Owner
+func ownerOf(as porterhouse.Account, q porterhouse.Query) string {
+	if q.Passage != nil && q.Passage.Owner != "" {
+		return q.Passage.Owner
 	}
-	return k.as.User.String()
-}
-
-// keep gives the memory back that the answer took, but for so many bytes that are printed
-// and not read.
-func (k *clusterCall) keep(bytes int) {
-	if k.reader != nil {
-		k.reader.Keep(bytes)
-	}
+	return as.User.String()
 }
 
 // send sends the statement. From here on it is stopped when nobody waits any more.
@@ -176,7 +168,7 @@ func (k *clusterCall) held() bool {
 	return k.Passage == nil || k.Passage.ReadOnly || k.Class.Read
 }
 
-// release gives everything back but the memory, which the answer's reader has until keep:
+// release gives everything back but the memory, which the answer's reader has until it is closed:
 // a connection on which the statement has not ended is cut, and whatever runs on it ends
 // with it.
 func (k *clusterCall) release() {

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -20,6 +18,10 @@ import (
 type Shadow struct {
 	Mode  Mode    // ExecuteAs, Interserver or Verify, with what it needs in Access; "": nothing is compared
 	Share float64 // of the statements that can be compared, at most 1; 0: 0.01
+
+	// Room is for the blocks that are compared, of all clients that share it; nil: a room of
+	// its own. See NewShadowRoom.
+	Room *blocks.Room
 }
 
 // standardShare is how much is compared where nobody says how much.
@@ -36,17 +38,21 @@ func (m Mode) Comparable() bool { return m == ExecuteAs || m == Interserver || m
 const (
 	shadowWorkers = 2
 	shadowQueue   = 64               // statements that wait
-	shadowWait    = 30 * time.Second // in the queue at most: what somebody may do is known for moments
+	shadowWait    = 30 * time.Second // until all is compared, from the person's answer on: what somebody may do is known for moments
 	shadowTime    = 10 * time.Second // for one answer
-	shadowMemory  = 128 << 20        // bytes of blocks that are being read
+	shadowMemory  = 128 << 20        // bytes of blocks that are being read, by all clients of a process
 	summaryEvery  = time.Hour
 )
+
+// NewShadowRoom makes a room of 128 MiB, for Shadow.Room: what all comparisons of a process
+// take together, however many servers there are.
+func NewShadowRoom() *blocks.Room { return blocks.NewRoom(shadowMemory) }
 
 // checkShadow refuses what cannot be compared.
 func (c Config) checkShadow() error {
 	s, mode := c.Shadow, cmp.Or(c.Access.Mode, ExecuteAs)
 	switch {
-	case s == (Shadow{}):
+	case s.Mode == "" && s.Share == 0:
 		return nil
 	case !(s.Share >= 0 && s.Share <= 1):
 		return fmt.Errorf("clickhouse: a share of %v is compared: want 0 to 1", s.Share)
@@ -61,7 +67,7 @@ func (c Config) checkShadow() error {
 // shadow compares two access modes, by what people ask in the first one:
 //
 //	Query ─▶ its own answer, closed ─▶ queue ─▶ who asks? ─▶ the statement, once in each mode (shadow_view.go)
-//	   (shadow_sample.go)                         └──────────┴─▶ differ? ─▶ twice more (shadow_compare.go)
+//	   (shadow_follow.go)                         └──────────┴─▶ differ? ─▶ twice more (shadow_compare.go)
 //	                                                               └─▶ log, counts, the last ones (shadow_report.go)
 //
 // It asks what somebody has just been let ask, as the same account and within the same
@@ -73,7 +79,7 @@ type shadow struct {
 	room  *blocks.Room
 	every time.Duration // summaryEvery
 
-	people known[porterhouse.UserName, bool] // whether an account is another user, or has other roles
+	people known[porterhouse.UserName, ShadowOutcome] // what comes of all that an account asks; ShadowSame: that is to be seen
 	report shadowReport
 }
 
@@ -86,7 +92,7 @@ func newShadow(c Config, log *slog.Logger) (*shadow, error) {
 	s := &shadow{
 		share: cmp.Or(c.Shadow.Share, standardShare),
 		queue: make(chan comparison, shadowQueue),
-		room:  blocks.NewRoom(shadowMemory),
+		room:  cmp.Or(c.Shadow.Room, NewShadowRoom()),
 		every: summaryEvery,
 	}
 	s.report.modes, s.report.log = [2]Mode{cmp.Or(c.Access.Mode, ExecuteAs), c.Shadow.Mode}, log
@@ -101,52 +107,6 @@ func newShadow(c Config, log *slog.Logger) (*shadow, error) {
 		s.sides[i] = side{client, mode}
 	}
 	return s, nil
-}
-
-// takes reports whether a statement is one of the share that is compared.
-func (s *shadow) takes() bool { return s != nil && rand.Float64() < s.share }
-
-// follow has a statement compared, when its own answer has ended: with rows, or with
-// an exception of ClickHouse's. What its client gave up, or we refused, is not.
-func (s *shadow) follow(as porterhouse.Account, q porterhouse.Query, answer *porterhouse.Answer, err error) (*porterhouse.Answer, error) {
-	job, ok := newComparison(as, q)
-	switch _, said := errors.AsType[*porterhouse.Exception](err); {
-	case !ok:
-		s.report.count(ShadowSkipped)
-	case said:
-		s.offer(job)
-	case err == nil:
-		answer.Body = &followed{ReadCloser: answer.Body, ended: func() {
-			if answer.Summary().Cut != porterhouse.CutCaller {
-				s.offer(job)
-			}
-		}}
-	}
-	return answer, err
-}
-
-// followed is a Body that tells of its end.
-type followed struct {
-	io.ReadCloser
-	once  sync.Once
-	ended func()
-}
-
-// Close implements io.Closer.
-func (f *followed) Close() error {
-	err := f.ReadCloser.Close()
-	f.once.Do(f.ended)
-	return err
-}
-
-// offer puts a statement into the queue, if there is a place.
-func (s *shadow) offer(job comparison) {
-	job.asked = time.Now()
-	select {
-	case s.queue <- job:
-	default:
-		s.report.count(ShadowDropped)
-	}
 }
 
 // run compares until ctx ends.

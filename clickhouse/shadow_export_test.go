@@ -20,5 +20,10 @@ func (c *Client) CompareLate(ctx context.Context, as porterhouse.Account, q port
 	c.shadow.settle(ctx, job)
 }
 
+// ShadowAsked is how many questions were sent to compare others.
+func ShadowAsked(c *Client) uint64 {
+	return c.shadow.sides[0].Stats().Queries + c.shadow.sides[1].Stats().Queries
+}
+
 // Varies reports whether a text names something that changes by itself.
 var Varies = varies

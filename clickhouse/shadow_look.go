@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,7 @@ func (c side) look(ctx context.Context, as porterhouse.Account, q porterhouse.Qu
 	defer v.reader.Close()
 	defer func() {
 		if what := recover(); what != nil { // one value that nobody thought of ends one comparison
-			err = fmt.Errorf("panic: %v", what)
+			err = fmt.Errorf("a panic of %T\n%s", what, debug.Stack())
 		}
 	}()
 	if c.cluster != nil {

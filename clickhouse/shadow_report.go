@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -159,8 +160,21 @@ func (r *shadowReport) tellFailure(o ShadowOutcome, job comparison, err error) {
 	r.mu.Unlock()
 	if o == ShadowFailed && !before {
 		r.log.Warn("shadow: access modes cannot be compared; until one can, more of these are only counted",
-			"record", job.record, "mode", r.modes[0], "shadow", r.modes[1], "error", err)
+			"record", job.record, "mode", r.modes[0], "shadow", r.modes[1], "error", plainly(err))
 	}
+}
+
+// plainly is err in our own words: its private half can have what ClickHouse has sent, and
+// names of columns can be data.
+func plainly(err error) string {
+	own, ok := errors.AsType[*porterhouse.Error](err)
+	if _, away := errors.AsType[unsent](err); ok && away {
+		return own.Public + " (" + string(networkCause(err)) + ")"
+	}
+	if ok {
+		return own.Public
+	}
+	return err.Error() // of blocks and of a viewer, which have none
 }
 
 // run tells, every so often and at the end, what has been compared since.

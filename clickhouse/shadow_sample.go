@@ -38,7 +38,7 @@ func newComparison(as porterhouse.Account, q porterhouse.Query) (comparison, boo
 		return comparison{}, false
 	}
 	p := q.Passage
-	if p != nil && (p.Data != nil || p.Tables != nil || p.Session != nil || len(p.Roles) > 0) {
+	if p != nil && (p.Data != nil || p.Tables != nil || p.Session != nil || len(p.Roles) > 0 || slices.ContainsFunc(p.Settings, setsDirectReads)) {
 		return comparison{}, false
 	}
 	sql, ok := inNative(q.SQL, c)
@@ -57,6 +57,8 @@ func newComparison(as porterhouse.Account, q porterhouse.Query) (comparison, boo
 	}
 	return comparison{as: porterhouse.Account{User: as.User}, query: again, record: recordOf(q), queryID: q.ID}, true
 }
+
+func setsDirectReads(s porterhouse.Setting) bool { return strings.EqualFold(s.Name, directReads) }
 
 // passageOf is what goes beside the statement: the settings that its client has set, or
 // those of a question of ours. What shapes Native itself is left out.

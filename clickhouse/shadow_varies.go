@@ -17,8 +17,8 @@ var varying = words(`
 	runningdifferencestartingwithfirstvalue runningaccumulate runningconcurrency neighbor
 	sleep sleepeachrow currentqueryid currenttransactionid transactionid transactionlatestsnapshot transactionoldestsnapshot`)
 
-// bare are those of them that need no parentheses.
-var bare = words(`current_timestamp current_date processlist`)
+// bare are those of them that need no parentheses, and the setting by which a read is none.
+var bare = words(`current_timestamp current_date processlist ` + directReads)
 
 // steady are the tables of system that stay as they are while nobody changes anything.
 var steady = words(`

@@ -16,6 +16,7 @@ import (
 // the rows nothing but their number and a sum of hashes. Two that are equal are ==.
 type view struct {
 	who, roles string // of the question who asks
+	takes      bool   // so it is told there: reads may take something away
 
 	refused bool // by ClickHouse, or by us because ClickHouse does not let the account in
 	code    int  // of the exception; 0: there was none

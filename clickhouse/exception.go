@@ -149,7 +149,7 @@ func judge(e porterhouse.Exception) (kind porterhouse.Kind, public string) {
 // special says what an exception means that is about how the statement came to
 // ClickHouse, and not about the statement; public is "" for any other.
 func special(c *Client, raw exceptionText, e porterhouse.Exception, s *statement) (kind porterhouse.Kind, public string) {
-	if kind, public = c.tooOldFor(raw); public != "" {
+	if kind, public = tooOldFor(c, raw); public != "" {
 		return kind, public
 	}
 	switch {

@@ -71,17 +71,18 @@ func (l *lacks) learn(ctx context.Context, name string, refuses func(context.Con
 // refuses asks ClickHouse, as the gateway, whether it knows a setting, and reports whether
 // it does not: the text is all ours, so its exception is. A Client without an account of
 // its own asks nobody; the modes that need none need a ClickHouse that knows all settings.
-func (c *Client) refuses(ctx context.Context, setting string) bool {
-	if c.target.login == "" {
+func (e errands) refuses(ctx context.Context, setting string) bool {
+	login := e.client.target.login
+	if login == "" {
 		return false
 	}
-	_, err := c.control.bare(ctx, c.target.login, "SELECT 1 SETTINGS "+setting+" = 0"+probeText)
+	_, err := e.bare(ctx, login, "SELECT 1 SETTINGS "+setting+" = 0"+probeText)
 	text, _ := errors.AsType[exceptionText](err)
 	s, found := unknownSent(text)
 	if !found || s.name != setting {
 		return false
 	}
-	c.log.Debug("ClickHouse does not know a setting of ours; what can do without it is sent without it for a minute", "setting", setting)
+	e.client.log.Debug("ClickHouse does not know a setting of ours; what can do without it is sent without it for a minute", "setting", setting)
 	return true
 }
 

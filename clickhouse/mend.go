@@ -32,7 +32,7 @@ func (k *call) mend(r *response) error {
 		return nil
 	}
 	if s, found := unknownSent(text); found && s.without == "" {
-		k.client.lacks.learn(k.ctx, s.name, k.client.refuses) // for special
+		k.client.lacks.learn(k.ctx, s.name, k.client.control.refuses) // for special
 	}
 	if _, public := special(k.client, text, exception, &k.statement); public != "" {
 		return text

@@ -73,7 +73,7 @@ func isUnknown(message, name string) bool {
 
 // tooOldFor says what an exception means that is about a setting of ours, which the server
 // was found to lack, and not about the statement; public is "" for any other.
-func (c *Client) tooOldFor(text exceptionText) (kind porterhouse.Kind, public string) {
+func tooOldFor(c *Client, text exceptionText) (kind porterhouse.Kind, public string) {
 	s, found := unknownSent(text)
 	if !found || s.without != "" || !c.lacks.get().has(s.name) {
 		return "", ""
@@ -99,7 +99,7 @@ func (e errands) send(ctx context.Context, request func(*lacking) outgoing, sent
 		if !found || len(raw) == maxException || known.has(s.name) { // a refusal of a setting is short
 			return response, nil
 		}
-		more := c.lacks.learn(ctx, s.name, c.refuses)
+		more := c.lacks.learn(ctx, s.name, c.control.refuses)
 		if more == nil || s.without == "" {
 			return response, nil
 		}

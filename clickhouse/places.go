@@ -76,7 +76,7 @@ func (p *Places) keep(key sessionKey, life int, host string, timeout, running ti
 	switch {
 	case at == nil:
 		at = p.begin(key, life)
-	case at.life != life || at.gone:
+	case at.life != life:
 		return
 	}
 	p.owners[key.owner].MoveToBack(p.all[key])

@@ -145,13 +145,16 @@ func TestLostSessionIsNotFoundAgain(t *testing.T) {
 			c.named(at).health.back()
 		}
 		p := c.places
-		p.forget(key, 3) // which never began
-		p.keep(key, 2, "127.0.0.1:1", time.Hour, 0)
-		p.forget(key, 2) // a statement of the life before ends late
-		p.lose(key, 2)
-		if at := p.find(key); at.life != 3 || at.host != "" {
-			t.Errorf("a late end changes it: %+v", at)
+		for name, late := range map[string]func(){ // ends of statements of a life before
+			"keep": func() { p.keep(key, 1, "127.0.0.1:1", time.Hour, 0) }, "forget": func() { p.forget(key, 1) }, "lose": func() { p.lose(key, 1) },
+		} {
+			if late(); p.find(key).life != 3 || p.find(key).host != "" {
+				t.Errorf("a late %s changes it: %+v", name, p.find(key))
+			}
 		}
+		goesOn(t, c, key, time.Second)
+		p.forget(key, 3) // it is closed
+		goesOn(t, c, key, time.Second)
 		time.Sleep(maxSessionTimeout - time.Second) // goesOn without a timeout made it as long
 		if _, name := goesOn(t, c, key, time.Minute); names[name] {
 			t.Error("a lost one is found again while it may live")

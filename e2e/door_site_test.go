@@ -28,7 +28,7 @@ const (
 	verify    = "verify"
 	static    = "static"
 
-	interserver = "interserver" // for TestModes alone: it carries few formats
+	interserver = "interserver" // for TestModes and TestHosts: it carries few formats
 	forward     = "forward"     // for TestModes alone: to a stand-in (modes_forward_test.go)
 )
 

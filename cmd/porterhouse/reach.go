@@ -20,7 +20,7 @@ import (
 // part that nobody holds any more is let go of.
 type reach struct {
 	clusters     map[string]*clickhouse.Cluster     // by name
-	clients      map[string]*clickhouse.Client      // of their servers, by the name of the part
+	clients      map[serverName]*clickhouse.Client  // of their servers
 	places       map[string]*clickhouse.Places      // of their sessions, by cluster
 	provisioners map[string]*directory.Provisioner  // by cluster; nil where accounts are made by hand
 	desks        map[string]*ticket.Desk            // of the clusters whose ClickHouse asks us, by cluster
@@ -51,7 +51,7 @@ type part struct {
 // caller lets go of what it returns; after an error there is nothing to let go of.
 func (p *process) connect(c Config, before *reach) (*reach, error) {
 	r := &reach{
-		clusters: make(map[string]*clickhouse.Cluster), clients: make(map[string]*clickhouse.Client), places: make(map[string]*clickhouse.Places), provisioners: make(map[string]*directory.Provisioner),
+		clusters: make(map[string]*clickhouse.Cluster), clients: make(map[serverName]*clickhouse.Client), places: make(map[string]*clickhouse.Places), provisioners: make(map[string]*directory.Provisioner),
 		desks: make(map[string]*ticket.Desk), failures: make(map[string]*authenticator.Failures), parts: make(map[string]*part),
 	}
 	if err := (connecting{p, c, before, r}).all(); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"porterhouse"
@@ -75,8 +74,8 @@ func (m connecting) servers(name string, settings clusterSettings) error {
 	shared, hosts := settings.Cluster, m.config.Clusters[name].Hosts
 	for i, server := range shared.servers() {
 		settings.Cluster = server
-		known := clientPart(name) + server.URL
-		client, err := take(m, known, settings, func() (*clickhouse.Client, *part, error) { return m.client(name, server) })
+		known := serverName{name, server.URL}
+		client, err := take(m, "client "+name+" "+server.URL, settings, func() (*clickhouse.Client, *part, error) { return m.client(name, server) })
 		if err != nil {
 			return err
 		}
@@ -92,18 +91,15 @@ func (m connecting) servers(name string, settings clusterSettings) error {
 	return nil
 }
 
-// clientPart is how the names of the parts begin that are clients of a cluster's servers.
-// What follows is the URL.
-func clientPart(cluster string) string { return "client " + cluster + " " }
+// serverName names a server of a cluster.
+type serverName struct{ cluster, url string }
 
 // newcomers tells where the sessions of now are which servers before has not asked: a session
 // that was there once, before the server was taken out, is not the one that was begun.
 func newcomers(before, now *reach) {
-	for name, places := range now.places {
-		for known, client := range now.clients {
-			if before.clients[known] == nil && strings.HasPrefix(known, clientPart(name)) {
-				places.Lose(client.Stats().Host)
-			}
+	for server, client := range now.clients {
+		if before.clients[server] == nil {
+			now.places[server.cluster].Lose(client.Stats().Host)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 func TestServersGoOn(t *testing.T) {
 	r := startRig(t)
 	const one = "url: 'http://127.0.0.1:1'"
-	first := r.generation().reach.clients["client main http://127.0.0.1:1"]
+	first := r.generation().reach.clients[serverName{"main", "http://127.0.0.1:1"}]
 	if first == nil {
 		t.Fatalf("the clients are %v", slices.Collect(maps.Keys(r.generation().reach.clients)))
 	}
@@ -36,14 +36,14 @@ func TestServersGoOn(t *testing.T) {
 		}
 		now := r.generation().reach
 		var ports []string
-		for part := range now.clients {
-			ports = append(ports, part[strings.LastIndex(part, ":")+1:])
+		for server := range now.clients {
+			ports = append(ports, server.url[strings.LastIndex(server.url, ":")+1:])
 		}
 		slices.Sort(ports)
 		if !slices.Equal(ports, test.servers) {
 			t.Errorf("%s: there are clients for %q", test.name, ports)
 		}
-		if is := now.clients["client main http://127.0.0.1:1"] != first; is != test.others {
+		if is := now.clients[serverName{"main", "http://127.0.0.1:1"}] != first; is != test.others {
 			t.Errorf("%s: another client: %t", test.name, is)
 		}
 	}
@@ -62,9 +62,9 @@ func TestClientsNameThemselves(t *testing.T) {
 	r.write("porterhouse.yaml", edit("url: 'http://127.0.0.1:1'", "hosts: [{url: 'http://127.0.0.1:1'}, {url: 'http://127.0.0.1:2'}], access: {mode: auto}"))
 	r.reload()
 	name, _ := porterhouse.ParseUserName("alice")
-	for part, client := range r.generation().reach.clients {
+	for server, client := range r.generation().reach.clients {
 		const about = "no access mode was found to work"
-		host := " host=" + strings.TrimPrefix(part, "client main http://") + " "
+		host := " host=" + strings.TrimPrefix(server.url, "http://") + " "
 		if _, err := client.Query(t.Context(), porterhouse.Account{User: name}, porterhouse.Query{SQL: "SELECT 1"}); err == nil {
 			t.Fatal("somebody answered")
 		}

@@ -32,7 +32,7 @@ func TestServerIsTakenOut(t *testing.T) {
 	put(other)
 	r.until("the server is let go of", func() bool {
 		for _, name := range r.server.process.stock.all() {
-			if strings.HasPrefix(name, clientPart("main")) && strings.Contains(one, name[len(clientPart("main")):]) {
+			if url, ours := strings.CutPrefix(name, "client main "); ours && strings.Contains(one, url) {
 				return false
 			}
 		}

@@ -187,8 +187,8 @@ func (s *server) turn(c Config, record func() error) (before *generation, err er
 
 // handOver tells the clients of now which sessions with state were those of before.
 func handOver(before, now *reach) {
-	for name, client := range now.clients {
-		if old := before.clients[name]; old != nil && old != client {
+	for server, client := range now.clients {
+		if old := before.clients[server]; old != nil && old != client {
 			clickhouse.HandOver(old, client)
 		}
 	}

@@ -15,8 +15,7 @@ import (
 )
 
 // rules bound one of the crowd each, by one kind of limit.
-const rules = `
-limits:
+const rules = `limits:
   rules:
     - {name: a second, people: [person00@example.com], time: 1s}
     - {name: an answer, people: [person01@example.com], answer: 100 KiB}
@@ -35,7 +34,7 @@ const (
 func TestLimitsCannotBeLifted(t *testing.T) {
 	everyMode(t, func(t *testing.T, s *site) {
 		tokens := s.gatherCrowd()
-		s.reconfigure("\ntokens:", rules+"\ntokens:")
+		s.reconfigure(siteLimits, rules)
 		as := func(person int) way { return way{s.plain, personOf(person), tokens[person]} }
 		for name, test := range map[string]func(*testing.T, *site, way){
 			"time": timeHolds, "answer": answerHolds, "at once": atOnceHolds, "queries": queriesHold, "bytes": bytesHold,

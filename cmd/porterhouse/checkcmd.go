@@ -72,7 +72,7 @@ func checkProviders(ctx context.Context, t terminal, args []string) error {
 	token := ""
 	if *source != "" {
 		var err error
-		if token, err = t.token(*source); err != nil {
+		if token, err = t.read("token", *source); err != nil {
 			return err
 		}
 	}

@@ -160,7 +160,7 @@ func (e examination) clusters(ctx context.Context, t terminal, f checkFlags) ([]
 	e.admin = f.admin
 	who := administrator{user: f.admin, agreed: f.yes, answers: bufio.NewReader(t.stdin), terminal: t}
 	if f.apply {
-		password, err := t.token(f.password)
+		password, err := t.read("password", f.password)
 		if err != nil {
 			return nil, fmt.Errorf("the administrator's password: %w", err)
 		}

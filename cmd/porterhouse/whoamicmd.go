@@ -37,7 +37,7 @@ func whoamiCommand(ctx context.Context, t terminal, args []string) error {
 	if _, err := parse(f, args, 0, 0); err != nil {
 		return err
 	}
-	token, err := t.token(*source)
+	token, err := t.read("token", *source)
 	if err != nil {
 		return err
 	}
@@ -64,14 +64,14 @@ func whoamiCommand(ctx context.Context, t terminal, args []string) error {
 // maxTokenInput is the longest token that is read, in bytes.
 const maxTokenInput = 64 << 10
 
-// token reads a token from where the command line says it is.
-func (t terminal) token(source string) (string, error) {
+// read reads what, a token or a password, from where the flag of that name says it is.
+func (t terminal) read(what, source string) (string, error) {
 	switch {
 	case strings.HasPrefix(source, "env:"):
 		secret, err := t.secret(source)
 		return strings.TrimSpace(secret.Reveal()), err
 	case source != "-":
-		return "", errors.New("say --token - and write the token to standard input, or --token env:NAME")
+		return "", fmt.Errorf("say --%[1]s - and write the %[1]s to standard input, or --%[1]s env:NAME", what)
 	}
 	text, err := io.ReadAll(io.LimitReader(t.stdin, maxTokenInput+1))
 	token := strings.TrimSpace(string(text))
@@ -79,9 +79,9 @@ func (t terminal) token(source string) (string, error) {
 	case err != nil:
 		return "", err
 	case token == "":
-		return "", errors.New("there is no token on standard input")
+		return "", fmt.Errorf("there is no %s on standard input", what)
 	case len(text) > maxTokenInput:
-		return "", fmt.Errorf("there are more than %d bytes on standard input: that is no token", maxTokenInput)
+		return "", fmt.Errorf("there are more than %d bytes on standard input: that is no %s", maxTokenInput, what)
 	}
 	return token, nil
 }

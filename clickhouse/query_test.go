@@ -250,12 +250,19 @@ func testQueryLog(t *testing.T, h *house) {
 // eventually waits until ok, and fails the test when that takes far too long.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
+	if !settles(ok) {
+		t.Fatalf("never: %s", what)
+	}
+}
+
+// settles says whether ok says yes within 20 seconds.
+func settles(ok func() bool) bool {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if ok() {
-			return
+			return true
 		}
 	}
-	t.Fatalf("never: %s", what)
+	return false
 }
 
 func testCheck(t *testing.T, h *house) {

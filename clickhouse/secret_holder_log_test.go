@@ -49,12 +49,18 @@ func TestLogs(t *testing.T) {
 			for range statements {
 				h.once(t, test.way, test.writes)
 			}
-			h.flush(t)
-			if got := h.perStatement(t, "SELECT concat(user, ' ', initial_user, ' ', authenticated_user) AS who, count() FROM system.query_log WHERE log_comment LIKE '%\"rid\"%'", statements); got != test.query {
-				t.Errorf("query_log: %q, want %q", got, test.query)
-			}
-			if got := h.perStatement(t, "SELECT concat(user, ' ', toString(type)) AS who, count() FROM system.session_log WHERE user IN ('alice', '"+gateway+"')", statements); got != test.sessions {
-				t.Errorf("session_log: %q, want %q", got, test.sessions)
+			for _, log := range []struct{ table, sql, want string }{
+				{"query_log", "SELECT concat(user, ' ', initial_user, ' ', authenticated_user) AS who, count() FROM system.query_log WHERE log_comment LIKE '%\"rid\"%'", test.query},
+				{"session_log", "SELECT concat(user, ' ', toString(type)) AS who, count() FROM system.session_log WHERE user IN ('alice', '" + gateway + "')", test.sessions},
+			} {
+				var got string
+				if !settles(func() bool { // the last line is written after the answer
+					h.flush(t)
+					got = h.perStatement(t, log.sql, statements)
+					return got == log.want
+				}) {
+					t.Errorf("%s: %q, want %q", log.table, got, log.want)
+				}
 			}
 			for _, table := range logTables {
 				h.weigh(t, table)
@@ -102,10 +108,14 @@ func (h *holder) isShown(t *testing.T, way, want string) {
 	<-h.ways[way].Gone(q.ID)
 }
 
-// empty empties the logs.
+// empty empties the logs, once whoever came has gone: a logout is written after the answer.
 func (h *holder) empty(t *testing.T) {
 	t.Helper()
-	h.flush(t)
+	eventually(t, "all have gone", func() bool {
+		h.flush(t)
+		away, err := h.Text(t.Context(), "SELECT countIf(type = 'LoginSuccess') = countIf(type = 'Logout') FROM system.session_log WHERE user IN ('alice', '"+gateway+"')")
+		return err == nil && away == "1"
+	})
 	for _, table := range logTables {
 		if err := h.Exec(t.Context(), "TRUNCATE TABLE system."+table); err != nil {
 			t.Fatal(err)

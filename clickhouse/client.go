@@ -46,23 +46,23 @@ type Config struct {
 // Client runs statements on one server. It is safe for concurrent use. A Cluster goes by
 // several that are alike.
 type Client struct {
-	target    target
-	cleaner   cleaner
-	lane      atomic.Pointer[lane] // of accounts that have no password; nil: auto has not found one yet
-	auto      *auto                // nil: the mode was said
-	sessions  *sessions            // for what the mode ExecuteAs cannot carry over HTTP; nil where it cannot be
-	cluster   *byCluster           // for the mode Interserver; nil where it cannot be
-	shadow    *shadow              // compares modes; nil: nothing is compared
-	questions *pool                // at most MaxConnections
-	control   errands              // kills and checks, which must get through when questions cannot
-	logins    errands              // of whoever shows a password: slow ones hold up nothing else
-	pulse     errands              // whether the server is there, by a connection that nobody else takes
-	grace     time.Duration        // Config.HeaderTimeout
-	log       *slog.Logger
-	health    *health   // for a Cluster of several
-	troubles  troubles  // for a Cluster of several
-	underway  underway  // statements whose answers are open
-	buffers   sync.Pool // of *[]byte, bufferSize each
+	target      target
+	cleaner     cleaner
+	lane        atomic.Pointer[lane] // of accounts that have no password; nil: auto has not found one yet
+	auto        *auto                // nil: the mode was said
+	sessions    *sessions            // for what the mode ExecuteAs cannot carry over HTTP; nil where it cannot be
+	interserver *bySecret            // for the mode Interserver; nil where it cannot be
+	shadow      *shadow              // compares modes; nil: nothing is compared
+	questions   *pool                // at most MaxConnections
+	control     errands              // kills and checks, which must get through when questions cannot
+	logins      errands              // of whoever shows a password: slow ones hold up nothing else
+	pulse       errands              // whether the server is there, by a connection that nobody else takes
+	grace       time.Duration        // Config.HeaderTimeout
+	log         *slog.Logger
+	health      *health   // for a Cluster of several
+	troubles    troubles  // for a Cluster of several
+	underway    underway  // statements whose answers are open
+	buffers     sync.Pool // of *[]byte, bufferSize each
 
 	closing context.Context // ends kills under way when Close cannot wait for them
 	close   context.CancelFunc
@@ -140,7 +140,7 @@ func openWays(client *Client, c Config) (err error) {
 		}
 	}
 	if mode == Interserver || mode == Auto && c.Access.Cluster != "" {
-		if client.cluster, err = newByCluster(client, c); err != nil {
+		if client.interserver, err = newBySecret(client, c); err != nil {
 			return err
 		}
 	}
@@ -213,8 +213,8 @@ func (c *Client) Close(ctx context.Context) error {
 	if c.sessions != nil {
 		lanes = errors.Join(lanes, c.sessions.close(ctx))
 	}
-	if c.cluster != nil {
-		lanes = errors.Join(lanes, c.cluster.close(ctx))
+	if c.interserver != nil {
+		lanes = errors.Join(lanes, c.interserver.close(ctx))
 	}
 	err := errors.Join(lanes, c.killer.close(ctx))
 	c.close()

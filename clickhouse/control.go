@@ -24,7 +24,7 @@ const CheckSQL = "SELECT version()"
 func (c *Client) Check(ctx context.Context, comment string) (Server, error) {
 	switch {
 	case c.lane.Load().is(Interserver):
-		return c.cluster.checkServer(ctx, comment)
+		return c.interserver.checkServer(ctx, comment)
 	case c.target.login == "":
 		return Server{}, c.Ping(ctx)
 	}

@@ -223,7 +223,7 @@ func signOfLife(c *Client) func(context.Context) error {
 	return func(ctx context.Context) error {
 		l := c.lane.Load()
 		if l.is(Interserver) { // only a statement proves the secret
-			_, err := c.cluster.checkServer(ctx, healthComment)
+			_, err := c.interserver.checkServer(ctx, healthComment)
 			return unlessHeard(c, err)
 		}
 		err := beat(ctx, c)

@@ -15,7 +15,7 @@ import (
 	"porterhouse/blocks"
 )
 
-// byCluster is the way of the mode Interserver: over the native protocol, with the
+// bySecret is the way of the mode Interserver: over the native protocol, with the
 // secret that the servers of a cluster share. Each statement names the person as its
 // initial user, as one server does that passes a person's statement on to another.
 //
@@ -26,12 +26,12 @@ import (
 //
 // Whoever holds the secret can be anybody, so a statement without a name is refused
 // here, and kept back again where it would be proved.
-type byCluster struct {
+type bySecret struct {
 	client  *Client
-	pool    *clusterPool
-	control *clusterPool // checks, which must get through when questions cannot
+	pool    *interserverPool
+	control *interserverPool // checks, which must get through when questions cannot
 	spool   spool
-	people  known[string, clusterPerson] // by name
+	people  known[string, interserverPerson] // by name
 	room    *blocks.Room
 
 	stopping context.Context // ends what runs, when close cannot wait for it
@@ -52,20 +52,20 @@ func NewRoom() *blocks.Room { return blocks.NewRoom(maxBlocks) }
 // to each system call. There are few connections, and they are kept.
 const clusterBuffer = 64 << 10
 
-// newByCluster makes the way of the mode Interserver. It connects to nothing.
-func newByCluster(client *Client, c Config) (*byCluster, error) {
+// newBySecret makes the way of the mode Interserver. It connects to nothing.
+func newBySecret(client *Client, c Config) (*bySecret, error) {
 	target, err := newNativeTarget(c, &client.count.connections)
 	if err != nil {
 		return nil, err
 	}
 	target.buffer, target.health = clusterBuffer, client.health
-	w := &byCluster{client: client, room: cmp.Or(c.Room, NewRoom())}
+	w := &bySecret{client: client, room: cmp.Or(c.Room, NewRoom())}
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	connect := func(ctx context.Context, database string) (*nativeConn, error) {
 		return target.openCluster(ctx, c.Access.Cluster, c.Access.Secret, database)
 	}
-	w.pool = &clusterPool{connect: connect, places: make(chan struct{}, orDefault(c.MaxConnections, defaultConnections))}
-	w.control = &clusterPool{connect: connect, places: make(chan struct{}, controlConnections)}
+	w.pool = &interserverPool{connect: connect, places: make(chan struct{}, orDefault(c.MaxConnections, defaultConnections))}
+	w.control = &interserverPool{connect: connect, places: make(chan struct{}, controlConnections)}
 	return w, nil
 }
 
@@ -83,7 +83,7 @@ func (c Config) checkCluster() error {
 }
 
 // check refuses, by name and before ClickHouse sees it, what cannot be carried.
-func (w *byCluster) check(as porterhouse.Account, q *porterhouse.Query) error {
+func (w *bySecret) check(as porterhouse.Account, q *porterhouse.Query) error {
 	if err := checkUser(as.User, w.client.cleaner.gateway); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (w *byCluster) check(as porterhouse.Account, q *porterhouse.Query) error {
 
 // checkOptions refuses options of ClickHouse's HTTP interface that change the answer,
 // and a zone that nobody here would hear of.
-func (w *byCluster) checkOptions(q *porterhouse.Query) error {
+func (w *bySecret) checkOptions(q *porterhouse.Query) error {
 	for _, o := range q.Passage.Options {
 		on := o.Value != "0" && o.Value != "false"
 		if on && (o.Name == "compress" || o.Name == "wait_end_of_query") {
@@ -129,7 +129,7 @@ func notByCluster(what string) error {
 }
 
 // format is in which format the answer is printed.
-func (w *byCluster) format(q *porterhouse.Query) (string, error) {
+func (w *bySecret) format(q *porterhouse.Query) (string, error) {
 	format := cmp.Or(q.Class.Format, string(q.Format), "TSV")
 	if q.Passage != nil && !q.Class.Read && !answersRows[q.Class.Verb] {
 		format = "TabSeparated" // ON CLUSTER answers with rows, whatever stands behind FORMAT in an INSERT
@@ -168,7 +168,7 @@ func printing(q porterhouse.Query) (all []blocks.Setting) {
 }
 
 // run runs a statement as the account. Its answer is printed as it is read.
-func (w *byCluster) run(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*porterhouse.Answer, error) {
+func (w *bySecret) run(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*porterhouse.Answer, error) {
 	if err := w.check(as, &q); err != nil {
 		return nil, err
 	}
@@ -195,11 +195,11 @@ func (w *byCluster) run(ctx context.Context, as porterhouse.Account, q porterhou
 
 // begin makes a call of a statement. It is under way from here on, until it is finished or
 // abandoned.
-func (w *byCluster) begin(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*clusterCall, error) {
+func (w *bySecret) begin(ctx context.Context, as porterhouse.Account, q porterhouse.Query) (*interserverCall, error) {
 	if w.stopping.Err() != nil {
 		return nil, porterhouse.Errorf(porterhouse.Unavailable, "Porterhouse is shutting down; try again in a moment")
 	}
-	k := &clusterCall{Query: q, way: w, as: as, caller: ctx, begun: time.Now()}
+	k := &interserverCall{Query: q, way: w, as: as, caller: ctx, begun: time.Now()}
 	k.ctx, k.cancel = context.WithTimeout(ctx, q.Limits.Time+w.client.grace)
 	k.unhook = context.AfterFunc(w.stopping, k.cancel)
 	w.running.Add(1)
@@ -211,7 +211,7 @@ func (w *byCluster) begin(ctx context.Context, as porterhouse.Account, q porterh
 
 // ask asks as somebody for one row of texts, on a connection that questions cannot take
 // away. One that was kept may be one that the server is just closing.
-func (w *byCluster) ask(ctx context.Context, name, sql, comment string) ([]string, error) {
+func (w *bySecret) ask(ctx context.Context, name, sql, comment string) ([]string, error) {
 	for {
 		c, err := w.control.take(ctx, "")
 		if err != nil {
@@ -248,7 +248,7 @@ func asksFrom(c *nativeConn, name string) *initialUser {
 }
 
 // checkServer asks for the version as the gateway's own account.
-func (w *byCluster) checkServer(ctx context.Context, comment string) (Server, error) {
+func (w *bySecret) checkServer(ctx context.Context, comment string) (Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	gateway := w.client.cleaner.gateway
@@ -273,7 +273,7 @@ func isHangUp(err error) bool {
 }
 
 // close waits, until ctx ends, for what runs, and lets go of all connections.
-func (w *byCluster) close(ctx context.Context) error {
+func (w *bySecret) close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() { w.running.Wait(); close(done) }()
 	var err error

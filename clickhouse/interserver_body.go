@@ -15,11 +15,11 @@ import (
 	"porterhouse"
 )
 
-// clusterBody is the Body of an answer that is printed here, a piece at a time. Close
+// interserverBody is the Body of an answer that is printed here, a piece at a time. Close
 // may be called while another goroutine reads; otherwise it is for one at a time.
-type clusterBody struct {
+type interserverBody struct {
 	mu sync.Mutex
-	clusterPieces
+	interserverPieces
 	ours bool  // of a question of ours, which may be cut, and not of a Passage
 	at   int   // bytes of piece that have left
 	err  error // what Read says behind piece; nil while more may come
@@ -28,16 +28,16 @@ type clusterBody struct {
 	summary porterhouse.Summary
 }
 
-func newClusterBody(k *clusterCall) *clusterBody {
-	return &clusterBody{
-		clusterPieces: clusterPieces{call: k, lines: k.Passage == nil && k.Format.IsRows(), left: limit(k.Limits.Bytes)},
+func newInterserverBody(k *interserverCall) *interserverBody {
+	return &interserverBody{
+		interserverPieces: interserverPieces{call: k, lines: k.Passage == nil && k.Format.IsRows(), left: limit(k.Limits.Bytes)},
 		ours:          k.Passage == nil,
 	}
 }
 
 // open reads up to the first rows, the end, or an exception. What ClickHouse refuses
 // is an answer to a Passage.
-func (b *clusterBody) open() (*porterhouse.Answer, error) {
+func (b *interserverBody) open() (*porterhouse.Answer, error) {
 	k := b.call
 	err := b.next()
 	exception, heard := errors.AsType[*nativeException](err)
@@ -64,7 +64,7 @@ func (b *clusterBody) open() (*porterhouse.Answer, error) {
 
 // refuse tells that ClickHouse refused the statement, which is an answer to a Passage;
 // but not when it refused the person.
-func (b *clusterBody) refuse(e *nativeException) (*porterhouse.Answer, error) {
+func (b *interserverBody) refuse(e *nativeException) (*porterhouse.Answer, error) {
 	k := b.call
 	text, name := e.text(k.person.version), k.as.User.String()
 	parsed, _ := parseException(text)
@@ -83,13 +83,13 @@ func (b *clusterBody) refuse(e *nativeException) (*porterhouse.Answer, error) {
 }
 
 // tell notes in the summary what ClickHouse said.
-func (b *clusterBody) tell(text string) {
+func (b *interserverBody) tell(text string) {
 	parsed, _ := parseException(text)
 	parsed.Message = b.call.way.client.cleaner.clean(parsed.Message)
 	b.summary.Exception = &parsed
 }
 
-func (b *clusterBody) columns() []porterhouse.Column {
+func (b *interserverBody) columns() []porterhouse.Column {
 	heads := b.call.reader.Columns()
 	if !b.lines {
 		return nil
@@ -102,7 +102,7 @@ func (b *clusterBody) columns() []porterhouse.Column {
 }
 
 // Read implements io.Reader.
-func (b *clusterBody) Read(p []byte) (int, error) {
+func (b *interserverBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(p) == 0 {
@@ -126,7 +126,7 @@ func (b *clusterBody) Read(p []byte) (int, error) {
 }
 
 // advance prints another piece, or decides how the answer ends.
-func (b *clusterBody) advance() {
+func (b *interserverBody) advance() {
 	err := b.rows()
 	if err == nil && b.block == nil {
 		err = b.next()
@@ -141,7 +141,7 @@ func (b *clusterBody) advance() {
 
 // fail ends the answer because of err, behind what was printed: io.EOF, when that was
 // all.
-func (b *clusterBody) fail(err error) {
+func (b *interserverBody) fail(err error) {
 	k := b.call
 	exception, heard := errors.AsType[*nativeException](err)
 	switch {
@@ -172,7 +172,7 @@ func (b *clusterBody) fail(err error) {
 
 // end decides what Read says behind piece, which is all that is left of the answer: what
 // a client leaves unread counts as long as it does.
-func (b *clusterBody) end(cut porterhouse.Cut, err error) {
+func (b *interserverBody) end(cut porterhouse.Cut, err error) {
 	b.err, b.block = err, nil
 	if cap(b.piece) > 2*len(b.piece)+pieceSize { // of a large row that is not there
 		b.piece = bytes.Clone(b.piece)
@@ -182,13 +182,13 @@ func (b *clusterBody) end(cut porterhouse.Cut, err error) {
 }
 
 // drop lets go of what was printed.
-func (b *clusterBody) drop() {
+func (b *interserverBody) drop() {
 	b.piece, b.at = nil, 0
 	b.call.reader.Close()
 }
 
 // measure writes the summary.
-func (b *clusterBody) measure(cut porterhouse.Cut) {
+func (b *interserverBody) measure(cut porterhouse.Cut) {
 	k := b.call
 	b.summary.Cut = cut
 	b.summary.ReadRows, b.summary.ReadBytes = int64(k.amount.readRows), int64(k.amount.readBytes)
@@ -197,7 +197,7 @@ func (b *clusterBody) measure(cut porterhouse.Cut) {
 }
 
 // Close implements io.Closer. Before the answer's end it stops the statement.
-func (b *clusterBody) Close() error {
+func (b *interserverBody) Close() error {
 	b.call.cancel() // first, because it ends a Read that waits
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -212,7 +212,7 @@ func (b *clusterBody) Close() error {
 }
 
 // Summary is the Summary of the Answer.
-func (b *clusterBody) Summary() porterhouse.Summary {
+func (b *interserverBody) Summary() porterhouse.Summary {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.summary

@@ -13,11 +13,11 @@ import (
 	"porterhouse/blocks"
 )
 
-// clusterCall is one statement of the mode Interserver, from before it is sent to its
+// interserverCall is one statement of the mode Interserver, from before it is sent to its
 // end.
-type clusterCall struct {
+type interserverCall struct {
 	porterhouse.Query
-	way    *byCluster
+	way    *bySecret
 	as     porterhouse.Account
 	format string
 
@@ -30,7 +30,7 @@ type clusterCall struct {
 
 	conn   *keptConn
 	server serverName
-	person clusterPerson
+	person interserverPerson
 	stop   func()      // stops the statement; nil until it is being sent
 	unstop func() bool // stops watching ctx for that
 
@@ -44,7 +44,7 @@ type clusterCall struct {
 }
 
 // open sends the statement, and reads until there is something to be told.
-func (k *clusterCall) open() (*porterhouse.Answer, error) {
+func (k *interserverCall) open() (*porterhouse.Answer, error) {
 	if k.Passage != nil && k.Passage.Stop != nil {
 		defer context.AfterFunc(k.ctx, k.Passage.Stop)()
 	}
@@ -56,7 +56,7 @@ func (k *clusterCall) open() (*porterhouse.Answer, error) {
 	if err := k.connect(); err != nil {
 		if exception, ok := errors.AsType[*nativeException](err); ok && k.ctx.Err() == nil {
 			k.abandon() // before anything was sent
-			return newClusterBody(k).refuse(exception)
+			return newInterserverBody(k).refuse(exception)
 		}
 		return nil, k.reason(err)
 	}
@@ -66,7 +66,7 @@ func (k *clusterCall) open() (*porterhouse.Answer, error) {
 	if err := k.send(data); err != nil {
 		return nil, k.reason(err)
 	}
-	answer, err := newClusterBody(k).open()
+	answer, err := newInterserverBody(k).open()
 	k.told = true
 	return answer, err
 }
@@ -74,7 +74,7 @@ func (k *clusterCall) open() (*porterhouse.Answer, error) {
 // connect takes a connection over which the person is known. One that was kept may be
 // one that the server is just closing: then nothing has happened, and a fresh one will
 // do.
-func (k *clusterCall) connect() error {
+func (k *interserverCall) connect() error {
 	name := k.as.User.String()
 	for {
 		c, err := k.way.pool.take(k.ctx, k.Database)
@@ -98,7 +98,7 @@ func (k *clusterCall) connect() error {
 }
 
 // prepare makes what reads and prints the answer.
-func (k *clusterCall) prepare() (err error) {
+func (k *interserverCall) prepare() (err error) {
 	zone := k.person.zone
 	for _, s := range printing(k.Query) {
 		if s.Name == "session_timezone" && s.Value != "" {
@@ -127,7 +127,7 @@ func ownerOf(as porterhouse.Account, q porterhouse.Query) string {
 }
 
 // send sends the statement. From here on it is stopped when nobody waits any more.
-func (k *clusterCall) send(data *inlineData) error {
+func (k *interserverCall) send(data *inlineData) error {
 	c := k.conn
 	q := &nativeQuery{
 		id:       k.ID,
@@ -164,14 +164,14 @@ func (k *clusterCall) send(data *inlineData) error {
 }
 
 // held reports whether ClickHouse is to hold the statement to reading.
-func (k *clusterCall) held() bool {
+func (k *interserverCall) held() bool {
 	return k.Passage == nil || k.Passage.ReadOnly || k.Class.Read
 }
 
 // release gives everything back but the memory, which the answer's reader has until it is closed:
 // a connection on which the statement has not ended is cut, and whatever runs on it ends
 // with it.
-func (k *clusterCall) release() {
+func (k *interserverCall) release() {
 	if k.unstop != nil {
 		k.unstop()
 	}
@@ -186,7 +186,7 @@ func (k *clusterCall) release() {
 
 // finish ends the call because the server is done with the statement. It reports whether
 // it was so by itself: one that was stopped ends like any other.
-func (k *clusterCall) finish() (whole bool) {
+func (k *interserverCall) finish() (whole bool) {
 	k.ended.Do(func() {
 		k.conn.enter(idle)
 		whole = k.unstop()
@@ -201,7 +201,7 @@ func (k *clusterCall) finish() (whole bool) {
 
 // abandon ends the call before the statement has ended: the server is told to stop it,
 // and sees the connection end besides.
-func (k *clusterCall) abandon() {
+func (k *interserverCall) abandon() {
 	k.ended.Do(func() {
 		if k.stop != nil {
 			if sent, _ := k.conn.fate(); sent {
@@ -214,13 +214,13 @@ func (k *clusterCall) abandon() {
 }
 
 // explain makes the caller's error of an exception.
-func (k *clusterCall) explain(e *nativeException) error {
+func (k *interserverCall) explain(e *nativeException) error {
 	return k.way.client.explain(exceptionText(e.text(k.person.version)), &statement{Query: k.Query, account: k.as, as: k.as.User})
 }
 
 // reason makes the caller's error of one that ended the call. Whose time was up or who
 // went away decides, for then a connection only says that it is closed.
-func (k *clusterCall) reason(err error) error {
+func (k *interserverCall) reason(err error) error {
 	if k.ctx.Err() != nil {
 		return k.gone(err)
 	}
@@ -255,7 +255,7 @@ func (k *clusterCall) reason(err error) error {
 }
 
 // sent reports whether ClickHouse may have all of the statement.
-func (k *clusterCall) sent() bool {
+func (k *interserverCall) sent() bool {
 	if k.stop == nil {
 		return false
 	}
@@ -264,7 +264,7 @@ func (k *clusterCall) sent() bool {
 }
 
 // gone makes the caller's error when nobody waits any more, or the time is up.
-func (k *clusterCall) gone(err error) error {
+func (k *interserverCall) gone(err error) error {
 	e := &porterhouse.Error{Kind: porterhouse.Unavailable, Err: err}
 	switch late := errors.Is(k.ctx.Err(), context.DeadlineExceeded); {
 	case k.caller.Err() != nil:
@@ -285,7 +285,7 @@ func (k *clusterCall) gone(err error) error {
 
 // hungUp says what it means that the server closed the connection when it had the
 // statement and before it said anything to it.
-func (k *clusterCall) hungUp(err error) error {
+func (k *interserverCall) hungUp(err error) error {
 	w, name := k.way, k.as.User.String()
 	w.people.forget(name)
 	ctx, cancel := context.WithTimeout(k.ctx, checkTime)
@@ -301,7 +301,7 @@ func (k *clusterCall) hungUp(err error) error {
 }
 
 // note counts what was done, and tells the client now and then.
-func (k *clusterCall) note(more progress) {
+func (k *interserverCall) note(more progress) {
 	k.amount.add(more)
 	if k.told || k.Passage == nil || k.Passage.Progress == nil || time.Since(k.noted) < progressEvery {
 		return
@@ -311,7 +311,7 @@ func (k *clusterCall) note(more progress) {
 }
 
 // head is what ClickHouse's HTTP interface would say before the answer.
-func (k *clusterCall) head(status int, contentType, format string) *porterhouse.Head {
+func (k *interserverCall) head(status int, contentType, format string) *porterhouse.Head {
 	head := &porterhouse.Head{Status: status}
 	add := func(name, value string) {
 		if value != "" && !strings.ContainsFunc(value, notOfValues) { // a client chooses the id

@@ -10,8 +10,8 @@ import (
 	"porterhouse"
 )
 
-// clusterPerson is what ClickHouse has said of a person.
-type clusterPerson struct {
+// interserverPerson is what ClickHouse has said of a person.
+type interserverPerson struct {
 	version string         // of the server
 	zone    *time.Location // of their sessions
 }
@@ -22,26 +22,26 @@ const whoIsThis = "SELECT currentUser(), version(), timezone() /* Porterhouse ma
 
 // meet asks who a person is, over a connection. What fails before this has ended has
 // done nothing. Only the person's own statement has its log_comment.
-func (w *byCluster) meet(ctx context.Context, c *keptConn, name string) (clusterPerson, error) {
+func (w *bySecret) meet(ctx context.Context, c *keptConn, name string) (interserverPerson, error) {
 	if known, ok := w.people.get(name); ok {
 		return known, nil
 	}
 	found, err := askTexts(ctx, c, name, whoIsThis, "")
 	if exception, ok := errors.AsType[*nativeException](err); ok && failedLogin[int(exception.code)] {
-		return clusterPerson{}, w.unknown(name, err) // as a connection says that has served before
+		return interserverPerson{}, w.unknown(name, err) // as a connection says that has served before
 	}
 	if err != nil {
-		return clusterPerson{}, err
+		return interserverPerson{}, err
 	}
 	if err := prove(name, found); err != nil {
 		c.sound = false
-		return clusterPerson{}, err
+		return interserverPerson{}, err
 	}
 	zone, err := time.LoadLocation(found[2])
 	if err != nil {
-		return clusterPerson{}, unknownZone(found[2], err)
+		return interserverPerson{}, unknownZone(found[2], err)
 	}
-	person := clusterPerson{version: found[1], zone: zone}
+	person := interserverPerson{version: found[1], zone: zone}
 	w.people.put(name, person)
 	return person, nil
 }
@@ -65,7 +65,7 @@ const (
 
 // refusedBy finds out what it means that the server hung up on a person: whether it lets
 // the gateway's own account in, with the same secret.
-func (w *byCluster) refusedBy(ctx context.Context, name string, cause error) error {
+func (w *bySecret) refusedBy(ctx context.Context, name string, cause error) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	if _, err := w.ask(ctx, w.client.cleaner.gateway, CheckSQL, ""); err != nil {
@@ -88,7 +88,7 @@ func notLetIn(err error) error {
 }
 
 // unknown says that ClickHouse does not let a person in.
-func (w *byCluster) unknown(name string, cause error) error {
+func (w *bySecret) unknown(name string, cause error) error {
 	w.people.forget(name)
 	return &porterhouse.Error{Kind: porterhouse.Denied, Public: fmt.Sprintf(personRefused, name), Err: cause}
 }

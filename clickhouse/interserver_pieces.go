@@ -11,10 +11,10 @@ import (
 	"porterhouse/blocks"
 )
 
-// clusterPieces reads the packets of an answer and prints them, a piece at a time,
+// interserverPieces reads the packets of an answer and prints them, a piece at a time,
 // within the limits.
-type clusterPieces struct {
-	call  *clusterCall
+type interserverPieces struct {
+	call  *interserverCall
 	lines bool // of a row format: names and types are in Answer.Columns, and rows are counted
 
 	piece   []byte // printed
@@ -33,7 +33,7 @@ const pieceSize = 64 << 10
 // contain makes an error of a panic while an answer is read or printed: one value that
 // nobody here thought of ends one answer. What was printed beside it is not to be trusted
 // either, so it is not told.
-func (p *clusterPieces) contain(err *error) {
+func (p *interserverPieces) contain(err *error) {
 	if what := recover(); what != nil {
 		p.piece, p.rowsEnd = p.piece[:0], 0
 		*err = &porterhouse.Error{
@@ -46,7 +46,7 @@ func (p *clusterPieces) contain(err *error) {
 
 // next reads packets until there are rows to be printed, or totals have been. At the
 // end, which is io.EOF, the rest has been printed.
-func (p *clusterPieces) next() (err error) {
+func (p *interserverPieces) next() (err error) {
 	defer p.contain(&err)
 	k := p.call
 	in := &k.conn.in
@@ -77,7 +77,7 @@ func (p *clusterPieces) next() (err error) {
 }
 
 // data reads a block, and reports whether it has anything to be printed.
-func (p *clusterPieces) data(in *wireReader, kind uint64) (more bool, err error) {
+func (p *interserverPieces) data(in *wireReader, kind uint64) (more bool, err error) {
 	in.text("the name of a table", maxNativeText)
 	if in.err != nil {
 		return false, in.err
@@ -106,7 +106,7 @@ func (p *clusterPieces) data(in *wireReader, kind uint64) (more bool, err error)
 }
 
 // start prints what stands before the rows, once.
-func (p *clusterPieces) start() {
+func (p *interserverPieces) start() {
 	if !p.begun && !p.lines && p.call.reader.Columns() != nil {
 		p.piece = p.call.printer.Head(p.piece)
 	}
@@ -114,7 +114,7 @@ func (p *clusterPieces) start() {
 }
 
 // behind prints totals or extremes, which are no rows of the answer.
-func (p *clusterPieces) behind(block *blocks.Block, kind uint64) (err error) {
+func (p *interserverPieces) behind(block *blocks.Block, kind uint64) (err error) {
 	p.start()
 	if kind == serverTotals {
 		p.piece, err = p.call.printer.Totals(p.piece, block)
@@ -137,7 +137,7 @@ func tooLong(err error) error {
 }
 
 // last prints what stands behind everything, when the server has said that it is done.
-func (p *clusterPieces) last() error {
+func (p *interserverPieces) last() error {
 	k := p.call
 	if !k.finish() {
 		return errStopped
@@ -156,7 +156,7 @@ func (p *clusterPieces) last() error {
 var errStopped = errors.New("the statement was stopped before its end")
 
 // rows prints rows of the block, up to a piece, and as many as may be.
-func (p *clusterPieces) rows() (err error) {
+func (p *interserverPieces) rows() (err error) {
 	defer p.contain(&err)
 	if p.block == nil {
 		return nil
@@ -187,7 +187,7 @@ func (p *clusterPieces) rows() (err error) {
 var errCutRows = errors.New("the answer has too many rows")
 
 // bound counts what was printed. An answer of just as many bytes as may pass is whole.
-func (p *clusterPieces) bound(err error) error {
+func (p *interserverPieces) bound(err error) error {
 	switch size := int64(len(p.piece)); {
 	case size <= p.left:
 		p.left -= size

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// clusterPool keeps connections that are nobody's, for whoever asks next: what one
+// interserverPool keeps connections that are nobody's, for whoever asks next: what one
 // statement sets is gone with it, on the side of ClickHouse.
-type clusterPool struct {
+type interserverPool struct {
 	connect func(ctx context.Context, database string) (*nativeConn, error)
 	places  chan struct{} // a token for each connection in use
 
@@ -27,7 +27,7 @@ type keptConn struct {
 const maxIdle = 64
 
 // take returns a connection in a database: one that was kept, or a fresh one.
-func (p *clusterPool) take(ctx context.Context, database string) (*keptConn, error) {
+func (p *interserverPool) take(ctx context.Context, database string) (*keptConn, error) {
 	select {
 	case p.places <- struct{}{}:
 	case <-ctx.Done():
@@ -48,7 +48,7 @@ func (p *clusterPool) take(ctx context.Context, database string) (*keptConn, err
 }
 
 // pop returns the connection that was kept last; nil when there is none.
-func (p *clusterPool) pop(database string) *keptConn {
+func (p *interserverPool) pop(database string) *keptConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.idle) - 1; i >= 0; i-- {
@@ -61,7 +61,7 @@ func (p *clusterPool) pop(database string) *keptConn {
 }
 
 // give takes a connection back. One that is not as a statement must find it is cut.
-func (p *clusterPool) give(c *keptConn) {
+func (p *interserverPool) give(c *keptConn) {
 	defer func() { <-p.places }()
 	if !c.sound {
 		c.cut()
@@ -82,7 +82,7 @@ func (p *clusterPool) give(c *keptConn) {
 }
 
 // close lets go of all connections that nobody uses.
-func (p *clusterPool) close() {
+func (p *interserverPool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true

@@ -25,9 +25,9 @@ type clusterSecret struct {
 // clusterUser logs in as nobody, with the name of a cluster and a salt behind it.
 const clusterUser = " INTERSERVER SECRET "
 
-// clusterRevision is the version of the native protocol that is spoken here: the first
+// interserverRevision is the version of the native protocol that is spoken here: the first
 // one in which the server has a part in the proof. Those from revision on will do.
-const clusterRevision = 54462
+const interserverRevision = 54462
 
 // openCluster makes a connection that is nobody's, in a database. Whether the secret is
 // right shows with the first statement only.
@@ -66,7 +66,7 @@ func (t *nativeTarget) greet(c *nativeConn, hello []byte) error {
 // hello is the packet that logs in, and what follows when the server has answered.
 func (s *clusterSecret) hello(database string) []byte {
 	b := binary.AppendUvarint(nil, clientHello)
-	b = appendClient(b, clusterRevision)
+	b = appendClient(b, interserverRevision)
 	b = appendText(b, database)
 	b = appendText(b, clusterUser)
 	b = appendText(b, "") // no password
@@ -86,7 +86,7 @@ func (s *clusterSecret) welcome(r *wireReader, revision uint64) {
 			r.text("the words for it", maxNativeText)
 		}
 	}
-	if revision >= clusterRevision {
+	if revision >= interserverRevision {
 		low, high := uint32(r.int32()), uint32(r.int32())
 		s.nonce = strconv.FormatUint(uint64(high)<<32|uint64(low), 10)
 	}

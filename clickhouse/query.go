@@ -31,7 +31,7 @@ func ask(ctx context.Context, c *Client, as porterhouse.Account, q porterhouse.Q
 		return nil, err
 	}
 	if way == nil {
-		return c.cluster.run(ctx, as, q)
+		return c.interserver.run(ctx, as, q)
 	}
 	if err := way.check(ctx, as, &q); err != nil {
 		return nil, err

@@ -27,8 +27,8 @@ func (c side) look(ctx context.Context, as porterhouse.Account, q porterhouse.Qu
 			err = fmt.Errorf("a panic of %T\n%s", what, debug.Stack())
 		}
 	}()
-	if c.cluster != nil {
-		return v.end(c.cluster.look(ctx, as, q, v))
+	if c.interserver != nil {
+		return v.end(c.interserver.look(ctx, as, q, v))
 	}
 	return v.end(c.lookByHTTP(ctx, as, q, v))
 }
@@ -70,7 +70,7 @@ func fieldOf(head *porterhouse.Head, name string) string {
 }
 
 // look asks with the cluster's secret, over the native protocol.
-func (w *byCluster) look(ctx context.Context, as porterhouse.Account, q porterhouse.Query, v *viewer) error {
+func (w *bySecret) look(ctx context.Context, as porterhouse.Account, q porterhouse.Query, v *viewer) error {
 	if err := checkUser(as.User, w.client.cleaner.gateway); err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ bench: deps build ## the figures of the README, side by side in one run; then in
 	@$(GO) test -run '^$$' -bench $(TOKENS) -count 3 ./identity ./authserver
 
 soak: deps build ## the long forms of the tests (about half an hour)
-	@PORTERHOUSE_SOAK=1 $(GO) test -count=1 -timeout 3h -v -run 'Soak' ./e2e ./directory ./authserver ./clickhouse
+	@PORTERHOUSE_SOAK=1 $(GO) test -count=1 -timeout 3h -v -run 'Soak' ./e2e ./directory ./authserver ./clickhouse ./blocks
 
 fuzz: ## a minute of each fuzz target
 	@grep -rnoE 'func Fuzz[A-Za-z]+' --include='*_test.go' --exclude-dir=node_modules . | while IFS=: read -r file _ name; do \

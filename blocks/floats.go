@@ -1,10 +1,8 @@
 package blocks
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math"
-	"math/bits"
 	"strconv"
 )
 
@@ -77,83 +75,47 @@ func appendFloat(b []byte, x float64, width int) []byte {
 		return append(b, "inf"...)
 	case x == 0:
 		return append(b, '0')
+	case width < 8:
+		digits, exponent := floating32(float32(x)).shortest()
+		return appendNumber(b, digits, exponent)
+	case x < 1<<53 && x == math.Trunc(x): // all of whose digits count
+		return appendUint(b, uint64(x))
 	}
-	size, plain := min(8*max(width, 4), 64), x >= 1e-6 && x < 1e21
-	switch {
-	case width == 8 && x < 1<<53 && x == math.Trunc(x): // all of whose digits count
-		return strconv.AppendUint(b, uint64(x), 10)
-	case plain && !short(x):
-		return strconv.AppendFloat(b, x, 'f', -1, size)
-	}
-	var buffer [32]byte
-	digits, exponent := shortest(buffer[:0], x, size)
-	switch {
-	case !plain:
-		b = append(b, digits[0])
-		if len(digits) > 1 {
-			b = append(append(b, '.'), digits[1:]...)
+	digits, exponent := floating64(x).shortest()
+	return appendNumber(b, digits, exponent)
+}
+
+// appendNumber writes digits · 10^exponent, which has 17 digits at most.
+func appendNumber(b []byte, digits uint64, exponent int) []byte {
+	size := countDigits(digits)
+	switch whole := size + exponent; { // digits before the point
+	case whole < -5 || whole > 21:
+		if b = appendUint(b, digits/tens[size-1]); size > 1 {
+			b = appendPlaces(append(b, '.'), digits%tens[size-1], size-1)
 		}
-		return strconv.AppendInt(append(b, 'e'), int64(exponent), 10)
-	case exponent < 0:
-		b = append(append(b, "0."...), zeroDigits[:-exponent-1]...)
-		return append(b, digits...)
-	case len(digits) <= exponent+1:
-		return append(append(b, digits...), zeroDigits[:exponent+1-len(digits)]...)
+		return appendInt(append(b, 'e'), int64(whole-1))
+	case exponent >= 0:
+		return append(appendUint(b, digits), zeroDigits[:exponent]...)
+	case whole <= 0:
+		return appendPlaces(append(b, "0."...), digits, -exponent)
 	}
-	b = append(append(b, digits[:exponent+1]...), '.')
-	return append(b, digits[exponent+1:]...)
+	unit := tens[-exponent]
+	return appendPlaces(append(appendUint(b, digits/unit), '.'), digits%unit, -exponent)
 }
 
 const zeroDigits = "000000000000000000000"
 
-// shortest appends the digits of the shortest number that reads back as x, which is
-// above zero, and returns them and the exponent of the first.
-func shortest(b []byte, x float64, size int) (digits []byte, exponent int) {
-	digits, exponent = scientific(b, x, -1, size)
-	if last := digits[len(digits)-1]; last&1 == 0 || !short(x) {
-		return digits, exponent
+// appendPlaces writes n in so many digits, zeros before it included: 24 at most.
+func appendPlaces(b []byte, n uint64, size int) []byte {
+	if size > 16 {
+		b = appendPlaces(b, n/1e16, size-16)
+		n, size = n%1e16, 16
 	}
-	return even(digits, exponent, x, size), exponent
-}
-
-// scientific appends the digits of x, with so many behind the point; -1: as few as read
-// back as x.
-func scientific(b []byte, x float64, precision, size int) (digits []byte, exponent int) {
-	b = strconv.AppendFloat(b, x, 'e', precision, size)
-	at := bytes.IndexByte(b, 'e')
-	exponent, _ = strconv.Atoi(string(b[at+1:])) // which Go has just written
-	if at > 1 {
-		at = 1 + copy(b[1:], b[2:at])
+	end := len(b) + size
+	n *= tens[16-size]
+	b = appendEight(b, uint32(n/1e8))
+	if size > 8 {
+		b = appendEight(b, uint32(n%1e8))
 	}
-	return b[:at], exponent
-}
-
-// short reports whether x may have so few digits that it is just between two numbers
-// with one digit less: it has at most 26 binary places behind the point.
-func short(x float64) bool {
-	fraction, exponent := math.Frexp(x)
-	places := 53 - bits.TrailingZeros64(uint64(fraction*(1<<53))) - exponent
-	return places <= 26
-}
-
-// maxDigits is more digits than a Float64 with so few binary places has.
-const maxDigits = 340
-
-// even returns the even one of the two nearest shortest numbers, as ClickHouse writes,
-// where x is just between them and Go has taken the odd one.
-func even(digits []byte, exponent int, x float64, size int) []byte {
-	n := len(digits)
-	if near, _ := scientific(nil, x, n, 64); near[n] != '5' { // one digit more, and mostly that is all
-		return digits
-	}
-	exact, _ := scientific(nil, x, maxDigits, 64)
-	rest := exact[n:]
-	if rest[0] != '5' || len(bytes.Trim(rest[1:], "0")) > 0 || exact[n-1]&1 != 0 {
-		return digits
-	}
-	text := append(append(append([]byte{exact[0], '.'}, exact[1:n]...), 'e'), strconv.Itoa(exponent)...)
-	if back, err := strconv.ParseFloat(string(text), size); err != nil || back != x {
-		return digits
-	}
-	return exact[:n]
+	return b[:end]
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math/big"
 	"slices"
-	"strconv"
 )
 
 // integer returns how the integers of a width are written. Those of 64 bits and more
@@ -33,9 +32,9 @@ func appendInteger(b, v []byte, signed bool) []byte {
 		return wide(v, signed).Append(b, 10)
 	}
 	if signed {
-		return strconv.AppendInt(b, signedValue(v), 10)
+		return appendInt(b, signedValue(v))
 	}
-	return strconv.AppendUint(b, unsignedValue(v), 10)
+	return appendUint(b, unsignedValue(v))
 }
 
 func unsignedValue(v []byte) uint64 {
@@ -74,7 +73,7 @@ func (o *options) decimal(scale int) show {
 		if len(v) > 8 {
 			digits = wide(v, true).Append(nil, 10)
 		} else {
-			digits = strconv.AppendInt(nil, signedValue(v), 10)
+			digits = appendInt(nil, signedValue(v))
 		}
 		return appendDecimal(b, digits, scale)
 	}

@@ -22,7 +22,7 @@ var values = []struct {
 	{name: "floats", values: []string{
 		"nan", "inf", "-inf", "-0.", "0.", "5e-324", "2.2250738585072014e-308", "1.7976931348623157e308", "0.1", "1/3", "1e-6", "1e-7", "9.999999e-7", "1e20", "1e21", "1e22",
 		"123456789012345680000.", "9007199254740993.", "-1.5e-10", "1e100", "1.5", "100000.", "12345678.9",
-		"toFloat32(nan)", "toFloat32(-inf)", "toFloat32(0.1)", "toFloat32(16777217)", "toFloat32(123456789)", "toFloat32(1e-45)", "toFloat32(3.4028235e38)", "toFloat32(1e21)", "toFloat32(-0.)",
+		"toFloat32(nan)", "toFloat32(-inf)", "toFloat32(0.1)", "toFloat32(16777217)", "toFloat32(123456789)", "toFloat32(1e-45)", "toFloat32(3.4028235e38)", "toFloat32(1e21)", "toFloat32(-0.)", "toFloat32(1e-6)",
 		"toBFloat16(0.1)", "toBFloat16(1e-7)", "toBFloat16(nan)", "toBFloat16(3.3e38)", "toBFloat16(-2.5)",
 	}},
 	{name: "many floats", many: true, values: []string{
@@ -30,7 +30,8 @@ var values = []struct {
 		"SELECT toFloat64(number) * 1000003 / 7 AS x FROM numbers(3000)", "SELECT exp10(toFloat64(number) - 330) AS x FROM numbers(650)",
 		"SELECT toFloat32(number) * 1.1 AS x FROM numbers(3000)", "SELECT reinterpret(number::UInt16, 'BFloat16') AS x FROM numbers(65536) WHERE number % 3 = 0",
 		"SELECT toFloat32(sipHash64(number) % 16777216 / exp2(number % 30)) AS x FROM numbers(8000)", "SELECT sipHash64(number) % 9007199254740992 / exp2(number % 60) AS x FROM numbers(8000)",
-		"SELECT exp2(toFloat64(number) - 1074) AS x FROM numbers(2098)", "SELECT toFloat32(exp2(toFloat64(number) - 149)) AS x FROM numbers(277)", "SELECT sipHash64(number) * exp2(number % 70) AS x FROM numbers(5000)",
+		"SELECT reinterpret(toUInt64(reinterpret(exp10(arrayJoin(range(650)) - 330), 'UInt64') + number - 3), 'Float64') AS x FROM numbers(7)", "SELECT reinterpret(toUInt32(reinterpret(toFloat32(exp10(arrayJoin(range(90)) - 50)), 'UInt32') + number - 3), 'Float32') AS x FROM numbers(7)",
+		"SELECT sipHash64(number) % 1000000 / 100 AS x FROM numbers(3000)", "SELECT exp2(toFloat64(number) - 1074) AS x FROM numbers(2098)", "SELECT toFloat32(exp2(toFloat64(number) - 149)) AS x FROM numbers(277)", "SELECT sipHash64(number) * exp2(number % 70) AS x FROM numbers(5000)",
 	}},
 	{name: "decimals", values: []string{
 		"toDecimal32(1.5, 4)", "toDecimal32(-0.0001, 4)", "toDecimal32(0, 4)", "toDecimal32(99999, 0)", "toDecimal64(123456.789, 6)", "toDecimal64(-1, 18)",

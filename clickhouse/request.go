@@ -70,6 +70,9 @@ func checkParams(params map[string]string) error {
 const (
 	// An exception must look like one (stream.go), not like a value of the format.
 	everyFormat = "&http_write_exception_in_output_format=0"
+	// An answer of ours is small, or is cut: threads that format it in turns take
+	// ClickHouse longer to start and to stop than they save.
+	oneFormatter = "&output_format_parallel_formatting=0"
 	// JSON loses nothing: numbers beyond 2^53, NaN, inf and decimals as strings.
 	jsonFormat = "&output_format_json_quote_64bit_integers=1" +
 		"&output_format_json_quote_denormals=1" +
@@ -83,7 +86,7 @@ func (s *statement) parameters(lacks *lacking) string {
 	if s.Passage != nil {
 		return string(s.appendPassage(p)[1:])
 	}
-	p = append(p, lacks.from(everyFormat)...)
+	p = append(p, lacks.from(everyFormat+oneFormatter)...)
 	if s.Format == porterhouse.JSONRows {
 		p = append(p, lacks.from(jsonFormat)...)
 	}

@@ -34,6 +34,8 @@ var sentSettings = []sentSetting{
 		without: "nothing is lost: a server that does not know it writes no exception into a format"},
 	{name: "output_format_json_quote_decimals", since: "23.3",
 		without: "Decimals are numbers in answers of JSON, with all their digits, and not texts"},
+	{name: "output_format_parallel_formatting", since: "21.3", issue: "#11617",
+		without: "nothing is lost: a server that does not know it has no threads that it could turn off"},
 	{name: "output_format_json_quote_64bit_integers"}, {name: "output_format_json_quote_denormals"},
 	{name: "allow_settings_after_format_in_insert", since: "22.4", issue: "#35883",
 		remedy: "an INSERT with data cannot be sent to a ClickHouse older than 22.4: it would read SETTINGS at the beginning of the data as part of the statement. Use INSERT … SELECT, or upgrade ClickHouse"},

@@ -186,6 +186,7 @@ func (k *call) openRows(response *response) (*porterhouse.Answer, error) {
 	if response.endless {
 		return nil, endless()
 	}
+	k.answered = true
 	b := newBody(k, response)
 	columns, err := b.begin(response.field(headerFormat))
 	if err != nil {

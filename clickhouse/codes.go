@@ -12,6 +12,9 @@ type rule struct {
 // elsewhere stands for messages that are about nothing but hosts.
 const elsewhere = "ClickHouse could not reach something that the question needs, such as another server; try again later, or tell the operator"
 
+// noMore is what is told of a failure that has no words for people.
+const noMore = "ClickHouse failed in a way of which it does not tell more; tell the operator"
+
 // Codes that judge looks at.
 const (
 	syntaxError          = 62
@@ -92,6 +95,11 @@ var rules = map[int]rule{
 	749: {"TCP_CONNECTION_LIMIT_REACHED", porterhouse.Unavailable, ""},
 	762: {"HTTP_CONNECTION_LIMIT_REACHED", porterhouse.Unavailable, ""},
 	999: {"KEEPER_EXCEPTION", porterhouse.Unavailable, elsewhere},
+
+	// What went wrong in ClickHouse itself, in words that are not for people.
+	1000: {"POCO_EXCEPTION", porterhouse.Unavailable, noMore},
+	1001: {"STD_EXCEPTION", porterhouse.Unavailable, noMore},
+	1002: {"UNKNOWN_EXCEPTION", porterhouse.Unavailable, noMore},
 }
 
 // trouble is a code by which a server says that it had better not be asked for a while.

@@ -57,47 +57,64 @@ func isErrorName(text string) bool {
 	return ok && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
-// refused reads the exception of a response whose status already says that
-// there is one. Rows may stand before it, which ClickHouse had not sent when it failed. The
-// error is for call.fail.
+// refused reads the exception of a response that is one, as its header says. Rows may stand
+// before it, which ClickHouse had not sent when it failed. The error is for call.fail.
+//
+// The code is the header's: rows and message are a person's to choose. So the message is
+// what has that code, too: the body from its beginning, or else what is at its end.
 func refused(response *response) error {
-	text, err := lastBytes(io.LimitReader(response.body, maxRefusal))
+	code := response.exceptionCode()
+	if code == 0 {
+		return notClickHouse(response)
+	}
+	first, last, err := ends(io.LimitReader(response.body, maxRefusal))
 	if err != nil {
 		return err
 	}
 	response.body.Close()
-	if _, ok := parseException(string(text)); ok {
-		return exceptionText(text)
+	switch at := exceptionAtEnd(last, code); {
+	case isException(first, code) && len(first) < maxException:
+		return exceptionText(first)
+	case isException(first, code):
+		return exceptionText(string(first) + " … " + string(last))
+	case at >= 0:
+		return exceptionText(last[at:])
 	}
-	if at := exceptionAtEnd(text); at >= 0 {
-		return exceptionText(text[at:])
-	}
-	if response.field(headerExceptionCode) == "" {
-		return notClickHouse(response)
-	}
-	return &porterhouse.Error{
-		Kind:   porterhouse.Unavailable,
-		Public: "ClickHouse failed in a way of which it does not tell more; tell the operator",
-		Err:    errors.New(shorten(string(text))),
-	}
+	return withoutWords(code)
+}
+
+// unreadable stands for the words of an exception that cannot be read.
+const unreadable = "ClickHouse's own words could not be read"
+
+// withoutWords is an exception of which nothing but the code is known.
+func withoutWords(code int) exceptionText {
+	unknown := nativeException{code: int32(code), message: "DB::Exception: " + unreadable}
+	return exceptionText(unknown.text(""))
+}
+
+// isException reports whether a text begins as an exception with that code.
+func isException(text []byte, code int) bool {
+	e, ok := parseException(string(text))
+	return ok && e.Code == code
 }
 
 // maxRefusal bounds what is read of a refusal with rows before it, in bytes: ClickHouse
 // keeps a megabyte of them, unless it is told to keep more.
 const maxRefusal = 16 << 20
 
-// lastBytes reads all and returns the end of it, maxException bytes at least if there are
-// so many.
-func lastBytes(r io.Reader) (last []byte, err error) {
+// ends reads all and returns the beginning of it, maxException bytes at most, and the end,
+// maxException bytes at least if there are so many.
+func ends(r io.Reader) (first, last []byte, err error) {
 	piece := make([]byte, bufferSize)
 	for {
 		n, err := r.Read(piece)
+		first = append(first, piece[:min(n, maxException-len(first))]...)
 		last = append(last[max(0, len(last)-maxException):], piece[:n]...)
 		switch {
 		case err == io.EOF:
-			return last, nil
+			return first, last, nil
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		}
 	}
 }
@@ -147,8 +164,12 @@ func judge(e porterhouse.Exception) (kind porterhouse.Kind, public string) {
 }
 
 // special says what an exception means that is about how the statement came to
-// ClickHouse, and not about the statement; public is "" for any other.
+// ClickHouse, and not about the statement; public is "" for any other, such as each that
+// comes behind rows.
 func special(c *Client, raw exceptionText, e porterhouse.Exception, s *statement) (kind porterhouse.Kind, public string) {
+	if s.answered {
+		return "", ""
+	}
 	if kind, public = tooOldFor(c, raw); public != "" {
 		return kind, public
 	}

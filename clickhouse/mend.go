@@ -26,11 +26,11 @@ func (k *call) mend(r *response) error {
 	if len(raw) == maxException { // one so long has a person's text in it, and goes on as it is
 		return nil
 	}
-	text := decodedException(r.field("Content-Encoding"), raw)
-	exception, ok := parseException(string(text))
-	if !ok {
+	text := decodedException(r.field("Content-Encoding"), raw, r.exceptionCode())
+	if text == "" {
 		return nil
 	}
+	exception, _ := parseException(string(text))
 	if s, found := unknownSent(text); found && s.without == "" {
 		k.client.lacks.learn(k.ctx, s.name, k.client.control.refuses) // for special
 	}

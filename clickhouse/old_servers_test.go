@@ -158,6 +158,7 @@ func TestExceptionBehindRows(t *testing.T) {
 	for _, text := range []string{
 		"Code: 395. DB::Exception: too bad. (FUNCTION_THROW_IF_VALUE_IS_NON_ZERO) (version 26.7.2.1)\n",
 		"Code: 395, e.displayText() = DB::Exception: too bad (version 21.8.15.7 (official build))\n",
+		"Code: 395. DB::Exception: too bad\nCode: 516. DB::Exception: alice: Authentication failed. (FUNCTION_THROW_IF_VALUE_IS_NON_ZERO) (version 26.7.2.1)\n",
 	} {
 		body := rows + text
 		w := serve(t, func(c net.Conn, r *http.Request, _ <-chan struct{}) bool {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +47,7 @@ func (k *call) openPassage(response *response) (*porterhouse.Answer, error) {
 		return nil, endless()
 	}
 	b := newRawBody(k, response)
+	k.answered = !b.refuses()
 	head := &porterhouse.Head{Status: response.status, Fields: shown(response.fields)}
 	return &porterhouse.Answer{Head: head, Body: b, Summary: b.Summary}, nil
 }
@@ -178,8 +178,7 @@ func (b *rawBody) report() exceptionText {
 	case text != "":
 		errors.As(b.call.client.explain(text, &b.call.statement), &told)
 	case b.refuses():
-		code, _ := strconv.Atoi(b.response.field(headerExceptionCode))
-		told = &porterhouse.Exception{Code: code, Message: "ClickHouse's own words could not be read"}
+		told = &porterhouse.Exception{Code: b.response.exceptionCode(), Message: unreadable}
 	}
 	b.summary.Exception = told
 	return text
@@ -187,30 +186,44 @@ func (b *rawBody) report() exceptionText {
 
 // exception finds the text of an exception in what passed last.
 func (b *rawBody) exception() exceptionText {
-	text := b.tail.bytes()
-	coding := b.response.field("Content-Encoding")
+	text, coding := b.tail.bytes(), b.response.field("Content-Encoding")
 	switch {
-	case b.refuses() && b.tail.whole():
-		return decodedException(coding, text)
+	case b.refuses():
+		return refusalIn(text, b.tail.whole(), coding, b.response.exceptionCode())
 	case coding != "":
 		return ""
 	}
 	return trailingException(text, b.response.field(headerExceptionTag))
 }
 
-// decodedException returns the exception that body is when it is decoded: from coding,
-// and then maybe from ClickHouse's own blocks, which no field announces.
-func decodedException(coding string, body []byte) exceptionText {
+// refusalIn returns the exception with a code that the end of a body, or the whole of it,
+// has; "" when it cannot be read.
+func refusalIn(last []byte, whole bool, coding string, code int) exceptionText {
+	if whole {
+		if text := decodedException(coding, last, code); text != "" {
+			return text
+		}
+	}
+	if at := exceptionAtEnd(last, code); coding == "" && at >= 0 {
+		return exceptionText(last[at:])
+	}
+	return ""
+}
+
+// decodedException returns the exception with a code that body is when it is decoded: from
+// coding, and then maybe from ClickHouse's own blocks, which no field announces; "" when it
+// is none.
+func decodedException(coding string, body []byte, code int) exceptionText {
 	plain, err := encoding.Decode(coding, bytes.NewReader(body))
 	if err != nil {
 		return ""
 	}
 	text, err := io.ReadAll(io.LimitReader(plain, maxException))
-	if _, ok := parseException(string(text)); ok && err == nil {
+	if err == nil && isException(text, code) {
 		return exceptionText(text)
 	}
 	text, err = io.ReadAll(io.LimitReader(encoding.Blocks(bytes.NewReader(text)), maxException))
-	if _, ok := parseException(string(text)); ok && err == nil {
+	if err == nil && isException(text, code) {
 		return exceptionText(text)
 	}
 	return ""

@@ -18,6 +18,8 @@ type statement struct {
 	account porterhouse.Account  // whose login way makes
 	as      porterhouse.UserName // of account
 	prefix  string               // read before SQL
+
+	answered bool // an answer has begun, so the account is in and the statement is understood
 }
 
 // check refuses a query that could not be followed or ended.

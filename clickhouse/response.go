@@ -36,6 +36,16 @@ func (r *response) field(name string) string {
 	return ""
 }
 
+// exceptionCode returns the code of the exception that the response is, in its place or
+// behind rows; 0 when the header names none. ClickHouse writes the header, and no statement.
+func (r *response) exceptionCode() int {
+	code, err := strconv.ParseUint(r.field(headerExceptionCode), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return int(code)
+}
+
 const (
 	// maxHeader bounds the header of a response, in bytes; ClickHouse sends about 1 KiB.
 	maxHeader = 64 << 10

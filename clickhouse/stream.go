@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
+	"strings"
 )
 
 // stream reads the body of a response with status 200 and tells data from an
@@ -114,7 +116,7 @@ func (s *stream) pending(unsure []byte) int {
 // complete ends the stream: the source ended properly, and unsure holds no mark.
 func (s *stream) complete(unsure []byte) {
 	if s.tag == "" {
-		if at := exceptionAtEnd(unsure); at >= 0 {
+		if at := exceptionAtEnd(unsure, anyCode); at >= 0 {
 			s.safe += at
 			s.err = exceptionText(bytes.Clone(unsure[at:]))
 			return
@@ -159,8 +161,8 @@ func trailingException(last []byte, tag string) exceptionText {
 	switch {
 	case at >= 0:
 		last = withoutTag(last[at+len(mark):], tag)
-	case tag == "" && exceptionAtEnd(last) >= 0:
-		last = last[exceptionAtEnd(last):]
+	case tag == "" && exceptionAtEnd(last, anyCode) >= 0:
+		last = last[exceptionAtEnd(last, anyCode):]
 	default:
 		return ""
 	}
@@ -170,22 +172,33 @@ func trailingException(last []byte, tag string) exceptionText {
 	return exceptionText(last)
 }
 
-// exceptionAtEnd finds an exception that reaches to the end of data, in the form
-// in which servers before 24.11 appended it: "Code: 395. DB::Exception: …
+const (
+	// anyCode stands for the code of an exception that no header names.
+	anyCode = 0
+	// maxBeginnings bounds how many beginnings of an exception are tried.
+	maxBeginnings = 100
+)
+
+// exceptionAtEnd finds an exception with a code that reaches to the end of data, in the
+// form in which servers before 24.11 appended it: "Code: 395. DB::Exception: …
 // (version 23.8.1.1)". It returns -1 when there is none.
-func exceptionAtEnd(data []byte) int {
-	text := bytes.TrimRight(data, "\r\n")
-	if !bytes.HasSuffix(text, []byte(")")) || !bytes.Contains(text, []byte(" (version ")) {
+func exceptionAtEnd(data []byte, code int) int {
+	text := strings.TrimRight(string(data), "\r\n")
+	if !strings.HasSuffix(text, ")") || !strings.Contains(text, " (version ") {
 		return -1
 	}
-	for rest := text; ; {
-		at := bytes.LastIndex(rest, []byte("Code: "))
-		if at < 0 {
-			return -1
+	begins := "Code: "
+	if code != anyCode {
+		begins += strconv.Itoa(code)
+	}
+	at := len(text)
+	for range maxBeginnings {
+		if at = strings.LastIndex(text[:at], begins); at < 0 {
+			break
 		}
-		if _, ok := parseException(string(text[at:])); ok {
+		if e, ok := parseException(text[at:]); ok && (code == anyCode || e.Code == code) {
 			return at
 		}
-		rest = rest[:at]
 	}
+	return -1
 }

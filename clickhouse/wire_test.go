@@ -226,6 +226,8 @@ func TestEndlessRow(t *testing.T) {
 	}
 }
 
+// refusal is a response that is an exception, with its code where ClickHouse has it.
 func refusal(exception string) string {
-	return fmt.Sprintf("HTTP/1.1 500 Oh\r\nX-ClickHouse-Exception-Code: 1\r\nContent-Length: %d\r\n\r\n%s", len(exception), exception)
+	code, _, _ := strings.Cut(strings.TrimPrefix(exception, "Code: "), ".")
+	return fmt.Sprintf("HTTP/1.1 500 Oh\r\nX-ClickHouse-Exception-Code: %s\r\nContent-Length: %d\r\n\r\n%s", code, len(exception), exception)
 }

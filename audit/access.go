@@ -5,16 +5,17 @@ import "porterhouse"
 // AccessEvent is something that decides who may ask: a person signs in or out,
 // agrees, or a client gets, renews or loses a token.
 type AccessEvent struct {
-	ID     string                // of the request
-	Action string                // signin, signout, recheck; register, consent, code, token, refresh, exchange, revoke, reuse, device
-	Who    porterhouse.Principal // of whom it is; zero: not known
-	Client string                // id of the OAuth client; "": none has a part in it
-	Remote string                // address that it came from
-	Scopes []string              // asked for, agreed to, or given
-	For    string                // resource that the token is for
-	Token  string                // public id of what was given or taken: jti, or a session's id
-	Reason string                // why, for a reader of the record
-	Err    error                 // nil: it is about to be done; else why it was refused or failed
+	ID      string                // of the request
+	Action  string                // signin, signout, recheck; register, consent, code, token, refresh, exchange, revoke, reuse, device; forward
+	Who     porterhouse.Principal // of whom it is; zero: not known
+	Client  string                // id of the OAuth client; "": none has a part in it
+	Remote  string                // address that it came from
+	Scopes  []string              // asked for, agreed to, or given
+	For     string                // resource that the token is for
+	Purpose string                // what a provider's token is for that somebody else is shown: a cluster
+	Token   string                // public id of what was given or taken: jti, or a session's id
+	Reason  string                // why, for a reader of the record
+	Err     error                 // nil: it is about to be done; else why it was refused or failed
 }
 
 // Access writes what is about to be decided, before anything is given: when the
@@ -78,6 +79,7 @@ func (e *AccessEvent) write(body *fields) {
 	body.text("remote", e.Remote)
 	body.list("scopes", e.Scopes)
 	body.text("resource", e.For)
+	body.text("purpose", e.Purpose)
 	body.text("given", e.Token)
 	reason, _ := mask(e.Reason)
 	body.text("reason", reason)

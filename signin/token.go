@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"porterhouse"
+	"porterhouse/audit"
 )
 
 // Tokens of a provider, for somebody who signed in:
@@ -19,7 +20,7 @@ import (
 //	  │ no
 //	lease of the login, the one of recheck.go
 //	  │
-//	Provider.Tokens ─▶ a token ─▶ what it gave for the next time is stored, then the token is remembered
+//	Provider.Tokens ─▶ a token ─▶ what it gave for the next time is stored, then the audit record is written and the token remembered
 //	                ─▶ no      ─▶ to the person? Provider.Recheck tells: the login ends, or only this is not to be had
 //	                ─▶ away    ─▶ nobody can tell
 //
@@ -113,10 +114,14 @@ func (t *tokens) renew(ctx context.Context, wanted tokenFor) told {
 	granted, err := t.ask(ctx, &next, p, wanted.purpose)
 	if is(err, porterhouse.Unauthenticated, porterhouse.Refused) {
 		if no := r.ask(ctx, &next, p); no != nil {
-			return told{err: r.dismiss(ctx, l, p, no)}
+			return told{err: errors.Join(r.dismiss(ctx, l, p, no), t.record(l, wanted.purpose, err))}
 		}
 	}
-	if lost := r.logins.replace(ctx, l, next); lost != nil { // what the provider gave for the next time is in it
+	lost := r.logins.replace(ctx, l, next) // what the provider gave for the next time is in it
+	if unwritten := t.record(l, wanted.purpose, err); lost == nil {
+		lost = unwritten
+	}
+	if lost != nil {
 		return told{err: lost}
 	}
 	if err != nil {
@@ -139,6 +144,11 @@ func (t *tokens) ask(ctx context.Context, l *login, p Provider, purpose string) 
 		l.Kept = kept
 	}
 	return granted, err
+}
+
+// record writes that the provider was asked, before anybody has what it gave.
+func (t *tokens) record(l login, purpose string, outcome error) error {
+	return t.rechecks.audit.Access(audit.AccessEvent{Action: "forward", Who: l.principal(), Purpose: purpose, Reason: "refresh token", Err: outcome})
 }
 
 // explain says why there is no token, to the person and to the operator.

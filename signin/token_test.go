@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -265,12 +266,55 @@ func TestTokensAreNotTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := mustToken(t, h.SignIn, l.principal(), "main")
+	if record, err := os.ReadFile(h.path); err != nil || strings.Contains(string(record), "refresh 0") {
+		t.Errorf("the record: %s, %v", record, err)
+	}
 	if token != "token by refresh 0" || strings.Contains(h.log.String(), "refresh") {
 		t.Errorf("%q; the log: %s", token, h.log)
 	}
 	stored, err := valuesOf(t, h.Store)
 	if err != nil || strings.Contains(stored, "refresh") || !strings.Contains(stored, loginStore) {
 		t.Errorf("the store: %q, %v", stored, err)
+	}
+}
+
+// That the provider was asked is in the record, and only that: not that a question was.
+// Without a record there is no token.
+func TestTokensAreRecorded(t *testing.T) {
+	p := &teller{life: time.Hour}
+	h := build(t, func(c *Config) { c.Providers = []Provider{p.provider()} })
+	l := h.logins.new(p.provider(), porterhouse.Principal{Issuer: "i", Subject: "s", User: "u", Proof: "acme"}, Kept{RefreshToken: "refresh 0"})
+	if err := h.logins.create(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	who := l.principal()
+	mustToken(t, h.SignIn, who, "main")
+	mustToken(t, h.SignIn, who, "main")
+	p.no = errNo
+	if _, err := h.Token(t.Context(), who, "other"); err == nil {
+		t.Error("a token in spite of the provider")
+	}
+	lines := h.records("forward")
+	if len(lines) != 2 {
+		t.Fatalf("the record has %v", lines)
+	}
+	for i, want := range []map[string]any{
+		{"purpose": "main", "reason": "refresh token", "user": "u", "subject": "s", "issuer": "i", "proof": "acme", "token": l.id},
+		{"purpose": "other", "reason": "refresh token", "error": "unauthenticated"},
+	} {
+		for name, value := range want {
+			if lines[i][name] != value {
+				t.Errorf("line %d has %s %v, not %v", i+1, name, lines[i][name], value)
+			}
+		}
+	}
+	p.no = nil
+	h.clock.move(failureLife)
+	if err := h.record.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if token, err := h.Token(t.Context(), who, "other"); err == nil || !token.IsZero() {
+		t.Error("a token without a record")
 	}
 }
 

@@ -29,7 +29,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -84,7 +86,7 @@ var encoding = base64.RawURLEncoding
 // Desk mints and redeems tickets. It is safe for concurrent use.
 type Desk struct {
 	store                          kv.Store
-	key                            []byte
+	seals                          sync.Pool // of *seal
 	minted, redeemed, again, wrong atomic.Uint64
 }
 
@@ -100,7 +102,10 @@ func New(c Config) (*Desk, error) {
 	case len(key) < minKey:
 		return nil, fmt.Errorf("ticket: the key has %d bytes, less than the %d that it must have", len(key), minKey)
 	}
-	return &Desk{store: c.Store, key: key}, nil
+	return &Desk{
+		store: c.Store,
+		seals: sync.Pool{New: func() any { return &seal{mac: hmac.New(sha256.New, key)} }},
+	}, nil
 }
 
 // Is reports whether a secret looks like a ticket. What does is nothing else, and
@@ -116,7 +121,8 @@ func (d *Desk) Mint(ctx context.Context, c Claim) (porterhouse.Secret, error) {
 	chance := make([]byte, size)
 	rand.Read(chance)
 	ticket := prefix + encoding.EncodeToString(chance)
-	if err := d.store.Put(ctx, d.place(ticket), d.record(isFresh, ticket, c), Life); err != nil {
+	t := d.trace(ticket, c)
+	if err := d.store.Put(ctx, t.place, t.record(isFresh), Life); err != nil {
 		return porterhouse.Secret{}, err
 	}
 	d.minted.Add(1)
@@ -141,25 +147,26 @@ func (d *Desk) redeem(ctx context.Context, secret string, c Claim) error {
 	if !wellFormed(secret) {
 		return refuse(errors.New("it is not a ticket"))
 	}
-	found, err := d.store.Get(ctx, d.place(secret))
+	t := d.trace(secret, c)
+	found, err := d.store.Get(ctx, t.place)
 	if err != nil {
 		return unknown(err)
 	}
-	want := d.record(isFresh, secret, c)
-	if len(found) != len(want) || !hmac.Equal(found[1:], want[1:]) {
+	if len(found) != 1+len(t.claim) || !hmac.Equal(found[1:], t.claim) {
 		return refuse(errors.New("the ticket was made for another user, query or authenticator"))
 	}
 	if found[0] == isRedeemed {
 		d.again.Add(1)
 		return nil
 	}
-	return d.punch(ctx, secret, want, d.record(isRedeemed, secret, c))
+	return d.punch(ctx, t)
 }
 
 // punch makes a fresh ticket a redeemed one. Who comes second, at the same
 // moment and with the same claim, is let in with the first.
-func (d *Desk) punch(ctx context.Context, secret string, fresh, redeemed []byte) error {
-	done, err := d.store.Swap(ctx, d.place(secret), fresh, redeemed, SameRedemption)
+func (d *Desk) punch(ctx context.Context, t trace) error {
+	redeemed := t.record(isRedeemed)
+	done, err := d.store.Swap(ctx, t.place, t.record(isFresh), redeemed, SameRedemption)
 	if err != nil {
 		return err
 	}
@@ -167,7 +174,7 @@ func (d *Desk) punch(ctx context.Context, secret string, fresh, redeemed []byte)
 		d.redeemed.Add(1)
 		return nil
 	}
-	found, err := d.store.Get(ctx, d.place(secret))
+	found, err := d.store.Get(ctx, t.place)
 	if err != nil {
 		return unknown(err)
 	}
@@ -199,26 +206,40 @@ func wellFormed(secret string) bool {
 	return Is(secret) && len(secret) == len(prefix)+encoding.EncodedLen(size)
 }
 
-// place is the key of a ticket in the store.
-func (d *Desk) place(ticket string) string {
-	return storeName + hex.EncodeToString(d.hash("ticket", ticket))
+// trace is what the store has of a ticket.
+type trace struct {
+	place string // its key there
+	claim []byte // what follows the state in its value
 }
 
-// record is what the store holds of a ticket.
-func (d *Desk) record(state byte, ticket string, c Claim) []byte {
-	return append([]byte{state}, d.hash("claim", ticket, c.User.String(), c.QueryID, c.Authenticator)...)
+// record is a ticket's value in the store.
+func (t trace) record(state byte) []byte { return append([]byte{state}, t.claim...) }
+
+// trace is that of a ticket for a claim.
+func (d *Desk) trace(ticket string, c Claim) trace {
+	s := d.seals.Get().(*seal)
+	defer d.seals.Put(s)
+	place := storeName + hex.EncodeToString(s.hash("ticket", ticket))
+	return trace{place, s.hash("claim", ticket, c.User.String(), c.QueryID, c.Authenticator)}
+}
+
+// seal makes keyed hashes, one after the other. It is kept for the next ticket, because
+// to begin with a key takes as long as the hash of a claim.
+type seal struct {
+	mac  hash.Hash
+	text []byte
 }
 
 // hash is a keyed hash of some texts, none of which can reach into the next.
-func (d *Desk) hash(texts ...string) []byte {
-	h := hmac.New(sha256.New, d.key)
+func (s *seal) hash(texts ...string) []byte {
+	s.text = s.text[:0]
 	for _, text := range texts {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
-		h.Write(length[:])
-		h.Write([]byte(text))
+		s.text = binary.BigEndian.AppendUint64(s.text, uint64(len(text)))
+		s.text = append(s.text, text...)
 	}
-	return h.Sum(nil)
+	s.mac.Reset()
+	s.mac.Write(s.text)
+	return s.mac.Sum(nil)
 }
 
 // unknown is the answer when the store has no such ticket, or cannot tell.

@@ -22,6 +22,7 @@ type auto struct {
 	config Config
 	doubts chan porterhouse.UserName // whom the way failed; one at most waits
 	places chan struct{}             // a token for each first look under way
+	alone  chan struct{}             // the same, where nobody was there when last looked at: one
 	every  time.Duration             // watchEvery
 	pause  time.Duration             // doubtPause
 
@@ -45,7 +46,7 @@ const (
 )
 
 func newAuto(client *Client, c Config) *auto {
-	return &auto{client: client, config: c, doubts: make(chan porterhouse.UserName, 1), flights: map[porterhouse.UserName]*flight{}, places: make(chan struct{}, looksAtOnce), every: watchEvery, pause: doubtPause}
+	return &auto{client: client, config: c, doubts: make(chan porterhouse.UserName, 1), flights: map[porterhouse.UserName]*flight{}, places: make(chan struct{}, looksAtOnce), alone: make(chan struct{}, 1), every: watchEvery, pause: doubtPause}
 }
 
 // choose finds what works for a person. New has checked what newProber checks.

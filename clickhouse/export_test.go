@@ -52,7 +52,7 @@ func AskForLanes(b *testing.B, mode Mode, as porterhouse.Account) {
 	c.lane.Store(newLane(c, ExecuteAs, Access{}, ""))
 	ctx := b.Context()
 	for b.Loop() {
-		if l, err := c.laneFor(ctx, as); err != nil || l.mode != ExecuteAs || c.lacks.get() != nil {
+		if l, err := c.laneFor(ctx, as, time.Minute); err != nil || l.mode != ExecuteAs || c.lacks.get() != nil {
 			b.Fatal("another lane")
 		}
 	}

@@ -15,7 +15,12 @@ import (
 // What it finds to work is everybody's, and so is that ClickHouse was not reached. Any
 // other failure may be for want of something that only this account lacks, so others
 // look for themselves: a few at once, the others in turn.
+//
+// A failure is good for a while; that ClickHouse was not reached only for those who waited
+// meanwhile: it may be back, and be the only server that can answer. Whoever comes later
+// has one look made, by one at a time.
 type flight struct {
+	begun time.Time
 	done  chan struct{}
 	lane  *lane     // when done
 	err   error     // when done
@@ -23,7 +28,7 @@ type flight struct {
 }
 
 const (
-	// lookAgain is how long a first look that found nothing is good.
+	// lookAgain is how long a first look is good that reached ClickHouse and found nothing.
 	lookAgain = 3 * time.Second
 
 	// looksAtOnce is how many people are looked with at once, before a lane was found.
@@ -36,9 +41,12 @@ const (
 // noLane is what a person is told when nothing works.
 const noLane = "Porterhouse has found no way in which ClickHouse lets you in as yourself; try again in a moment, and tell the operator if it lasts"
 
-// first returns the lane that a look with that person finds, or one that is under way.
-func (a *auto) first(ctx context.Context, person porterhouse.UserName) (*lane, error) {
+// first returns the lane that a look with that person finds, or one that is under way. The
+// person waits for it no longer than atMost.
+func (a *auto) first(ctx context.Context, person porterhouse.UserName, atMost time.Duration) (*lane, error) {
 	f := a.fly(context.WithoutCancel(ctx), person)
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
 	select {
 	case <-f.done:
 		return f.lane, f.err
@@ -57,10 +65,14 @@ func (a *auto) fly(ctx context.Context, person porterhouse.UserName) *flight {
 	if f := a.flights[person]; f != nil {
 		return f
 	}
-	f := &flight{done: make(chan struct{})}
+	f := &flight{begun: time.Now(), done: make(chan struct{})}
 	a.flights[person] = f
+	turns := a.places
+	if isUnsent(a.away.err) {
+		turns = a.alone
+	}
 	go func() {
-		f.lane, f.err = a.inTurn(ctx, person)
+		f.lane, f.err = a.inTurn(ctx, turns, f.begun, person)
 		f.ended = time.Now()
 		close(f.done)
 	}()
@@ -71,7 +83,7 @@ func (a *auto) fly(ctx context.Context, person porterhouse.UserName) *flight {
 func (f *flight) isOver() bool {
 	select {
 	case <-f.done:
-		return time.Since(f.ended) >= lookAgain
+		return isUnsent(f.err) || time.Since(f.ended) >= lookAgain
 	default:
 		return false
 	}
@@ -79,16 +91,16 @@ func (f *flight) isOver() bool {
 
 // inTurn looks with a person when it is their turn, unless somebody else's look has made
 // that needless.
-func (a *auto) inTurn(ctx context.Context, person porterhouse.UserName) (*lane, error) {
+func (a *auto) inTurn(ctx context.Context, turns chan struct{}, begun time.Time, person porterhouse.UserName) (*lane, error) {
 	ctx, cancel := context.WithTimeout(ctx, flightTime)
 	defer cancel()
 	select {
-	case a.places <- struct{}{}:
-		defer func() { <-a.places }()
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
 	case <-ctx.Done():
 		return nil, &porterhouse.Error{Kind: porterhouse.Unavailable, Public: noLane, Err: errors.New("too many people were looked with at once")}
 	}
-	if l, err := a.found(); l != nil || err != nil {
+	if l, err := a.found(begun); l != nil || err != nil {
 		return l, err
 	}
 	return a.look(ctx, person)
@@ -100,15 +112,24 @@ type failure struct {
 	at  time.Time
 }
 
-// found is what others' looks have found that holds for everybody, if they have.
-func (a *auto) found() (*lane, error) {
+// found is what others' looks have found that holds for everybody who has waited since
+// begun, if they have.
+func (a *auto) found(begun time.Time) (*lane, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l := a.client.lane.Load()
-	if l == nil && time.Since(a.away.at) < lookAgain {
+	if l == nil && a.away.holds(begun) {
 		return nil, a.away.err
 	}
 	return l, nil
+}
+
+// holds reports whether it is the answer to a question that came then.
+func (f failure) holds(came time.Time) bool {
+	if isUnsent(f.err) {
+		return f.at.After(came)
+	}
+	return time.Since(f.at) < lookAgain
 }
 
 // look looks with a person, and puts the lane that it finds into its place, unless
@@ -128,6 +149,7 @@ func (a *auto) look(ctx context.Context, person porterhouse.UserName) (*lane, er
 	if !f.Reached.Works() {
 		err.Err = unsent{err.Err}
 	}
+	a.away = failure{}
 	if a.isEverybodys(f) {
 		a.away = failure{err, time.Now()}
 	}

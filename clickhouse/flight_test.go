@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"porterhouse"
 	"porterhouse/clickhouse"
@@ -44,23 +46,61 @@ func TestAutoBeginsInSpiteOfSomebody(t *testing.T) {
 	inMode(t, c, clickhouse.Verify)
 }
 
-// That ClickHouse is not there is so for everybody, and found out a few times at most.
+// That ClickHouse is not there is so for everybody who waits, and found out a few times at
+// most; after that by one look for all, for which nobody waits longer than their time.
 func TestAutoTellsEverybodyThatNobodyIsThere(t *testing.T) {
 	t.Parallel()
 	mint := func(context.Context, porterhouse.UserName, string) (porterhouse.Secret, error) {
 		return porterhouse.NewSecret("a ticket"), nil
 	}
-	c := dial(t, "http://127.0.0.1:1", func(c *clickhouse.Config) { c.Access = clickhouse.Access{Mode: clickhouse.Auto, Mint: mint} })
-	var all sync.WaitGroup
-	for i := range 40 {
-		all.Go(func() {
-			_, err := whoAmI(t, c, fmt.Sprintf("person%d", i))
-			wantError(t, err, porterhouse.Unavailable, "no way in which ClickHouse lets you in")
-		})
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // it takes connections, and nobody is there
+	if err != nil {
+		t.Fatal(err)
 	}
-	all.Wait()
-	if looks := c.Stats().Looks; looks > 4 {
-		t.Errorf("%d looks at nobody", looks)
+	defer silent.Close()
+	c := dial(t, "http://"+silent.Addr().String(), func(c *clickhouse.Config) { c.Access = clickhouse.Access{Mode: clickhouse.Auto, Mint: mint} })
+	looks := uint64(0)
+	for _, most := range []uint64{4, 1} {
+		var all sync.WaitGroup
+		for i := range 40 {
+			all.Go(func() {
+				_, err := whoAmI(t, c, fmt.Sprintf("person%d", i))
+				wantError(t, err, porterhouse.Unavailable, "no way in which ClickHouse lets you in")
+			})
+		}
+		all.Wait()
+		if made := c.Stats().Looks - looks; made < 1 || made > most {
+			t.Errorf("%d looks at nobody", made)
+		}
+		looks = c.Stats().Looks
+	}
+	q := question("SELECT 1")
+	q.Limits.Time = time.Millisecond
+	_, err = read(t.Context(), c, account(t, "alice"), q)
+	wantError(t, err, porterhouse.Timeout, "")
+	_, err = whoAmI(t, c, "alice") // the same look goes on
+	wantError(t, err, porterhouse.Unavailable, "no way in which ClickHouse lets you in")
+}
+
+// A server that comes back is looked at by the first who asks, and not only after a while.
+func TestAutoServerComesBack(t *testing.T) {
+	t.Parallel()
+	for _, servers := range []int{1, 2} {
+		r := newTerrace(t, servers, by(clickhouse.Auto))
+		ask := func() error {
+			_, err := pass(t.Context(), r.Cluster, account(t, "alice"), passing("SELECT 1", nil))
+			return err
+		}
+		for i := range servers {
+			r.stop(i)
+		}
+		for range 2 {
+			wantError(t, ask(), porterhouse.Unavailable, "")
+		}
+		r.resume(t, 0)
+		if err := ask(); err != nil {
+			t.Errorf("of %d servers one has come back: %v", servers, err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"slices"
+	"time"
 
 	"porterhouse"
 )
@@ -23,16 +24,16 @@ func newLane(c *Client, mode Mode, access Access, why string) *lane {
 	return l
 }
 
-// laneFor is the lane of a question of the account's. It costs a look at a pointer, but
-// for the first question in the mode Auto.
-func (c *Client) laneFor(ctx context.Context, as porterhouse.Account) (*lane, error) {
+// laneFor is the lane of a question of the account's, which may take atMost. It costs a look
+// at a pointer, but for the first question in the mode Auto.
+func (c *Client) laneFor(ctx context.Context, as porterhouse.Account, atMost time.Duration) (*lane, error) {
 	if l := c.lane.Load(); l != nil {
 		return l, nil
 	}
 	if err := checkUser(as.User, c.cleaner.gateway); err != nil {
 		return nil, err
 	}
-	return c.auto.first(ctx, as.User)
+	return c.auto.first(ctx, as.User, atMost)
 }
 
 // Mode returns the access mode in use, and why it is that one; "": Auto has not found

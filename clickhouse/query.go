@@ -56,7 +56,7 @@ func (c *Client) wayOf(ctx context.Context, as porterhouse.Account, q *porterhou
 	if !as.Password.IsZero() {
 		return byPassword{client: c}, false, nil
 	}
-	lane, err := c.laneFor(ctx, as)
+	lane, err := c.laneFor(ctx, as, q.Limits.Time)
 	switch {
 	case err != nil:
 		return nil, false, err

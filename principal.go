@@ -17,8 +17,9 @@ type Principal struct {
 	// ReadOnly: the person gave whoever asks no more than reading, whatever the
 	// account may do (our scope clickhouse:read without clickhouse:write).
 	ReadOnly bool
-	Login    string // id of the sign-in here that a token of ours came from; "": none did
-	Token    Secret // the raw token; only an access mode that forwards it may look
+	Audience []string // whom the token says it is for (aud), not to be changed; nil: it does not say, or is ours
+	Login    string   // id of the sign-in here that a token of ours came from; "": none did
+	Token    Secret   // the raw token; only an access mode that forwards it may look
 }
 
 // Key identifies the person among all issuers. It is never empty for a

@@ -45,7 +45,7 @@ func (w *witness) identify(ctx context.Context, at places, answer tokenAnswer, n
 
 // bare is who without what is of the token that proved it.
 func (w *witness) bare(who porterhouse.Principal) porterhouse.Principal {
-	who.Token, who.TokenID, who.Client = porterhouse.Secret{}, "", ""
+	who.Token, who.TokenID, who.Client, who.Audience = porterhouse.Secret{}, "", "", nil
 	if who.Expires = (time.Time{}); who.Issued.IsZero() {
 		who.Issued = w.providers.now()
 	}

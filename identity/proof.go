@@ -278,6 +278,7 @@ func (h *hearing) checkAudience() error {
 		return refuse("%w", err)
 	}
 	h.note("audience: aud is %s", shown(named))
+	h.who.Audience = named
 	if h.isID(h.claims, h.from) {
 		return h.checkIDAudience(named)
 	}

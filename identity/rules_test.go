@@ -46,6 +46,7 @@ func TestJudge(t *testing.T) {
 	want := porterhouse.Principal{
 		Issuer: testIssuer, Subject: "4711", User: "4711", Client: "claude", TokenID: "t1", Proof: "test",
 		Groups: []string{"analysts", "staff"}, Issued: testNow.Local(), Expires: testNow.Add(time.Hour + defaultLeeway).Local(),
+		Audience: testResource.Audiences,
 	}
 	if !reflect.DeepEqual(who, want) {
 		t.Errorf("judged %+v\nwant   %+v", who, want)

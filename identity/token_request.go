@@ -16,6 +16,7 @@ type tokenAnswer struct {
 	access, refresh, id string
 	expires             time.Time // of access; zero: not told
 	scope               string    // granted
+	issued              string    // which type of token access is (RFC 8693, 2.2.1); "": not told
 }
 
 // tokenClient is us at a provider's token endpoint.
@@ -26,6 +27,9 @@ type tokenClient struct {
 	scopes   []string // that count as granted when an answer does not say
 	noes     []string // errors that are a no, beside those that always are
 	now      func() time.Time
+	// exchanges: a JWT may be given that is no access token to the one who gives it
+	// (token_type N_A, RFC 8693, 2.2.1).
+	exchanges bool
 }
 
 // ask asks for tokens. An Unauthenticated error is the provider's no; everything else
@@ -83,7 +87,7 @@ func (t tokenClient) post(ctx context.Context, form url.Values) (Reply, error) {
 // read reads a good answer.
 func (t tokenClient) read(about claims) (tokenAnswer, error) {
 	var answer tokenAnswer
-	for name, into := range map[string]*string{"access_token": &answer.access, "refresh_token": &answer.refresh, "id_token": &answer.id} {
+	for name, into := range map[string]*string{"access_token": &answer.access, "refresh_token": &answer.refresh, "id_token": &answer.id, "issued_token_type": &answer.issued} {
 		var err error
 		if *into, err = about.text(name); err != nil {
 			return tokenAnswer{}, away("the answer of the token endpoint: %w", err)
@@ -92,7 +96,7 @@ func (t tokenClient) read(about claims) (tokenAnswer, error) {
 			return tokenAnswer{}, away("the %s of the token endpoint has characters that no token has, or more than %d bytes", name, maxToken)
 		}
 	}
-	if kind, _ := about["token_type"].(string); answer.access == "" || !strings.EqualFold(kind, "bearer") {
+	if answer.access == "" || !t.isBearer(about) {
 		return tokenAnswer{}, away("the token endpoint gives no access token of the type Bearer")
 	}
 	answer.expires = t.endOf(about["expires_in"])
@@ -101,6 +105,12 @@ func (t tokenClient) read(about claims) (tokenAnswer, error) {
 		answer.scope = strings.ReplaceAll(granted, ",", " ") // GitHub writes commas
 	}
 	return answer, nil
+}
+
+// isBearer reports whether what was given may be shown by whoever has it.
+func (t tokenClient) isBearer(about claims) bool {
+	kind, _ := about["token_type"].(string)
+	return strings.EqualFold(kind, "bearer") || t.exchanges && strings.EqualFold(kind, "N_A") && about["issued_token_type"] == jwtType
 }
 
 // endOf is when a token ends that has so many seconds left, a number or a text of

@@ -34,12 +34,20 @@ type Person struct {
 // Client is a program that people sign in to.
 type Client struct{ ID, Secret, Redirect string }
 
+// Exchange lets a client change tokens for one audience, or opaque ones of its own, into
+// tokens for another (RFC 8693).
+type Exchange struct {
+	Client   string // its id
+	From, To string // audiences; that of To is a resource
+}
+
 // Options say who a provider knows. The zero Options are Alice, Bob and one client.
 type Options struct {
-	People   []Person
-	Clients  []Client
-	Lifetime time.Duration // of a token; 0: ten minutes
-	Key      *Key          // a stand-in's first; nil: a new one for RS256, which takes a while to make
+	People    []Person
+	Clients   []Client
+	Exchanges []Exchange    // oidc-provider only
+	Lifetime  time.Duration // of a token; 0: ten minutes
+	Key       *Key          // a stand-in's first; nil: a new one for RS256, which takes a while to make
 }
 
 // The people and the client of zero Options.

@@ -142,7 +142,8 @@ func (e *Entra) tokens(out http.ResponseWriter, r *http.Request) {
 	e.token(out, r)
 }
 
-// onBehalfOf changes an access token of a client for one for Graph.
+// onBehalfOf changes an access token of a client for one for Graph, or for the API whose
+// scope api://API/.default is asked for.
 func (e *Entra) onBehalfOf(out http.ResponseWriter, r *http.Request) {
 	client := r.PostFormValue("client_id")
 	isClient := false
@@ -152,11 +153,17 @@ func (e *Entra) onBehalfOf(out http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	p, known := e.onTop[r.PostFormValue("assertion")]
 	e.mu.Unlock()
+	scope := r.PostFormValue("scope")
+	api, isAPI := strings.CutPrefix(strings.TrimSuffix(scope, "/.default"), "api://")
 	switch {
 	case !isClient:
 		reply(out, http.StatusUnauthorized, Claims{"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."})
 	case r.PostFormValue("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer" || r.PostFormValue("requested_token_use") != "on_behalf_of" || !known:
 		reply(out, http.StatusBadRequest, Claims{"error": "invalid_grant", "error_description": "AADSTS50013: Assertion failed signature validation."})
+	case isAPI:
+		reply(out, http.StatusOK, Claims{"token_type": "Bearer", "scope": "api://" + api + "/Query.Run", "expires_in": 3599, "ext_expires_in": 3599, "access_token": e.Sign(e.V2(p, api, client))})
+	case !strings.HasPrefix(scope, "https://graph.microsoft.com/"):
+		reply(out, http.StatusBadRequest, Claims{"error": "invalid_scope", "error_description": "AADSTS70011: The provided request must include a 'scope' input parameter.", "suberror": "bad_scope"})
 	default:
 		reply(out, http.StatusOK, Claims{"token_type": "Bearer", "scope": "GroupMember.Read.All", "expires_in": 3599, "access_token": e.GraphToken(p, client)})
 	}

@@ -39,10 +39,11 @@ func StartDex(t testing.TB, o Options) *Provider {
 // config is o as the programs read it.
 func config(o Options) any {
 	return struct {
-		Lifetime int
-		People   []Person
-		Clients  []Client
-	}{int(o.Lifetime.Seconds()), o.People, o.Clients}
+		Lifetime  int
+		People    []Person
+		Clients   []Client
+		Exchanges []Exchange
+	}{int(o.Lifetime.Seconds()), o.People, o.Clients, append([]Exchange{}, o.Exchanges...)}
 }
 
 // SetPeople changes who the provider knows, and what it says of them in tokens,
@@ -94,6 +95,20 @@ func (p *Provider) Password(t testing.TB, client Client, person Person) Tokens {
 		"grant_type": {"password"}, "username": {person.Email}, "password": {person.Password},
 		"scope": {"openid email profile groups"},
 	})
+}
+
+// Revoke takes a token back, as its client does (RFC 7009; oidc-provider only). A JWT lives on.
+func (p *Provider) Revoke(t testing.TB, client Client, token string) {
+	t.Helper()
+	form := url.Values{"token": {token}, "client_id": {client.ID}, "client_secret": {client.Secret}}
+	response, err := http.PostForm(p.discovered(t, "revocation_endpoint"), form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("revocation: %s\n%s", response.Status, excerpt(response.Body))
+	}
 }
 
 // Robot gets a token for the client itself; resource may be "" (oidc-provider only).

@@ -32,16 +32,17 @@ func (c *Cluster) account(ctx context.Context, who *porterhouse.Principal, at po
 	if err != nil {
 		return account, withCode(withCode(err, porterhouse.Refused, codeUnknownUser), porterhouse.Unauthenticated, codeAuthentication)
 	}
-	if slices.Contains(c.Forward, who.Proof) {
-		account.Token = who.Token
-	}
 	return account, nil
 }
 
 // equip gives an account the token that goes on for its owner, where ClickHouse is shown
-// such tokens and the owner brought none. It comes last: somebody else may have to be asked.
+// such tokens. It comes last: somebody else may have to be asked for it.
 func (c *Cluster) equip(ctx context.Context, who *porterhouse.Principal, account *porterhouse.Account) (err error) {
-	if c.Token == nil || !account.Token.IsZero() || !slices.Contains(c.Forward, who.Proof) {
+	switch {
+	case !slices.Contains(c.Forward, who.Proof):
+		return nil
+	case c.Token == nil:
+		account.Token = who.Token
 		return nil
 	}
 	account.Token, err = c.Token(ctx, *who)

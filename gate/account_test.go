@@ -62,54 +62,38 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// ClickHouse sees the tokens of those processors that the operator named, and no others.
+// ClickHouse sees the tokens of those processors that the operator named, and no others;
+// and where somebody is asked which token that is, nothing but what they say.
 func TestTokensThatGoOn(t *testing.T) {
-	h := newHouse(t, func(c *Config) {
-		main := c.Clusters["main"]
-		main.Forward = []string{"corp"}
-		c.Clusters["main"] = main
-	})
-	for proof, goes := range map[string]bool{"corp": true, "own": false, "api-tokens": false, "": false} {
-		who := alice
-		who.Proof, who.Token = proof, porterhouse.NewSecret("the-token")
-		account, err := h.Account(t.Context(), who, porterhouse.Entry{Cluster: "main", Door: "test"})
-		if err != nil || account.Token.Equal("the-token") != goes || account.Token.IsZero() == goes || !account.Password.IsZero() {
-			t.Errorf("proved by %q: %v", proof, err)
-		}
-	}
-}
-
-// Somebody else is asked for a token where the person brought none that may go on, and
-// nowhere else: not for processors that are not named, nor for who brought one.
-func TestTokensThatAreAskedFor(t *testing.T) {
 	away := porterhouse.Errorf(porterhouse.Unavailable, "the provider is away")
 	for name, test := range map[string]struct {
-		proof, brought string
-		err            error
-		want           string
-		asked          int
+		proof string
+		asks  bool
+		err   error
+		want  string
 	}{
-		"signed in":            {"corp", "", nil, "asked for", 1},
-		"brought one":          {"corp", "brought", nil, "brought", 0},
-		"another processor":    {"own", "", nil, "", 0},
-		"a token of that one":  {"own", "brought", nil, "", 0},
-		"the provider is away": {"corp", "", away, "", 1},
+		"brought":                      {"corp", false, nil, "brought"},
+		"another processor":            {"own", false, nil, ""},
+		"no processor":                 {"", false, nil, ""},
+		"another one":                  {"corp", true, nil, "asked for brought"},
+		"another processor, and asked": {"own", true, nil, ""},
+		"the provider is away":         {"corp", true, away, ""},
 	} {
-		asked := 0
-		cluster := Cluster{Forward: []string{"corp"}, Token: func(_ context.Context, who porterhouse.Principal) (porterhouse.Secret, error) {
-			if asked++; who.Login != "login" || test.err != nil {
-				return porterhouse.Secret{}, test.err
+		asked := false
+		cluster := Cluster{Forward: []string{"corp"}}
+		if test.asks {
+			cluster.Token = func(_ context.Context, who porterhouse.Principal) (porterhouse.Secret, error) {
+				if asked = true; test.err != nil {
+					return porterhouse.Secret{}, test.err
+				}
+				return porterhouse.NewSecret("asked for " + who.Token.Reveal()), nil
 			}
-			return porterhouse.NewSecret("asked for"), nil
-		}}
-		who := porterhouse.Principal{Proof: test.proof, Login: "login"}
-		var account porterhouse.Account
-		if test.brought != "" && test.proof == "corp" {
-			account.Token = porterhouse.NewSecret(test.brought)
 		}
+		who := porterhouse.Principal{Proof: test.proof, Token: porterhouse.NewSecret("brought")}
+		var account porterhouse.Account
 		err := cluster.equip(t.Context(), &who, &account)
-		if asked != test.asked || account.Token.Reveal() != test.want || !errors.Is(err, test.err) {
-			t.Errorf("%s: asked %d times, %v", name, asked, err)
+		if asked != (test.asks && test.proof == "corp") || account.Token.Reveal() != test.want || !errors.Is(err, test.err) {
+			t.Errorf("%s: %q, asked: %t, %v", name, account.Token.Reveal(), asked, err)
 		}
 	}
 }

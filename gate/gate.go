@@ -51,9 +51,8 @@ type Cluster struct {
 	// Forward are the Proofs whose tokens ClickHouse may see, where the client's access
 	// mode forwards them.
 	Forward []string
-	// Token is asked for the token that goes on for one of those who brought none that
-	// may, such as somebody who signed in here. A zero Secret: there is none. Nil: nobody
-	// can be asked, and nothing but what people bring goes on.
+	// Token is asked which token goes on for one of those: what they brought, if that is
+	// for ClickHouse, or another. A zero Secret: there is none. Nil: what they brought.
 	Token func(ctx context.Context, who porterhouse.Principal) (porterhouse.Secret, error)
 }
 

@@ -81,11 +81,18 @@ func buildDirectories(c Config, p setup) (map[string]*directory.Directory, error
 func buildGate(c Config, p setup, g *generation) (*gate.Gate, error) {
 	clusters := make(map[string]gate.Cluster, len(c.Clusters))
 	for name := range c.Clusters {
+		forward, err := newForwarding(c, p, g.signIn, name)
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", name, err)
+		}
+		if forward != nil {
+			g.forwards = append(g.forwards, forward)
+		}
 		inside := agentDoor(c)
 		clusters[name] = gate.Cluster{
 			Client: p.clusters[name], Directory: g.people[name],
 			Passwords: c.ClickHouseHTTP.passesPasswords(), Deny: c.Clusters[name].withoutPassword(),
-			Forward: forwarded(c, name), Token: tokenFrom(g.signIn, c, name), For: gate.For(c.Clusters[name].For),
+			Forward: forwarded(c, name), Token: forward.gate(), For: gate.For(c.Clusters[name].For),
 			Doors: map[string]gate.Door{mcpserver.Door: inside, mcpserver.StdioDoor: inside, proxy.Door: httpDoor{c}.gate(name)},
 		}
 	}

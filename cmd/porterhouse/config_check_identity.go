@@ -32,6 +32,7 @@ func (c identities) all() {
 		c.oneSetOfRoles()
 		c.users()
 		signIns{c}.all()
+		signIns{c}.exchanges()
 	}
 }
 

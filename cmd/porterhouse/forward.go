@@ -13,14 +13,15 @@ import (
 	"porterhouse/signin"
 )
 
-// TokenConfig says which token a cluster with the access mode forward is shown of somebody
-// who signed in here, whose own token is ours and good at our doors alone; see
-// identity.Target.
+// TokenConfig says which token a cluster with the access mode forward is shown: of somebody
+// who signed in here, whose own token is ours and good at our doors alone, and of those who
+// bring a token of a provider that is not for ClickHouse; see identity.Target.
 type TokenConfig struct {
 	Resource         string `yaml:"resource"` // asked for by name (RFC 8707)
 	Scope            string `yaml:"scope"`    // or by scope, such as Entra's api://…/.default
 	Audience         string `yaml:"audience"` // that the token must name; "": the resource
 	AllowAnyAudience bool   `yaml:"allow_any_audience"`
+	Exchange         texts  `yaml:"exchange"` // token processors at whose providers what people bring is exchanged; none: no other goes on
 }
 
 func (t TokenConfig) target() identity.Target {
@@ -60,16 +61,6 @@ func (e entrance) tokensOf(party *identity.RelyingParty) (map[string]signin.GetT
 	return all, nil
 }
 
-// tokenFrom is whom the gate asks for the tokens of people who signed in; nil: nobody.
-func tokenFrom(people *signin.SignIn, c Config, cluster string) func(context.Context, porterhouse.Principal) (porterhouse.Secret, error) {
-	if people == nil || c.Clusters[cluster].Access.Token == nil {
-		return nil
-	}
-	return func(ctx context.Context, who porterhouse.Principal) (porterhouse.Secret, error) {
-		return people.Token(ctx, who, cluster)
-	}
-}
-
 // token refuses words about tokens that nobody would ask for, or that are for us.
 func (c httpDoors) token(path string, cluster ClusterConfig) {
 	t := cluster.Access.Token
@@ -79,8 +70,8 @@ func (c httpDoors) token(path string, cluster ClusterConfig) {
 	switch {
 	case cluster.mode() != clickhouse.Forward:
 		c.refuse(path, "tokens of people who sign in here are asked for with access.mode forward, and here it is %s: say forward, or leave token out", cluster.mode())
-	case !c.SignIn.isOn():
-		c.refuse(path, "this is about people who sign in here, and nobody can: say at which provider, sign_in: {…}, or leave token out")
+	case !c.SignIn.isOn() && len(t.Exchange) == 0 && t.Audience == "":
+		c.refuse(path, "nobody can sign in here, and no token that people bring is exchanged: say where people sign in, sign_in: {…}, or whose tokens are changed, exchange: …, or leave token out")
 	}
 	if t.Resource != "" {
 		u, err := url.Parse(t.Resource)
@@ -89,11 +80,39 @@ func (c httpDoors) token(path string, cluster ClusterConfig) {
 		}
 	}
 	for key, name := range map[string]string{"resource": t.Resource, "audience": t.Audience} {
-		if ours := c.publicURL(); name == ours || strings.HasPrefix(name, ours+"/") {
+		if isOurs(*c.Config, name) {
 			c.refuse(path+"."+key, "%s is this server itself, and ClickHouse must see no token that is good here: name ClickHouse, as the provider knows it", name)
 		}
 	}
 }
+
+// exchanges refuses tokens that could not be exchanged.
+func (c signIns) exchanges() {
+	_, known := c.unasked()
+	for _, name := range c.clusterNames() {
+		t := c.Clusters[name].Access.Token
+		if t == nil || known == nil {
+			continue
+		}
+		path := "clusters." + name + ".access.token.exchange"
+		for i, processor := range t.Exchange {
+			_, is := c.TokenProcessors[processor]
+			switch {
+			case !is:
+				c.refuse(path, "there is no token processor %q", processor)
+			case slices.Contains(t.Exchange[:i], processor):
+				c.refuse(path, "the processor %q is there twice", processor)
+			default:
+				if _, err := newExchanger(*c.Config, name, processor, known, noRecord); err != nil {
+					c.refuse(path, "%s", strings.TrimPrefix(err.Error(), "identity: "))
+				}
+			}
+		}
+	}
+}
+
+// noRecord is that of an exchanger that is asked for nothing.
+func noRecord(context.Context, porterhouse.Principal, error) error { return nil }
 
 // onward refuses tokens that people who sign in at a provider could not have.
 func (c signIns) onward(party *identity.RelyingParty) {

@@ -34,6 +34,8 @@ import (
 type onwardHouse struct {
 	*testing.T
 	url      string // of the server
+	door     string // of its door for ClickHouse's own clients
+	us       idp.Client
 	provider *idp.Provider
 	config   Config
 	log      *lockedText
@@ -65,17 +67,23 @@ func openOnwardHouse(t *testing.T, change func(*Config)) *onwardHouse {
 	if err != nil {
 		t.Fatal(err)
 	}
+	door, err := held.take(0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := held.close(); err != nil {
 		t.Fatal(err)
 	}
-	h := &onwardHouse{T: t, url: "http://" + address, log: &lockedText{}}
-	us := idp.App
+	h := &onwardHouse{T: t, url: "http://" + address, door: "http://" + door, us: idp.App, log: &lockedText{}}
+	us := &h.us
 	us.Redirect = h.url + "/signin/callback/corp"
-	h.provider = idp.StartOIDC(t, idp.Options{Clients: []idp.Client{us}})
+	h.provider = idp.StartOIDC(t, idp.Options{Clients: []idp.Client{*us}, Exchanges: []idp.Exchange{
+		{Client: us.ID, From: h.url + mcpPath, To: forClickHouse}, {Client: us.ID, From: h.door, To: forClickHouse},
+	}})
 
 	h.config = nowhere(t)
 	c := &h.config
-	c.Listen = address
+	c.Listen, c.ClickHouseHTTP.Listen = address, door
 	c.Users.Name, c.Users.Domains = "{localpart}", []string{"example.com"}
 	c.RemoteURLAllowHosts.Host = texts{strings.TrimPrefix(h.provider.Issuer, "http://")}
 	c.TokenProcessors = map[string]ProcessorConfig{"corp": {Type: "openid", UsernameClaim: "email", ConfigurationEndpoint: h.provider.Issuer + "/.well-known/openid-configuration"}}
@@ -338,6 +346,8 @@ func TestMistakesAboutTokensThatGoOn(t *testing.T) {
 	const people = "sign_in: {master_key: env:AUDIT_KEY, providers: {processor: corp, client_id: us, client_secret: env:SIGN_IN_SECRET}}\n"
 	const github = "sign_in: {master_key: env:AUDIT_KEY, providers: {processor: gh, client_id: us, client_secret: env:SIGN_IN_SECRET}}\n" +
 		"token_processors: {gh: {type: github, organization: acme, client_ids: [app], client_secret: env:SIGN_IN_SECRET}}\n"
+	const knownProcessor = "token_processors: {known: {type: keycloak, base_url: 'https://idp.example.com/realms/main', introspection_client_id: us, introspection_client_secret: hush}}\n" +
+		"remote_url_allow_hosts: {host: idp.example.com}\n"
 	for _, test := range []struct{ name, access, more, problem string }{
 		{"by resource", "mode: forward, token: {resource: 'https://ch.example.com'}", aProcessor + people, ""},
 		{"by scope", "mode: forward, token: {scope: 'api://ch/.default', audience: 'api://ch'}", aProcessor + people, ""},
@@ -345,7 +355,17 @@ func TestMistakesAboutTokensThatGoOn(t *testing.T) {
 		{"for nobody", "mode: forward, token: {scope: 'api://ch/.default'}", aProcessor + people, "access.token: say whom the token has to be for"},
 		{"for one and for all", "mode: forward, token: {audience: x, allow_any_audience: true}", aProcessor + people, "one of the two"},
 		{"in another mode", "mode: auto, token: {resource: 'https://ch.example.com'}", aProcessor + people, "with access.mode forward, and here it is auto"},
-		{"nobody signs in", "mode: forward, token: {resource: 'https://ch.example.com'}", aProcessor, "nobody can"},
+		{"nobody signs in", "mode: forward, token: {resource: 'https://ch.example.com'}", aProcessor, "nobody can sign in here, and no token that people bring is exchanged"},
+		{"nobody signs in, and tokens are looked at", "mode: forward, token: {audience: ch}", aProcessor, ""},
+		{"exchanged, as the client that asks about tokens", "mode: forward, token: {audience: ch, exchange: known}", knownProcessor, ""},
+		{"exchanged, as the client where people sign in", "mode: forward, token: {resource: 'https://ch.example.com', exchange: [corp]}", aProcessor + people, ""},
+		{"exchanged, as nobody", "mode: forward, token: {audience: ch, exchange: corp}", aProcessor, "introspection_client_id and introspection_client_secret"},
+		{"exchanged at nobody's", "mode: forward, token: {audience: ch, exchange: none}", aProcessor, `access.token.exchange: there is no token processor "none"`},
+		{"exchanged twice", "mode: forward, token: {audience: ch, exchange: [known, known]}", knownProcessor, "there twice"},
+		{"exchanged for nobody", "mode: forward, token: {scope: x, exchange: known}", knownProcessor, "whom the token has to be for"},
+		{"exchanged and as it is", "mode: forward, token: {allow_any_audience: true, exchange: known}", knownProcessor, "go on as they are"},
+		{"exchanged at GitHub", "mode: forward, token: {audience: x, exchange: gh}", github, "GitHub does not exchange tokens"},
+		{"exchanged in another mode", "mode: auto, token: {audience: ch, exchange: known}", knownProcessor, "with access.mode forward"},
 		{"no URI", "mode: forward, token: {resource: clickhouse}", aProcessor + people, "absolute URI"},
 		{"with a fragment", "mode: forward, token: {resource: 'https://ch.example.com/#x'}", aProcessor + people, "absolute URI"},
 		{"for us", "mode: forward, token: {resource: 'http://127.0.0.1:8080/mcp'}", aProcessor + people, "is this server itself"},

@@ -73,7 +73,7 @@ func (s *site) outbound(t *testing.T, change func(*identity.OutboundConfig)) fun
 	t.Helper()
 	roots := filepath.Join(t.TempDir(), "roots.pem")
 	must(0, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
-	c := identity.OutboundConfig{CAFile: roots, AllowHosts: []string{"127.0.0.1"}, MaxBytes: 64 << 10, NoRedirects: true, Timeout: 3 * time.Second}
+	c := identity.OutboundConfig{CAFile: roots, AllowHosts: []string{"127.0.0.1"}, MaxBytes: 64 << 10, NoRedirects: true, Timeout: time.Minute}
 	if change != nil {
 		change(&c)
 	}

@@ -56,7 +56,7 @@ func TestTimeouts(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 500 Oh\r\nX-ClickHouse-Exception-Code: 1\r\nContent-Length: 99\r\n\r\nCode:")
 			<-end
 			return false
-		}, "SELECT 1", porterhouse.Unavailable, "does not tell more"},
+		}, "SELECT 1", porterhouse.Failed, "own words could not be read"},
 		{"drips for ever", func(c net.Conn, r *http.Request, end <-chan struct{}) bool {
 			for io.WriteString(c, head(r, "a")+chunk("x\nUInt8\n")); ; {
 				if _, err := io.WriteString(c, chunk("1\n")); err != nil {
@@ -69,7 +69,11 @@ func TestTimeouts(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := serve(t, test.speak)
-			_, err := read(t.Context(), w.Client, account(t, "alice"), soon(test.sql))
+			q := question(test.sql)
+			if test.kind == porterhouse.Timeout {
+				q = soon(test.sql)
+			}
+			_, err := read(t.Context(), w.Client, account(t, "alice"), q)
 			wantError(t, err, test.kind, test.public)
 		})
 	}

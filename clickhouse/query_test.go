@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"porterhouse"
+	"porterhouse/sandbox"
 )
 
 func TestQuery(t *testing.T) {
@@ -241,10 +242,23 @@ func testQueryLog(t *testing.T, h *house) {
 		}
 		return kills == "1"
 	})
-	got, err := h.Text(t.Context(), "SELECT user, initial_user, query_id = '"+q.ID+"', count(), max(length(thread_ids)) FROM system.query_log WHERE type = 'QueryFinish' AND log_comment = '"+
-		strings.ReplaceAll(q.Comment, `'`, `\'`)+"' GROUP BY ALL ORDER BY user")
-	if want := "alice\talice\t0\t1\t1\n" + gateway + "\t" + gateway + "\t1\t1\t1"; err != nil || got != want {
-		t.Errorf("the query log has %q, %v; want %q", got, err, want)
+	isLogged(t, h.Server, "SELECT user, initial_user, query_id = '"+q.ID+"', count(), max(length(thread_ids)) FROM system.query_log WHERE type = 'QueryFinish' AND log_comment = '"+
+		strings.ReplaceAll(q.Comment, `'`, `\'`)+"' GROUP BY ALL ORDER BY user", "alice\talice\t0\t1\t1\n"+gateway+"\t"+gateway+"\t1\t1\t1")
+}
+
+// isLogged waits until a log says what it is to say: the last line of a statement is
+// written after its answer.
+func isLogged(t testing.TB, server *sandbox.Server, sql, want string) {
+	t.Helper()
+	var got string
+	var err error
+	if !settles(func() bool {
+		if err = server.Exec(t.Context(), "SYSTEM FLUSH LOGS"); err == nil {
+			got, err = server.Text(t.Context(), sql)
+		}
+		return err == nil && got == want
+	}) {
+		t.Errorf("the log has %q, %v; want %q", got, err, want)
 	}
 }
 

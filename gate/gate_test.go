@@ -99,6 +99,20 @@ func question(sql string) porterhouse.Query {
 	return porterhouse.Query{SQL: sql, Format: porterhouse.TSVRows, Via: porterhouse.Via{Entry: porterhouse.Entry{Cluster: "main", Door: "test"}, Tool: "query"}}
 }
 
+// logged is what a question about a log says, once it says something: the last line of a
+// statement is written after its answer.
+func (h *house) logged(t *testing.T, sql string) string {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		check(t, h.db.Exec(t.Context(), "SYSTEM FLUSH LOGS"))
+		said, err := h.db.Text(t.Context(), sql)
+		check(t, err)
+		if said != "" || time.Now().After(end) {
+			return said
+		}
+	}
+}
+
 // asked reports whether ClickHouse was asked anything that holds the mark.
 func (h *house) asked(t *testing.T, mark string) bool {
 	t.Helper()

@@ -145,7 +145,7 @@ func TestTimeCannotBeLifted(t *testing.T) {
 				switch {
 				case err == nil || kind != porterhouse.Timeout && kind != porterhouse.Refused && !isException(err, codeTimeout):
 					t.Errorf("%s: %q, %v", name, text, err)
-				case time.Since(since) > 15*time.Second:
+				case time.Since(since) > 40*time.Second: // of the 50 s that the quickest takes
 					t.Errorf("%s took %v", name, time.Since(since))
 				case kind == porterhouse.Timeout && !strings.Contains(err.Error(), `the limit "a second"`):
 					t.Errorf("%s: nobody says which limit: %v", name, err)

@@ -136,9 +136,7 @@ func TestRecordOfAPassage(t *testing.T) {
 		if got != "the client's own|INSERT INTO scratch.t FORMAT CSV|tab-1|[[max_threads 1]]|answered|6|3" || open["id"] == open["query_id"] || open["id"] != closed["id"] {
 			t.Errorf("the record says %s", got)
 		}
-		check(t, h.db.Exec(t.Context(), "SYSTEM FLUSH LOGS"))
-		logged, err := h.db.Text(t.Context(), "SELECT log_comment FROM system.query_log WHERE query_id = 'the client\\'s own' AND type = 'QueryFinish'")
-		check(t, err)
+		logged := h.logged(t, "SELECT log_comment FROM system.query_log WHERE query_id = 'the client\\'s own' AND type = 'QueryFinish'")
 		var c struct{ Rid, Sub, Comment string }
 		if err := json.Unmarshal([]byte(logged), &c); err != nil || c.Rid != open["id"] || c.Sub != "carol" || c.Comment != "panel 7" {
 			t.Errorf("ClickHouse logged %q: %v", logged, err)

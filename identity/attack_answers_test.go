@@ -316,7 +316,7 @@ func TestSlowProvider(t *testing.T) {
 	slow.outbound.AllowHosts = append(slow.outbound.AllowHosts, quick.outbound.AllowHosts...)
 	p := slow.providers(t)
 	v := slow.verifierOf(t, p, door)
-	mustProve(t, v, slow.good())
+	slow.provesInTime(t, v)
 	slow.wire.Hold()
 	held := make(chan error, 20)
 	for range cap(held) {
@@ -330,8 +330,21 @@ func TestSlowProvider(t *testing.T) {
 		}
 	}
 	slow.wire.Release()
-	slow.clock.pass(11 * time.Second)
-	mustProve(t, v, slow.good())
+	slow.provesInTime(t, v)
+}
+
+// provesInTime has a token proved, although the provider has so little time for it that
+// a busy machine may need some attempts.
+func (h *house) provesInTime(t *testing.T, v *identity.Verifier) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; {
+		h.clock.pass(11 * time.Second) // a provider that failed is asked again
+		if err := errorOf(v.Verify(t.Context(), h.good())); err == nil {
+			return
+		} else if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Shapes of tokens that no provider is even asked about.

@@ -52,7 +52,7 @@ func TestSlowProviderStallsNobodyElse(t *testing.T) {
 	})
 	t.Cleanup(func() { close(end) })
 	quick := provider(t, func(http.ResponseWriter, *http.Request) {})
-	o := outbound(t, quick, OutboundConfig{PerHost: 4})
+	o := outbound(t, quick, OutboundConfig{PerHost: 4, Timeout: time.Hour}) // who leaves decides, and not the clock
 	slower := outbound(t, slow, OutboundConfig{})
 	o.secure.TLSClientConfig.RootCAs.AddCert(slow.Certificate())
 	slower.secure.CloseIdleConnections()

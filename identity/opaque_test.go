@@ -223,7 +223,7 @@ func TestIntrospectionClient(t *testing.T) {
 func TestCrowdAtTheProvider(t *testing.T) {
 	slow, quick := idp.StartIssuer(t, idp.Options{}), idp.StartIssuer(t, idp.Options{})
 	one, two := opaqueSettings(slow), opaqueSettings(quick)
-	verify, other := processorOf(t, OutboundConfig{}, one), processorOf(t, OutboundConfig{}, two)
+	verify, other := processorOf(t, OutboundConfig{Timeout: time.Hour}, one), processorOf(t, OutboundConfig{}, two)
 	if _, err := verify(t.Context(), "unknown"); err == nil {
 		t.Fatal("an unknown token is accepted")
 	}

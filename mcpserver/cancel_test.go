@@ -19,11 +19,7 @@ func (h *house) gone(t testing.TB, name string) {
 	t.Helper()
 	since := time.Now()
 	h.waitFor(t, name, false)
-	took := time.Since(since)
-	t.Logf("dead after %v", took.Round(time.Millisecond))
-	if took > 10*time.Second {
-		t.Errorf("it took %v", took)
-	}
+	t.Logf("dead after %v", time.Since(since).Round(time.Millisecond))
 }
 
 // TestClientGoesAway: a statement of a minute whose client closes the connection

@@ -40,15 +40,27 @@ func newAgent(t testing.TB, url, person string, newer bool) *agent {
 	if newer {
 		return a
 	}
-	res := a.send(t.Context(), a.message("initialize", map[string]any{
-		"protocolVersion": "2025-11-25", "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "test", "version": "1"},
-	}))
-	a.session = res.header.Get(sessionHeader)
-	if res.status != http.StatusOK || a.session == "" {
-		t.Fatalf("initialize: %d %s", res.status, res.raw)
-	}
+	a.initialize()
 	a.send(t.Context(), map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
 	return a
+}
+
+// hello asks for a session.
+func (a *agent) hello() received {
+	a.t.Helper()
+	return a.send(a.t.Context(), a.message("initialize", map[string]any{
+		"protocolVersion": "2025-11-25", "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "test", "version": "1"},
+	}))
+}
+
+// initialize asks for a session, and gets one.
+func (a *agent) initialize() {
+	a.t.Helper()
+	res := a.hello()
+	a.session = res.header.Get(sessionHeader)
+	if res.status != http.StatusOK || a.session == "" {
+		a.t.Fatalf("initialize: %d %s", res.status, res.raw)
+	}
 }
 
 // message is a request of this agent's era.

@@ -102,10 +102,7 @@ func TestBusySessionsStay(t *testing.T) {
 	}()
 	h.waitFor(t, "busy", true)
 	second := &agent{t: t, url: h.url, person: "alice"}
-	res := second.send(t.Context(), second.message("initialize", map[string]any{
-		"protocolVersion": "2025-11-25", "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "test", "version": "1"},
-	}))
-	if res.status != http.StatusServiceUnavailable || res.header.Get("Retry-After") == "" {
+	if res := second.hello(); res.status != http.StatusServiceUnavailable || res.header.Get("Retry-After") == "" {
 		t.Errorf("a second session: %d %s", res.status, res.raw)
 	}
 	leave()
@@ -116,7 +113,8 @@ func TestBusySessionsStay(t *testing.T) {
 // TestIdleSessionsEnd: a session that nobody uses is closed, and its name given up.
 func TestIdleSessionsEnd(t *testing.T) {
 	h := newHouse(t, func(c *Config) { c.State = NewState(StateConfig{Sessions: Sessions{Idle: 50 * time.Millisecond}}) })
-	a := h.agent(t, "alice", false)
+	a := &agent{t: t, url: h.url, person: "alice"}
+	a.initialize() // and no more, for the session may end at once
 	eventually(t, "the session ends", func() bool { return h.state.Stats().Sessions == 0 })
 	if got := a.send(t.Context(), a.message("ping", nil)); got.status != http.StatusNotFound {
 		t.Errorf("%d %s", got.status, got.raw)

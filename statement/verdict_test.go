@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"porterhouse/statement"
 )
@@ -125,7 +126,15 @@ func (e *engine) trial(t *testing.T, sql, comment string) (int, string) {
 // stories reads the query log.
 func (e *engine) stories(t *testing.T) map[string]story {
 	t.Helper()
-	e.admin(t, "SYSTEM FLUSH LOGS")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		e.admin(t, "SYSTEM FLUSH LOGS")
+		const open = "SELECT count() FROM (SELECT log_comment FROM system.query_log WHERE log_comment != '' GROUP BY log_comment HAVING countIf(type != 'QueryStart') = 0)"
+		if left := e.admin(t, open); left == "0" {
+			break // the last line of each is written after its answer
+		} else if time.Now().After(end) {
+			t.Fatalf("%s statements have no end in the query log", left)
+		}
+	}
 	all := map[string]story{}
 	for _, line := range e.column(t, `
 		SELECT log_comment AS Comment, groupUniqArrayIf(query_kind, user = 'alice') AS Kinds,

@@ -29,7 +29,7 @@ type pin struct {
 	roled bool     // its statements name the roles to act with
 
 	begun   time.Time
-	timeout time.Duration // how long it may be idle
+	timeout time.Duration // how long it may be idle: as ClickHouse has it, what its first statement said
 	until   time.Time     // when it ends, if it stays idle
 	timer   *time.Timer
 }
@@ -96,7 +96,7 @@ func (s *sessions) take(user porterhouse.UserName, q porterhouse.Query) (*pin, e
 	case !q.Class.State || session.Close:
 		return nil, nil
 	}
-	return s.begin(key, user)
+	return s.begin(key, user, session.Timeout)
 }
 
 // sessionLost says that a session is not there any more, and what was set in it neither.
@@ -122,8 +122,8 @@ func (p *pin) unfit(user porterhouse.UserName) string {
 	return ""
 }
 
-// begin begins a session.
-func (s *sessions) begin(key sessionLife, user porterhouse.UserName) (*pin, error) {
+// begin begins a session. timeout is the client's; 0: it named none.
+func (s *sessions) begin(key sessionLife, user porterhouse.UserName, timeout time.Duration) (*pin, error) {
 	own := 0
 	for other := range s.pins {
 		if other.owner == key.owner {
@@ -136,7 +136,7 @@ func (s *sessions) begin(key sessionLife, user porterhouse.UserName) (*pin, erro
 	case len(s.pins) >= maxSessions:
 		return nil, porterhouse.Errorf(porterhouse.Limited, "there are %d sessions with settings or temporary tables, and may be no more; try again in a moment", len(s.pins))
 	}
-	p := &pin{key: key, user: user, busy: true, begun: time.Now(), timeout: sessionTimeout}
+	p := &pin{key: key, user: user, busy: true, begun: time.Now(), timeout: orDefault(timeout, sessionTimeout)}
 	s.pins[key] = p
 	return p, nil
 }
@@ -153,9 +153,6 @@ func (s *sessions) put(p *pin, session *porterhouse.Session, first, kept bool) {
 	case p.conn == nil || !p.conn.sound:
 		s.lose(p, "a statement of it was broken off")
 		return
-	}
-	if session.Timeout > 0 {
-		p.timeout = session.Timeout
 	}
 	p.busy = false
 	p.until = time.Now().Add(p.timeout)

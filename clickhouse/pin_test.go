@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -202,6 +204,49 @@ func TestSessionTimesOut(t *testing.T) {
 	eventually(t, "ClickHouse has no connection of it", func() bool {
 		return l.text(t, "SELECT value FROM system.metrics WHERE metric = 'TCPConnection'") == "0"
 	})
+}
+
+// A session may be idle for as long as its first statement said, whatever comes later: so
+// it is with ClickHouse's own.
+func TestSessionGoesByItsFirstTimeout(t *testing.T) {
+	t.Parallel()
+	l := openLane(t)
+	for name, ask := range map[string]func(t *testing.T, sql string, timeout int) (done bool){
+		"ClickHouse's own": func(t *testing.T, sql string, timeout int) bool {
+			target := fmt.Sprintf("%s/?user=alice&password=a&session_id=%s&session_timeout=%d", l.HTTP, url.QueryEscape(t.Name()), timeout)
+			answer, err := http.Post(target, "", strings.NewReader(sql))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+		},
+		"ours": func(t *testing.T, sql string, timeout int) bool {
+			verb, _, _ := strings.Cut(sql, " ")
+			q := in(t.Name(), change(verb, sql))
+			q.Passage.Session.Timeout = time.Duration(timeout) * time.Second
+			return l.says(t, q).Status == http.StatusOK
+		},
+	} {
+		t.Run(name+", shorter later", func(t *testing.T) {
+			t.Parallel()
+			ask(t, "SET max_threads = 3", 3600)
+			ask(t, isSet, 1)
+			time.Sleep(4 * time.Second)
+			if !ask(t, isSet, 1) {
+				t.Error("what was set is gone")
+			}
+		})
+		t.Run(name+", longer later", func(t *testing.T) {
+			t.Parallel()
+			ask(t, "SET max_threads = 3", 2)
+			pause := time.Duration(0)
+			eventually(t, "the session ends when it is idle for long enough", func() bool {
+				time.Sleep(pause)
+				pause += time.Second
+				return !ask(t, isSet, 3600)
+			})
+		})
+	}
 }
 
 // A session whose connection is lost ends, and says so once. Nothing is dialled again

@@ -186,7 +186,7 @@ func TestSessionOfAServerThatIsThereAgain(t *testing.T) {
 func TestNativeSessionIsOfOneLife(t *testing.T) {
 	s := &sessions{pins: map[sessionLife]*pin{}, losses: map[sessionLife]loss{}}
 	session := &porterhouse.Session{ID: "s", Owner: "alice"}
-	if _, err := s.begin(lifeOf(session), porterhouse.UserName{}); err != nil || !s.pinned(session) {
+	if _, err := s.begin(lifeOf(session), porterhouse.UserName{}, 0); err != nil || !s.pinned(session) {
 		t.Fatal("it has not begun", err)
 	}
 	later := *session

@@ -5,7 +5,7 @@
 //	bytes ─▶ Reader (block.go) ─▶ Block: a column for each type (kind.go)
 //	                                │
 //	   numbers.go times.go texts.go ┤ nested.go dictionary.go variant.go object.go
-//	   floats.go (shortest.go)      │ digits.go, for all of them
+//	   words.go floats.go           │ with shortest.go and digits.go, for digits
 //	                                ▼
 //	              Printer (printer.go): rows in a Format, in a style (style.go)
 //

@@ -12,26 +12,21 @@ func (o *options) float(width int) show {
 	if o.digits > 0 {
 		return o.rounded(width)
 	}
+	quoted := width == 8 && o.quoteFloats
 	return func(b, v []byte, s style) []byte {
 		x := floatValue(v)
-		if s != inJSON {
-			return appendFloat(b, x, width)
-		}
-		special := math.IsNaN(x) || math.IsInf(x, 0)
-		mark := ""
-		if special && o.quoteDenormals || width == 8 && o.quoteFloats {
-			mark = `"`
-		}
-		b = append(b, mark...)
+		special := math.IsNaN(x) || math.Abs(x) > math.MaxFloat64
 		switch {
+		case s != inJSON || !special && !quoted:
+			return appendFloat(b, x, width)
+		case special && !o.quoteDenormals && quoted:
+			return append(b, `"null"`...)
 		case special && !o.quoteDenormals:
-			b = append(b, "null"...)
+			return append(b, "null"...)
 		case math.IsNaN(x) && math.Signbit(x):
-			b = append(b, "-nan"...)
-		default:
-			b = appendFloat(b, x, width)
+			return append(b, `"-nan"`...)
 		}
-		return append(b, mark...)
+		return append(appendFloat(append(b, '"'), x, width), '"')
 	}
 }
 
@@ -71,17 +66,16 @@ func appendFloat(b []byte, x float64, width int) []byte {
 		b, x = append(b, '-'), -x
 	}
 	switch {
-	case math.IsInf(x, 0):
+	case x > math.MaxFloat64:
 		return append(b, "inf"...)
-	case x == 0:
-		return append(b, '0')
-	case width < 8:
-		digits, exponent := floating32(float32(x)).shortest()
-		return appendNumber(b, digits, exponent)
-	case x < 1<<53 && x == math.Trunc(x): // all of whose digits count
+	case x < 1<<24 && x == float64(int64(x)), width == 8 && x < 1<<53 && x == float64(int64(x)): // all of whose digits count
 		return appendUint(b, uint64(x))
 	}
-	digits, exponent := floating64(x).shortest()
+	number := floating64(x)
+	if width < 8 {
+		number = floating32(float32(x))
+	}
+	digits, exponent := number.shortest()
 	return appendNumber(b, digits, exponent)
 }
 

@@ -96,7 +96,7 @@ func (k kinds) plain(name string, arguments []string) column {
 	case "Float32":
 		return &fixed{width: 4, show: o.float(4)}
 	case "Float64":
-		return &fixed{width: 8, show: o.float(8)}
+		return o.doubles()
 	case "Date":
 		return &fixed{width: 2, show: enclosed(showDate)}
 	case "Date32":
@@ -118,13 +118,16 @@ func (k kinds) plain(name string, arguments []string) column {
 // whole makes the columns of integers, and of intervals, which are written as such.
 func (k kinds) whole(name string) column {
 	if strings.HasPrefix(name, "Interval") {
-		return &fixed{width: 8, show: k.options.integer(8, true)}
+		return k.options.words(true)
 	}
 	digits, unsigned := strings.CutPrefix(name, "U")
 	digits, ok := strings.CutPrefix(digits, "Int")
 	bits, err := strconv.Atoi(digits)
 	if !ok || err != nil || !slices.Contains([]int{8, 16, 32, 64, 128, 256}, bits) {
 		return nil
+	}
+	if bits == 64 {
+		return k.options.words(!unsigned)
 	}
 	return &fixed{width: bits / 8, show: k.options.integer(bits/8, !unsigned)}
 }

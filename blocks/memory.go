@@ -110,8 +110,16 @@ func (m *memory) tooLarge(format string, args ...any) error {
 
 // print notes that a row is printed in n bytes.
 func (m *memory) print(n int) error {
-	m.printed = max(m.printed, n)
-	return m.hold()
+	before := m.printed
+	if n <= before {
+		return nil // they are held
+	}
+	m.printed = n
+	err := m.hold()
+	if err != nil {
+		m.printed = before
+	}
+	return err
 }
 
 // hold takes from the room what is in use. An answer that has once needed so much may

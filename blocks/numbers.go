@@ -6,11 +6,14 @@ import (
 	"slices"
 )
 
-// integer returns how the integers of a width are written. Those of 64 bits and more
-// can be in quotes in JSON.
+// integer returns how the integers of a width are written, which is another one than that
+// of words. Wider ones can be in quotes in JSON, too.
 func (o *options) integer(width int, signed bool) show {
-	plain := func(b, v []byte, _ style) []byte { return appendInteger(b, v, signed) }
-	if width >= 8 && o.quoteIntegers {
+	plain := showUnsigned
+	if signed {
+		plain = showSigned
+	}
+	if width > 8 && o.quoteIntegers {
 		return inQuotes(plain)
 	}
 	return plain
@@ -26,15 +29,20 @@ func inQuotes(plain show) show {
 	}
 }
 
-// appendInteger writes an integer of any width.
-func appendInteger(b, v []byte, signed bool) []byte {
+// showUnsigned writes an integer of any width.
+func showUnsigned(b, v []byte, _ style) []byte {
 	if len(v) > 8 {
-		return wide(v, signed).Append(b, 10)
-	}
-	if signed {
-		return appendInt(b, signedValue(v))
+		return wide(v, false).Append(b, 10)
 	}
 	return appendUint(b, unsignedValue(v))
+}
+
+// showSigned writes one that may be below zero.
+func showSigned(b, v []byte, _ style) []byte {
+	if len(v) > 8 {
+		return wide(v, true).Append(b, 10)
+	}
+	return appendInt(b, signedValue(v))
 }
 
 func unsignedValue(v []byte) uint64 {

@@ -76,33 +76,39 @@ func (p *Printer) Head(b []byte) []byte {
 		return p.valid(b, p.appendMeta)
 	}
 	if p.names {
-		b = p.line(b, func(b []byte, i int) []byte { return appendString(b, []byte(p.reader.heads[i].Name), p.style) })
+		b = p.line(b, func(c Column) string { return c.Name })
 	}
 	if p.types {
-		b = p.line(b, func(b []byte, i int) []byte { return appendString(b, []byte(p.reader.heads[i].Type), p.style) })
+		b = p.line(b, func(c Column) string { return c.Type })
 	}
 	return b
 }
 
-// line prints a value for each column, and a line break.
-func (p *Printer) line(b []byte, value func(b []byte, column int) []byte) []byte {
-	return append(p.row(b, value), '\n')
+// line prints what is said of each column, and a line break.
+func (p *Printer) line(b []byte, text func(Column) string) []byte {
+	for i, head := range p.reader.heads {
+		b = appendString(p.before(b, i), []byte(text(head)), p.style)
+	}
+	return append(p.after(b), '\n')
 }
 
-// row prints a value for each column.
-func (p *Printer) row(b []byte, value func(b []byte, column int) []byte) []byte {
-	between := "\t"
-	if p.style == inJSON {
-		between, b = ", ", append(b, '[')
+// before prints what stands before the value of a column.
+func (p *Printer) before(b []byte, column int) []byte {
+	switch inJSON := p.style == inJSON; {
+	case column > 0 && inJSON:
+		return append(b, ", "...)
+	case column > 0:
+		return append(b, '\t')
+	case inJSON:
+		return append(b, '[')
 	}
-	for i := range p.reader.heads {
-		if i > 0 {
-			b = append(b, between...)
-		}
-		b = value(b, i)
-	}
+	return b
+}
+
+// after prints what stands behind the value of the last column.
+func (p *Printer) after(b []byte) []byte {
 	if p.style == inJSON {
-		b = append(b, ']')
+		return append(b, ']')
 	}
 	return b
 }
@@ -122,12 +128,12 @@ func (p *Printer) Row(b []byte, block *Block, row int) ([]byte, error) {
 // values prints the values of a row, and what ends it.
 func (p *Printer) values(b []byte, block *Block, row int, end string) ([]byte, error) {
 	begin := len(b)
-	b = p.row(b, func(b []byte, i int) []byte {
-		if len(b)-begin > p.maxRow {
-			return b
+	for i, c := range block.columns {
+		if b = p.before(b, i); len(b)-begin <= p.maxRow {
+			b = c.append(b, row, p.style)
 		}
-		return block.columns[i].append(b, row, p.style)
-	})
+	}
+	b = p.after(b)
 	size := len(b) - begin
 	if err := p.reader.memory.print(3 * size); err != nil { // as b grows, and where it goes
 		return b[:begin], err

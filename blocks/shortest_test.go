@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // ten returns a power of ten, exactly.
@@ -247,4 +248,29 @@ func FuzzShortest(f *testing.F) {
 			checkFloat(t, x, 32)
 		}
 	})
+}
+
+// BenchmarkFloats measures how a Float64 is written, beside Go's own way; the metric share
+// is how fast ours is beside it.
+func BenchmarkFloats(b *testing.B) {
+	for name, divisor := range map[string]float64{"17 digits": 7, "few digits": 100} {
+		b.Run(name, func(b *testing.B) {
+			text := make([]byte, 0, 64)
+			var ours, theirs time.Duration
+			for b.Loop() {
+				begin := time.Now()
+				for i := range 10_000 {
+					text = appendFloat(text[:0], float64(i)/divisor, 8)
+				}
+				between := time.Now()
+				for i := range 10_000 {
+					text = strconv.AppendFloat(text[:0], float64(i)/divisor, 'f', -1, 64)
+				}
+				ours += between.Sub(begin)
+				theirs += time.Since(between)
+			}
+			b.ReportMetric(float64(ours.Nanoseconds())/float64(b.N)/10_000, "ours-ns")
+			b.ReportMetric(float64(theirs)/float64(ours), "share")
+		})
+	}
 }

@@ -70,7 +70,7 @@ func newExchanger(c ExchangerConfig) (*Exchanger, error) {
 	case c.Target.Audience == "":
 		return nil, errors.New("say whom the token has to be for (audience): else nobody sees whether it is for that")
 	case habit.onBehalf && c.Target.Scope == "":
-		return nil, errors.New("Entra goes by scopes: say the scope, such as api://clickhouse/.default")
+		return nil, errors.New("at Entra a token is asked for by its scope: say that, such as api://clickhouse/.default")
 	case c.Client.ClientID == "" || c.Client.ClientSecret.IsZero():
 		return nil, errors.New("the provider has to know who asks, and there is no client id or no secret of ours")
 	}
@@ -201,7 +201,7 @@ func (e *Exchanger) ask(ctx context.Context, who porterhouse.Principal) (Granted
 		return Granted{}, err
 	}
 	if issued := answer.issued; issued != "" && issued != accessTokenType && issued != jwtType {
-		return Granted{}, refuse("the provider gives a token of the type %q (issued_token_type), and asked for was one for access", abridged(issued))
+		return Granted{}, refuse("the provider gives another type of token (issued_token_type) than one for access, which it was asked for")
 	}
 	ends, err := e.judge(ctx, at, answer.access, who)
 	if err != nil {

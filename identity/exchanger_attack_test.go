@@ -60,6 +60,13 @@ func TestExchangeAttacks(t *testing.T) {
 		"without an end": {answer: claims("exp", nil), why: "no end"},
 		"without an end, where such may come in": {
 			change: func(s *identity.Settings) { s.AllowNoExpiration = true }, answer: claims("exp", nil), why: "no end"},
+		"given to another client than may come in": {
+			change: func(s *identity.Settings) { s.ClientIDs = []string{client} },
+			answer: func(d *desk, _ string, _ idp.Claims) idp.Claims {
+				return sound(d.signer.Sign(d.given(idp.Alice).With("azp", "another").With("client_id", "another")))
+			}},
+		"where tokens for anybody may come in": {
+			change: func(s *identity.Settings) { s.AllowAnyAudience = true }, answer: claims("aud", "x"), why: "it is for"},
 		"of another issuer": {answer: claims("iss", "https://evil.example.com"), why: "issuer"},
 		"signed by nobody here": {answer: func(d *desk, _ string, _ idp.Claims) idp.Claims {
 			return sound(idp.NewKey(t, "ES256").Sign(d.given(idp.Alice)))
@@ -94,6 +101,25 @@ func TestExchangeAttacks(t *testing.T) {
 	}
 }
 
+// Where nobody said which issuer it should be, the name is worth something only of the
+// issuer that said it.
+func TestExchangeByAnotherIssuer(t *testing.T) {
+	h := dynamicJWKS(t)
+	h.settings.ExpectedIssuer, h.settings.UsernameClaim = "", "email"
+	d := exchanging(t, h, forTarget)
+	who := d.brings(t, idp.Alice)
+	for iss, want := range map[string]bool{d.signer.Name: true, "https://evil.example.com": false} {
+		d.clock.pass(time.Minute)
+		d.answers(t, func(url.Values) idp.Claims {
+			return sound(d.signer.Sign(d.given(idp.Alice).With("sub", "pairwise").With("iss", iss)))
+		})
+		other := exchanging(t, h, forTarget)
+		if token, err := other.exchanger.Token(t.Context(), who); (err == nil) != want || token.IsZero() == want {
+			t.Errorf("by %s: %v", iss, err)
+		}
+	}
+}
+
 // A token endpoint that leads elsewhere, does not end, or does not begin: nothing follows
 // it, and nobody waits for it.
 func TestExchangeAtAnEndpointThatMisbehaves(t *testing.T) {
@@ -101,6 +127,18 @@ func TestExchangeAtAnEndpointThatMisbehaves(t *testing.T) {
 		endpoint func(d *desk) http.HandlerFunc
 		why      string
 	}{
+		"the token as an error": {func(d *desk) http.HandlerFunc {
+			return func(out http.ResponseWriter, r *http.Request) {
+				out.WriteHeader(http.StatusBadRequest)
+				_, _ = out.Write([]byte(`{"error": "` + r.PostFormValue("subject_token") + `"}`)) // the caller may be gone
+			}
+		}, "status 400"},
+		"the token as its type": {func(d *desk) http.HandlerFunc {
+			return func(out http.ResponseWriter, r *http.Request) {
+				theirs := r.PostFormValue("subject_token")
+				_, _ = out.Write([]byte(`{"access_token": "` + theirs + `", "token_type": "Bearer", "issued_token_type": "` + theirs + `"}`))
+			}
+		}, "issued_token_type"},
 		"a redirect": {func(d *desk) http.HandlerFunc {
 			return func(out http.ResponseWriter, r *http.Request) {
 				http.Redirect(out, r, d.signer.URL+"/elsewhere", http.StatusTemporaryRedirect)
@@ -120,12 +158,16 @@ func TestExchangeAtAnEndpointThatMisbehaves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := openIDHouse(t)
-			h.outbound.Timeout = 300 * time.Millisecond
+			h.outbound.Timeout = 2 * time.Second
 			d := exchanging(t, h, forTarget)
 			who := d.brings(t, idp.Alice)
 			d.wire.Answer("/token", test.endpoint(d))
 			_, err := d.exchanger.Token(t.Context(), who)
-			if wantRefusal(t, porterhouse.Principal{}, err, porterhouse.Unavailable, who.Token.Reveal()); !strings.Contains(err.Error(), test.why) {
+			kind := porterhouse.Unavailable
+			if test.why == "issued_token_type" {
+				kind = porterhouse.Refused
+			}
+			if wantRefusal(t, porterhouse.Principal{}, err, kind, who.Token.Reveal()); !strings.Contains(err.Error(), test.why) {
 				t.Errorf("%v: not %q", err, test.why)
 			}
 			if d.wire.Asked("/elsewhere") != 0 {

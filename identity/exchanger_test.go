@@ -41,10 +41,14 @@ func exchanging(t *testing.T, h *house, target identity.Target) *desk {
 }
 
 func (d *desk) config(target identity.Target) identity.ExchangerConfig {
-	return identity.ExchangerConfig{
+	c := identity.ExchangerConfig{
 		Settings: d.settings, Target: target, Providers: d.providers, Record: d.record,
 		Client: identity.ClientSettings{ClientID: client, ClientSecret: porterhouse.NewSecret(idp.App.Secret)},
 	}
+	if strings.HasPrefix(d.settings.Type, "jwt_") { // they have no discovery
+		c.Client.TokenEndpoint = d.signer.URL + "/token"
+	}
+	return c
 }
 
 func (d *desk) record(_ context.Context, _ porterhouse.Principal, outcome error) error {
@@ -66,7 +70,7 @@ func (d *desk) who(t *testing.T, token string) porterhouse.Principal {
 	return mustProve(t, d.verifier, token)
 }
 
-// person is somebody who just brought a token for us.
+// brings is somebody who just brought a token for us.
 func (d *desk) brings(t *testing.T, p idp.Person) porterhouse.Principal {
 	t.Helper()
 	return d.who(t, d.mint(p, d.claims(p)))
@@ -242,7 +246,7 @@ func TestExchangeThatCannotBe(t *testing.T) {
 		"Google does not exchange":  of("google access token"),
 		"Cognito does not exchange": of("cognito"),
 		"one audience":              of("okta"),
-		"goes by scopes":            of("entra v2"),
+		"by its scope":              of("entra v2"),
 		"token_endpoint":            of("jwt_dynamic_jwks"),
 		"whom the token":            func(c *identity.ExchangerConfig) { c.Target.Audience = "" },
 		"as they are":               func(c *identity.ExchangerConfig) { c.Target.AllowAnyAudience = true },

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,8 +48,8 @@ func (t tokenClient) ask(ctx context.Context, form url.Values) (tokenAnswer, err
 	case aboutThem && (slices.Contains(noes, code) || slices.Contains(t.noes, code)):
 		return tokenAnswer{}, refuse("the token endpoint says no: %q %s", code, aadsts.FindString(string(reply.Body)))
 	case code != "":
-		return tokenAnswer{}, away("the token endpoint answers %q %s with status %d: are client_id, client_secret and the redirect URI as they are registered there?",
-			abridged(code), aadsts.FindString(string(reply.Body)), reply.Status)
+		return tokenAnswer{}, away("the token endpoint answers %q %s with status %d: are client_id, client_secret and the redirect URI as they are registered there, and may this client ask for it?",
+			errorCode.FindString(code), aadsts.FindString(string(reply.Body)), reply.Status)
 	case reply.Status != http.StatusOK:
 		return tokenAnswer{}, away("the token endpoint answers with status %d", reply.Status)
 	case err != nil:
@@ -56,6 +57,10 @@ func (t tokenClient) ask(ctx context.Context, form url.Values) (tokenAnswer, err
 	}
 	return t.read(about)
 }
+
+// errorCode is what error codes look like. What does not is not told: it may be the very
+// token that the endpoint was asked with.
+var errorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
 // noes are the errors of token endpoints that are about the code, the refresh token
 // or the person; all others are about us, or about nothing in particular.

@@ -31,7 +31,7 @@ type interserverBody struct {
 func newInterserverBody(k *interserverCall) *interserverBody {
 	return &interserverBody{
 		interserverPieces: interserverPieces{call: k, lines: k.Passage == nil && k.Format.IsRows(), left: limit(k.Limits.Bytes)},
-		ours:          k.Passage == nil,
+		ours:              k.Passage == nil,
 	}
 }
 

@@ -33,6 +33,8 @@ type Case struct {
 
 	Authenticator string // how ClickHouse's configuration calls us; "": it does not ask us
 	AskUs         string // the file that tells ClickHouse to ask us
+
+	Tokens *Tokens // which ones ClickHouse is shown; nil: none
 }
 
 // exam is the examination of a Case.

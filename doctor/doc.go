@@ -5,7 +5,7 @@
 //	                  ├─▶ Examine ─▶ Plan ─▶ Findings, the worst first
 //	what is wanted ───┘     │          ├───▶ SQL, to be run as an administrator
 //	     (Case)             │          └───▶ files for the server's config.d
-//	                        └ reach.go, way.go, server.go, account.go, excess.go, power.go
+//	                        └ reach.go, way.go, tokens.go, server.go, account.go, excess.go, power.go
 //
 // The rules:
 //   - The same Case gives the same Plan, to the byte.

@@ -127,6 +127,7 @@ func (e entry) forward() {
 	} else {
 		e.add(Finding{Wrong, "bearer", "this ClickHouse takes no tokens", "use a build that does (ClickHouse Cloud, Altinity's Antalya with token_processors), or another access.mode: auto says which one works", f.Said})
 	}
+	e.tokens()
 }
 
 // switchable says that EXECUTE AS could be had where something with more power is used.

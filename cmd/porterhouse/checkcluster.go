@@ -116,6 +116,7 @@ func (e examination) wanted(name string) doctor.Case {
 		Shadow: cluster.shadow().Mode,
 	}
 	of.Facts.Gateway.User = cluster.User
+	of.Tokens = e.tokens(name)
 	of.Admin, of.Ran = e.admin, e.ran
 	of.Here = addressTowards(cluster.servers()[0].URL)
 	if a := cluster.Authenticator; a != nil {

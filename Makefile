@@ -118,7 +118,7 @@ bench: deps build ## the figures of the README, side by side in one run; then in
 	@$(GO) test -run '^$$' -bench '^Benchmark(Interserver|Auto)$$' -benchtime 3s -count 3 ./clickhouse
 	@$(GO) test -run '^$$' -bench $(TOKENS) -count 3 ./identity ./authserver
 
-soak: deps build ## the long forms of the tests (about half an hour)
+soak: deps build ## the long forms of the tests (about an hour)
 	@PORTERHOUSE_SOAK=1 $(GO) test -count=1 -timeout 3h -v -run 'Soak' ./e2e ./directory ./authserver ./clickhouse ./blocks
 
 fuzz: ## a minute of each fuzz target

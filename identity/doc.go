@@ -21,6 +21,9 @@
 //	          who is it, and in which groups?                   person.go   nobody: Unauthenticated
 //	          may this person come in?                          permit.go   no: Refused
 //
+// Whoever is to be shown a token for somebody else than us has an [Onward] ask for it, with
+// what a sign-in gave, or an [Exchanger], with the token that somebody brought.
+//
 // What is known of providers (keys, documents, verdicts) is in [Providers], which
 // outlive the configuration; all that is asked of them goes out through [Outbound].
 //

@@ -35,15 +35,15 @@ type ExchangerConfig struct {
 // that was brought lives; whether that one was taken back in the meantime is for whoever
 // makes the Principal to find out, at each request.
 type Exchanger struct {
-	settings Settings
-	client   ClientSettings
-	target   Target
-	habit    exchangeHabit
-	site     *site
-	rules    *rules // of the token that is given
-	known    *exchanged
-	record   func(context.Context, porterhouse.Principal, error) error
-	from     *Providers
+	settings  Settings
+	client    ClientSettings
+	target    Target
+	habit     exchangeHabit
+	site      *site
+	rules     *rules // of the token that is given
+	known     *exchanged
+	record    func(context.Context, porterhouse.Principal, error) error
+	providers *Providers
 
 	given, refused, failed atomic.Uint64
 }
@@ -77,7 +77,7 @@ func newExchanger(c ExchangerConfig) (*Exchanger, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	e := &Exchanger{settings: s, client: c.Client, target: c.Target, habit: habit, known: newExchanged(c.Providers.now), record: c.Record, from: c.Providers}
+	e := &Exchanger{settings: s, client: c.Client, target: c.Target, habit: habit, known: newExchanged(c.Providers.now), record: c.Record, providers: c.Providers}
 	var err error
 	if e.rules, err = givenRules(s, c.Target, c.Providers); err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func newExchanger(c ExchangerConfig) (*Exchanger, error) {
 func (e *Exchanger) checkEndpoint() error {
 	switch at := e.site.fixed.token; {
 	case at != "":
-		return e.from.outbound.Check(at)
+		return e.providers.outbound.Check(at)
 	case e.site.document == nil:
 		return errors.New("nobody knows where its provider gives tokens (token_endpoint): name its configuration_endpoint")
 	}
@@ -114,10 +114,10 @@ func (e *Exchanger) Token(ctx context.Context, who porterhouse.Principal) (porte
 	switch {
 	case who.Token.IsZero() || who.Proof != e.settings.Name:
 		return porterhouse.Secret{}, broken("a token of the processor %q is to be exchanged at %q", who.Proof, e.settings.Name)
-	case !who.Expires.IsZero() && !e.from.now().Before(who.Expires):
+	case !who.Expires.IsZero() && !e.providers.now().Before(who.Expires):
 		return porterhouse.Secret{}, refuse("the token ended while it was used")
 	}
-	place := e.from.verdicts.digest("exchange", who.Key(), who.Token.Reveal())
+	place := e.providers.verdicts.digest("exchange", who.Key(), who.Token.Reveal())
 	return e.known.answer(ctx, place, func(ctx context.Context) (porterhouse.Secret, time.Time, error) {
 		return e.fetch(ctx, who)
 	})
@@ -139,7 +139,7 @@ func (e *Exchanger) fetch(ctx context.Context, who porterhouse.Principal) (porte
 	} else {
 		e.failed.Add(1)
 	}
-	e.from.log.WarnContext(ctx, "a token could not be exchanged for one that is for ClickHouse", "processor", e.settings.Name, "user", who.User, "cause", err)
+	e.providers.log.WarnContext(ctx, "a token could not be exchanged for one that is for ClickHouse", "processor", e.settings.Name, "user", who.User, "cause", err)
 	return porterhouse.Secret{}, time.Time{}, err
 }
 
@@ -151,7 +151,7 @@ const (
 // until is how long a token is used: shortly before its own end it is not, nor after that
 // of the token it was given for.
 func (e *Exchanger) until(g Granted, who porterhouse.Principal) time.Time {
-	now := e.from.now()
+	now := e.providers.now()
 	left := g.Expires.Sub(now)
 	end := now.Add(min(left-min(left/4, exchangedMargin), longestExchanged))
 	if !who.Expires.IsZero() && who.Expires.Before(end) {
@@ -195,7 +195,7 @@ func (e *Exchanger) ask(ctx context.Context, who porterhouse.Principal) (Granted
 	if at.token == "" {
 		return Granted{}, away("the discovery document has no token_endpoint")
 	}
-	client := tokenClient{outbound: e.from.outbound, client: e.client, at: at, noes: slices.Concat(targetNoes, exchangeNoes), exchanges: true, now: e.from.now}
+	client := tokenClient{outbound: e.providers.outbound, client: e.client, at: at, noes: slices.Concat(targetNoes, exchangeNoes), exchanges: true, now: e.providers.now}
 	answer, err := client.ask(ctx, e.form(who.Token.Reveal()))
 	if err != nil {
 		return Granted{}, err
@@ -244,7 +244,7 @@ func (e *Exchanger) judge(ctx context.Context, at places, token string, who port
 		return time.Time{}, err
 	}
 	ends, err := timeOf(t.claims, "exp", false)
-	if err == nil && !e.from.now().Before(ends) {
+	if err == nil && !e.providers.now().Before(ends) {
 		err = refuse("the token that the provider gives has ended (exp)")
 	}
 	return ends, err

@@ -3,10 +3,11 @@ package clickhouse
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"sync/atomic"
+	"sync"
 
 	"porterhouse"
 )
@@ -22,6 +23,7 @@ type inlineData struct {
 	reader io.Reader // nil: there is none
 	size   int64
 	spool  *spool
+	owner  string   // whose it is
 	file   *os.File // what it was kept in; nil: nothing
 	kept   int64    // bytes in file
 }
@@ -30,18 +32,37 @@ type inlineData struct {
 func (d *inlineData) close() {
 	if d.file != nil {
 		d.file.Close() // and with it goes the file, which has no name
-		d.spool.used.Add(-d.kept)
+		d.spool.add(d.owner, -d.kept)
 	}
 }
 
-// spool counts what is kept in files.
-type spool struct{ used atomic.Int64 }
+// spool counts what is kept in files, and whose it is.
+type spool struct {
+	mu   sync.Mutex
+	used int64
+	own  map[string]int64 // by owner; none of it: not there
+}
 
 // Bounds of the data whose length nobody knows beforehand, in bytes.
 const (
-	maxSpooled = 16 << 30  // in files, of everybody together
-	inMemory   = 128 << 10 // up to here no file is needed
+	maxSpooled    = 16 << 30         // in files, of everybody together
+	maxOwnSpooled = 4 * maxStatement // of one owner
+	inMemory      = 128 << 10        // up to here no file is needed
 )
+
+// add counts more bytes of an owner's, or less, and returns how many there are then.
+func (s *spool) add(owner string, more int64) (used, own int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.own == nil {
+		s.own = map[string]int64{}
+	}
+	s.used += more
+	if s.own[owner] += more; s.own[owner] == 0 {
+		delete(s.own, owner)
+	}
+	return s.used, s.own[owner]
+}
 
 // inline returns the data of the statement. What comes without its length is read to
 // its end first.
@@ -59,7 +80,7 @@ func (s *spool) inline(ctx context.Context, q porterhouse.Query, twice bool) (*i
 	case p.Size > 0 && !twice:
 		return &inlineData{reader: p.Data, size: p.Size}, nil
 	}
-	d, err := s.keep(inTime{ctx, p.Data}, room)
+	d, err := s.keep(inTime{ctx, p.Data}, p.Owner, room)
 	if err == nil && p.Size > 0 && d.size != p.Size {
 		d.close()
 		return nil, &dataError{fmt.Errorf("the data has %d bytes, and %d were announced: %w", d.size, p.Size, io.ErrUnexpectedEOF)}
@@ -100,7 +121,7 @@ func (r inTime) Read(p []byte) (int, error) {
 
 // keep reads data to its end, of at most room bytes: a little in memory, more into a
 // file without a name.
-func (s *spool) keep(data io.Reader, room int64) (*inlineData, error) {
+func (s *spool) keep(data io.Reader, owner string, room int64) (*inlineData, error) {
 	head := make([]byte, inMemory)
 	n, err := io.ReadFull(data, head)
 	switch {
@@ -111,7 +132,7 @@ func (s *spool) keep(data io.Reader, room int64) (*inlineData, error) {
 	case err != nil:
 		return nil, &dataError{err}
 	}
-	d := &inlineData{spool: s}
+	d := &inlineData{spool: s, owner: owner}
 	if d.file, err = unnamed(); err != nil {
 		return nil, noSpool(err)
 	}
@@ -141,11 +162,16 @@ func (d *inlineData) fill(data io.Reader, room int64) error {
 	return nil
 }
 
-// Write implements io.Writer, within what all files may have.
+// Write implements io.Writer, within what all files may have, and all of one owner.
 func (d *inlineData) Write(p []byte) (int, error) {
 	d.kept += int64(len(p))
-	if used := d.spool.used.Add(int64(len(p))); used > maxSpooled {
-		return 0, fmt.Errorf("all files of such INSERTs have %d bytes, more than the %d that they may", used, maxSpooled)
+	used, own := d.spool.add(d.owner, int64(len(p)))
+	switch {
+	case own > maxOwnSpooled:
+		return 0, porterhouse.Errorf(porterhouse.Limited, "your INSERTs whose length is not known have more than %d bytes together that wait to be sent; "+
+			"send a Content-Length, or less at once, or wait until the others have ended", int64(maxOwnSpooled))
+	case used > maxSpooled:
+		return 0, fmt.Errorf("all files of such INSERTs have %d bytes, more than the %d that they may", used, int64(maxSpooled))
 	}
 	return d.file.Write(p)
 }
@@ -164,8 +190,11 @@ func unnamed() (*os.File, error) {
 	return file, nil
 }
 
-// noSpool says that there is no place for data.
+// noSpool says that there is no place for data, unless err tells its owner more.
 func noSpool(err error) error {
+	if own, ok := errors.AsType[*porterhouse.Error](err); ok {
+		return own
+	}
 	return &porterhouse.Error{
 		Kind:   porterhouse.Unavailable,
 		Public: "there is no room for an INSERT whose length is not known; send a Content-Length, or try again in a moment, and tell the operator if it lasts",

@@ -123,16 +123,32 @@ func TestInsertOfUnknownLength(t *testing.T) {
 	if s := l.does(t, q); s.Summary.Written != 200_000 {
 		t.Errorf("the summary is %+v", s.Summary)
 	}
-	if used := l.Spool(0); used != 0 {
+	if used := l.Spool("", 0); used != 0 {
 		t.Errorf("%d bytes are still counted", used)
 	}
-	l.Spool(16<<30 - 100_000) // by others
-	q.Passage.Data = bytes.NewReader(data.Bytes())
-	l.refuses(t, q, porterhouse.Unavailable, "no room")
-	if used := l.Spool(0); used != 16<<30-100_000 {
-		t.Errorf("%d bytes are counted", used)
+	for _, full := range []struct {
+		owner string
+		most  int64
+		kind  porterhouse.Kind
+		says  string
+	}{
+		{"others", 16 << 30, porterhouse.Unavailable, "no room"},
+		{"somebody", 4 << 30, porterhouse.Limited, "your INSERTs"},
+	} {
+		q.Passage.Owner = "somebody"
+		l.Spool(full.owner, full.most-100_000)
+		q.Passage.Data = bytes.NewReader(data.Bytes())
+		l.refuses(t, q, full.kind, full.says)
+		if used := l.Spool("", 0); used != full.most-100_000 {
+			t.Errorf("%d bytes are counted", used)
+		}
+		q.Passage.Owner = "somebody else"
+		q.Passage.Data = bytes.NewReader(data.Bytes())
+		if full.owner == "somebody" {
+			l.does(t, q)
+		}
+		l.Spool(full.owner, -(full.most - 100_000))
 	}
-	l.Spool(-(16<<30 - 100_000))
 	t.Setenv("TMPDIR", dir+"/nowhere")
 	q.Passage.Data = bytes.NewReader(data.Bytes())
 	l.refuses(t, q, porterhouse.Unavailable, "no room")

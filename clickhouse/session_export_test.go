@@ -42,8 +42,11 @@ var ErrorNames = errorNames
 // StatusOf is statusOf.
 func StatusOf(code int32) int { return statusOf(code) }
 
-// Spool counts more bytes as being in files, and returns how many are.
-func (l Lane) Spool(more int64) int64 { return l.spool.used.Add(more) }
+// Spool counts more bytes of an owner's as being in files, and returns how many are.
+func (l Lane) Spool(owner string, more int64) int64 {
+	used, _ := l.spool.add(owner, more)
+	return used
+}
 
 // StopTooLate stops a statement when the next one has begun, and reports whether that
 // one was hit.

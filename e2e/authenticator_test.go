@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,17 +14,6 @@ import (
 
 // knock is the secret path of the authenticator.
 const knock = "0123456789abcdef-knock"
-
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
 
 // loginAs asks ClickHouse itself, with a user and a secret, who that is.
 func loginAs(t *testing.T, db *sandbox.Server, user, secret string) (int, string) {
@@ -52,7 +40,7 @@ func loginAs(t *testing.T, db *sandbox.Server, user, secret string) (int, string
 // and by those that are made here.
 func TestAuthenticator(t *testing.T) {
 	t.Parallel()
-	address, i := freeAddress(t), idp.StartIssuer(t, idp.Options{})
+	address, i := quietAddress(t), idp.StartIssuer(t, idp.Options{})
 	s := settings{env: []string{"PROVISIONER=makes accounts, and no more", "KNOCK=" + knock}}
 	h := prepareHouse(t, "http://127.0.0.1:1", sandbox.Gateway{}, s)
 	configure := func(clickhouse, gateway string) {

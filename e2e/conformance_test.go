@@ -14,7 +14,7 @@ import (
 func TestConformanceAuthorization(t *testing.T) {
 	t.Parallel()
 	h, at := signInHouse(t, "", settings{})
-	_, port, _ := strings.Cut(freeAddress(t), ":")
+	_, port, _ := strings.Cut(quietAddress(t), ":")
 	p := newDesk(t).start(nil, "node_modules/.bin/conformance", "authorization",
 		"--url", h.url, "--client-id", appID, "--resource", h.url+"/mcp", "-p", port, "-o", t.TempDir())
 	shown := regexp.MustCompile(`(?m)^\s*(http://\S+/authorize\?\S+)`)

@@ -16,9 +16,9 @@ import (
 	"porterhouse/sandbox"
 )
 
-// Ten thousand mixed calls of fifty people in parallel, against a server built
+// Five thousand mixed calls of fifty people in parallel, against a server built
 // with the race detector.
-func TestCrowd(t *testing.T) { crowd(t, 10_000) }
+func TestCrowd(t *testing.T) { crowd(t, 5_000) }
 
 // TestSoakCrowd is the long form of TestCrowd, for `make soak`.
 func TestSoakCrowd(t *testing.T) {
@@ -109,7 +109,7 @@ func nothingLeft(h *house, db *sandbox.Server, before float64) {
 	h.t.Helper()
 	left := ""
 	defer func() { h.t.Log(left) }()
-	h.eventually("no question is left running", 10*time.Second, func() bool {
+	h.eventually("no question is left running", 20*time.Second, func() bool {
 		processes, err := db.Text(h.t.Context(), "SELECT user, elapsed, query FROM system.processes WHERE user NOT IN ('default', '')")
 		if err != nil {
 			h.t.Fatal(err)

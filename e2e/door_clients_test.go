@@ -41,7 +41,7 @@ func nodeClient(t *testing.T, s *site) {
 			}
 		}
 	}
-	s.eventually("the aborted query has ended", 10*time.Second, func() bool { return s.running("from_node_aborted") == "0" })
+	s.eventually("the aborted query has ended", 20*time.Second, func() bool { return s.running("from_node_aborted") == "0" })
 }
 
 // nodeMayDiffer tells what the door says in its own words, and what the mode execute_as

@@ -94,7 +94,7 @@ func parameters() []exchange {
 		one("buffer_size", post("SELECT number FROM numbers(100000)", "buffer_size=65536")),
 		one("buffer_size and wait_end_of_query", post("SELECT number FROM numbers(100000)", "buffer_size=10&wait_end_of_query=1")),
 		one("http_wait_end_of_query", post("SELECT 1", "http_wait_end_of_query=1")),
-		one("progress", post("SELECT sum(number) FROM numbers(10000000)", "send_progress_in_http_headers=1&wait_end_of_query=1")),
+		one("progress", post("SELECT sum(number) FROM numbers(10000000)", "send_progress_in_http_headers=1&http_headers_progress_interval_ms=0&wait_end_of_query=1")),
 		one("CORS", post("SELECT 1", "add_http_cors_header=1")),
 		one("Referer and User-Agent", post("SELECT 1").with("Referer: http://example.com/")),
 		one("content_disposition", post("SELECT 1", "http_response_headers="+escape("{'X-Mine':'1'}"))),

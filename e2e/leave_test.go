@@ -56,7 +56,7 @@ func (h *house) dead(db *sandbox.Server, leave func()) time.Duration {
 		}
 		return n != "0"
 	}
-	h.eventually("the question runs", 10*time.Second, running)
+	h.eventually("the question runs", 20*time.Second, running)
 	left := time.Now()
 	leave()
 	h.eventually("the question is dead", far, func() bool { return !running() })

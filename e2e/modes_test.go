@@ -183,10 +183,13 @@ func (m *modeTrial) logged(sql string) string {
 	if said := m.sent(post(sql, "log_comment=look")); strings.HasPrefix(said, "**") {
 		return said
 	}
-	m.exec("SYSTEM FLUSH LOGS")
 	verb, _, _ := strings.Cut(sql, " ")
-	return m.text(`SELECT arrayStringConcat(arraySort(groupUniqArray(if(is_internal, 'inner row: ', '') || user)), ', ')
-		FROM system.query_log WHERE type = 'QueryFinish' AND log_comment LIKE '%look%' AND query LIKE '%` + verb + `%'`)
+	of := " FROM system.query_log WHERE log_comment LIKE '%look%' AND query LIKE '%" + verb + "%'"
+	m.eventually("it is in the log, with its end", 20*time.Second, func() bool { // which is written after the answer
+		m.exec("SYSTEM FLUSH LOGS")
+		return m.text("SELECT countIf(type = 'QueryStart') > 0 AND countIf(type = 'QueryStart') = countIf(type = 'QueryFinish')"+of) == "1"
+	})
+	return m.text("SELECT arrayStringConcat(arraySort(groupUniqArray(if(is_internal, 'inner row: ', '') || user)), ', ')" + of + " AND type = 'QueryFinish'")
 }
 
 // left leaves in the middle of a query, and says what becomes of it.

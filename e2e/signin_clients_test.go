@@ -94,7 +94,7 @@ func reported(p *running) string {
 
 func startInspector(d *desk, h *house, known string) *running {
 	return d.start(nil, append([]string{"node_modules/.bin/mcp-inspector", "--cli", h.url + "/mcp", "--transport", "http",
-		"--callback-url", "http://" + freeAddress(d.t) + "/oauth/callback", "--format", "json", "--method", "tools/call", "--tool-name", "whoami",
+		"--callback-url", "http://" + quietAddress(d.t) + "/oauth/callback", "--format", "json", "--method", "tools/call", "--tool-name", "whoami",
 	}, map[string][]string{
 		byDocument: {"--client-metadata-url", appDocument}, byOperator: {"--client-id", appID},
 	}[known]...)...)
@@ -113,7 +113,7 @@ func inspected(p *running) string {
 
 // startRemote starts mcp-remote as Claude Desktop does, and asks it a first question.
 func startRemote(d *desk, h *house, known string) *running {
-	_, port, _ := strings.Cut(freeAddress(d.t), ":")
+	_, port, _ := strings.Cut(quietAddress(d.t), ":")
 	p := d.start([]string{"MCP_REMOTE_CONFIG_DIR=" + filepath.Join(d.dir, "remote")}, append([]string{
 		"node_modules/.bin/mcp-remote", h.url + "/mcp", port, "--auth-timeout", "60"}, map[string][]string{
 		byDocument: {"--client-metadata-url", appDocument}, byOperator: {"--static-oauth-client-info", `{"client_id": "` + appID + `"}`},

@@ -15,7 +15,7 @@ import (
 // there and nowhere else: the others say where to get one, and it cannot be widened.
 func TestSignInForOneCluster(t *testing.T) {
 	db, gateway := withSamples()
-	s := settings{at: freeAddress(t)}
+	s := settings{at: quietAddress(t)}
 	at, _ := oidcPlace(t, s.at)
 	s.extra = at.house("") + "default_cluster: main\n"
 	h := prepareHouse(t, db.HTTP, gateway, s)

@@ -97,7 +97,7 @@ func TestClickHouseClientDevice(t *testing.T) {
 // reading. A token for agents is for the MCP door alone.
 func TestClickHouseLogin(t *testing.T) {
 	t.Parallel() // it mostly waits
-	web, door := freeAddress(t), freeAddress(t)
+	web, door := quietAddress(t), quietAddress(t)
 	at, _ := oidcPlace(t, web)
 	h := prepareHouse(t, "http://127.0.0.1:1", sandbox.Gateway{}, settings{env: []string{"KNOCK=" + knock}})
 	configure := func(clickhouse, gateway string) {

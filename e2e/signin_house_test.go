@@ -61,7 +61,7 @@ sign_in:
 func signInHouse(t *testing.T, clients string, s settings) (*house, place) {
 	t.Helper()
 	db, gateway := withSamples()
-	s.at = freeAddress(t)
+	s.at = quietAddress(t)
 	at, _ := oidcPlace(t, s.at)
 	net := idp.StartInternet(t, app{})
 	s.extra += fmt.Sprintf("identity: {proxy: %q, ca: %q}\n", net.Proxy, net.CAFile) + at.house(strings.ReplaceAll(clients, "HOUSE", "http://"+s.at))

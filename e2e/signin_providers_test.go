@@ -19,7 +19,7 @@ import (
 // the session is renewed. (dex is not asked again: see idp.StartDex.)
 func TestSignInProviders(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
+	address := quietAddress(t)
 	oidc, _ := oidcPlace(t, address)
 	github := idp.StartGitHub(t, idp.Options{Clients: []idp.Client{us(address, "github")}})
 	internet := idp.StartInternet(t, github, app{})

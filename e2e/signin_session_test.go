@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -99,7 +100,7 @@ func TestSignInLeavesNoSecrets(t *testing.T) {
 func TestProviderRefusesPerson(t *testing.T) {
 	t.Parallel() // it mostly waits
 	db, gateway := withSamples()
-	address := freeAddress(t)
+	address := quietAddress(t)
 	at, provider := oidcPlace(t, address)
 	h := openHouse(t, db.HTTP, gateway, settings{at: address, extra: at.house("")})
 	a := h.newAsking(appID, nowhere)
@@ -124,7 +125,7 @@ func TestProviderRefusesPerson(t *testing.T) {
 func TestTwoReplicas(t *testing.T) {
 	t.Parallel()
 	db, gateway := withSamples()
-	address, second := freeAddress(t), freeAddress(t)
+	address, second := quietAddress(t), quietAddress(t)
 	at, _ := oidcPlace(t, address)
 	shared := at.house("") + fmt.Sprintf("public_url: http://%s\nkv: {redis: {url: %q}}\n", address, startRedis(t))
 	one := openHouse(t, db.HTTP, gateway, settings{at: address, extra: shared})
@@ -181,7 +182,8 @@ func startRedis(t *testing.T) string {
 		_ = cmd.Wait() // "signal: killed"
 	})
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil {
+		if c, err := net.Dial("unix", socket); err == nil {
+			_ = c.Close() // it listens
 			return "unix://" + socket + "?db=0"
 		} else if time.Now().After(end) {
 			t.Fatal(err)

@@ -62,7 +62,7 @@ func TestClickHouseInTrouble(t *testing.T) {
 
 	killed := make(chan string, 1)
 	go func() { killed <- ask("SELECT max(cityHash64(number)) FROM numbers(1000000000000)") }()
-	h.eventually("the question runs", 5*time.Second, func() bool { return h.metric("porterhouse_clickhouse_running") > 0 })
+	h.eventually("the question runs", 20*time.Second, func() bool { return h.metric("porterhouse_clickhouse_running") > 0 })
 	if err := db.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func newExchanger(c ExchangerConfig) (*Exchanger, error) {
 	case habit.onBehalf && c.Target.Scope == "":
 		return nil, errors.New("at Entra a token is asked for by its scope: say that, such as api://clickhouse/.default")
 	case c.Client.ClientID == "" || c.Client.ClientSecret.IsZero():
-		return nil, errors.New("the provider has to know who asks, and there is no client id or no secret of ours")
+		return nil, errors.New("the provider has to know who exchanges a token: register this server there, and say introspection_client_id and introspection_client_secret of the token processor, or let people sign in there with a client_secret (sign_in.providers)")
 	}
 	if err := s.check(); err != nil {
 		return nil, err

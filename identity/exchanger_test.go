@@ -250,8 +250,8 @@ func TestExchangeThatCannotBe(t *testing.T) {
 		"token_endpoint":            of("jwt_dynamic_jwks"),
 		"whom the token":            func(c *identity.ExchangerConfig) { c.Target.Audience = "" },
 		"as they are":               func(c *identity.ExchangerConfig) { c.Target.AllowAnyAudience = true },
-		"no secret of ours":         func(c *identity.ExchangerConfig) { c.Client.ClientSecret = porterhouse.Secret{} },
-		"no client id":              func(c *identity.ExchangerConfig) { c.Client.ClientID = "" },
+		"has to know who":           func(c *identity.ExchangerConfig) { c.Client.ClientSecret = porterhouse.Secret{} },
+		"who exchanges":             func(c *identity.ExchangerConfig) { c.Client.ClientID = "" },
 		"no Record":                 func(c *identity.ExchangerConfig) { c.Record = nil },
 		"not https":                 func(c *identity.ExchangerConfig) { c.Client.TokenEndpoint = "http://idp.example.com/token" },
 	} {

@@ -88,22 +88,22 @@ func (c httpDoors) token(path string, cluster ClusterConfig) {
 
 // exchanges refuses tokens that could not be exchanged.
 func (c signIns) exchanges() {
-	_, known := c.unasked()
 	for _, name := range c.clusterNames() {
 		t := c.Clusters[name].Access.Token
-		if t == nil || known == nil {
+		if t == nil {
 			continue
 		}
 		path := "clusters." + name + ".access.token.exchange"
 		for i, processor := range t.Exchange {
-			_, is := c.TokenProcessors[processor]
+			_, known := c.TokenProcessors[processor]
 			switch {
-			case !is:
+			case !known:
 				c.refuse(path, "there is no token processor %q", processor)
 			case slices.Contains(t.Exchange[:i], processor):
 				c.refuse(path, "the processor %q is there twice", processor)
-			default:
-				if _, err := newExchanger(*c.Config, name, processor, known, noRecord); err != nil {
+			case len(c.d.problems) == 0: // else this would tell some of them again
+				_, providers := c.unasked()
+				if _, err := newExchanger(*c.Config, name, processor, providers, noRecord); err != nil {
 					c.refuse(path, "%s", strings.TrimPrefix(err.Error(), "identity: "))
 				}
 			}

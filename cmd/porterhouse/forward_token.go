@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -61,9 +60,6 @@ func newExchanger(c Config, cluster, processor string, known *identity.Providers
 	}
 	if !s.IntrospectionClientSecret.IsZero() {
 		client.ClientID, client.ClientSecret = s.IntrospectionClientID, s.IntrospectionClientSecret
-	}
-	if client.ClientSecret.IsZero() {
-		return nil, fmt.Errorf("the provider has to know who exchanges a token: register this server there, and say token_processors.%s.introspection_client_id and introspection_client_secret, or let people sign in there with a client_secret (sign_in.providers)", processor)
 	}
 	return identity.NewExchanger(identity.ExchangerConfig{
 		Settings: s, Client: client, Target: c.Clusters[cluster].Access.Token.target(), Providers: known, Record: record,

@@ -25,6 +25,7 @@ type engine struct {
 	address string       // of the door
 	asked   atomic.Int64 // how often ClickHouse asked
 	door    *http.Server
+	shut    func() error // ends it, and all connections
 }
 
 func newEngine(t *testing.T, change ...func(*Config)) *engine {
@@ -56,12 +57,14 @@ func (e *engine) open(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.address = listener.Addr().String()
-	e.door = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	ctx, end := context.WithCancel(t.Context())
+	e.door = &http.Server{BaseContext: func(net.Listener) context.Context { return ctx }, Handler: kept(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.asked.Add(1)
 		e.ServeHTTP(w, r)
-	})}
+	}))}
 	go func() { _ = e.door.Serve(listener) }() // until Close
-	t.Cleanup(func() { _ = e.door.Close() })
+	e.shut = func() error { end(); return e.door.Close() }
+	t.Cleanup(func() { _ = e.shut() })
 }
 
 // ask asks ClickHouse something as a driver does.
@@ -182,7 +185,7 @@ func TestEngine(t *testing.T) {
 // down is the door that is away, comes back, cannot tell, and is slow: ClickHouse
 // lets nobody in, and goes on by itself.
 func down(t *testing.T, e *engine) {
-	if err := e.door.Close(); err != nil {
+	if err := e.shut(); err != nil {
 		t.Fatal(err)
 	}
 	e.refuses(t, "alice", tokenOf+"alice")

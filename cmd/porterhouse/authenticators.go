@@ -108,7 +108,8 @@ func (s *server) openAuthenticators(c Config) error {
 			continue
 		}
 		current := s.process.answering(func(g *generation) http.Handler { return g.authenticators[name] })
-		errs = append(errs, s.open(a.Listen, c.HTTP.server(current, s.process.log), a.TLS))
+		kept := authenticator.Kept{Handler: current, HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, MaxHeader: int64(c.HTTP.MaxHeader)}
+		errs = append(errs, s.open(a.Listen, c.HTTP.server(kept, s.process.log), a.TLS))
 	}
 	return errors.Join(errs...)
 }

@@ -147,6 +147,21 @@ func TestRowIsBounded(t *testing.T) {
 	}
 }
 
+// A row ends behind the column that makes it too long, however many follow.
+func TestRowOfManyColumnsIsBounded(t *testing.T) {
+	const size = 256 << 10
+	column := forged("String", 1, many(size), bytes.Repeat([]byte("x"), size))[3:]
+	block := append([]byte{0, 64, 1}, bytes.Repeat(column, 64)...)
+	taken := allocated(func() {
+		if _, err := prints(block, "TSV", blocks.Config{MaxRow: 1 << 20}); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Error(err)
+		}
+	})
+	if taken > 64*size+32<<20 {
+		t.Errorf("%d bytes of memory were taken", taken)
+	}
+}
+
 // Types inside of types are read only so deep, however they are written: without a
 // bound this one would end the program.
 func TestDepthIsBounded(t *testing.T) {

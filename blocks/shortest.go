@@ -108,6 +108,9 @@ func (s scale) quarters(n uint64) uint64 {
 	return whole
 }
 
+// The factors of these are the binary digits of log10(2), log10(3/4) and log2(10), as many as
+// the exponents of a Float64 need (TestLogarithms).
+
 // tenths returns the largest k for which 10^k is not above 2^e.
 func tenths(e int) int { return e * 1262611 >> 22 }
 

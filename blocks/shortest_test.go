@@ -134,6 +134,29 @@ func nearest(x *big.Rat, most int64) (above, below multiple) {
 	return above, below
 }
 
+// The multiples that come nearest are those that are found by trying all.
+func TestNearest(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		x, most := big.NewRat(random.Int64N(1000)+1, random.Int64N(1000)+1), random.Int64N(300)+1
+		least, greatest := big.NewRat(1, 1), new(big.Rat)
+		for n := range most {
+			product := new(big.Rat).Mul(x, big.NewRat(n+1, 1))
+			fraction := new(big.Rat).Sub(product, new(big.Rat).SetInt(new(big.Int).Div(product.Num(), product.Denom())))
+			if fraction.Sign() > 0 && fraction.Cmp(least) < 0 {
+				least = fraction
+			}
+			if fraction.Cmp(greatest) > 0 {
+				greatest = fraction
+			}
+		}
+		above, below := nearest(x, most)
+		if above.distance.Cmp(least) != 0 || below.distance.Cmp(new(big.Rat).Sub(big.NewRat(1, 1), greatest)) != 0 {
+			t.Errorf("%v up to %d times: %v and %v, want %v and 1-%v", x, most, above.distance, below.distance, least, greatest)
+		}
+	}
+}
+
 func inexact(x *big.Rat) float64 { f, _ := x.Float64(); return f }
 
 // checkFloat compares with the digits that Go finds, and with the text reading back.

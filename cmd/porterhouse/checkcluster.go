@@ -33,18 +33,19 @@ type examined struct {
 type examination struct {
 	Config
 	setup
-	hosts []string // from which all replicas come; none: nobody has said
-	admin string   // who runs the SQL; "": nobody has said
-	ran   bool     // it was, just now
-	roles []string // that groups give beside those that the rules name
+	hosts  []string      // from which all replicas come; none: nobody has said
+	within time.Duration // bounds the look at one cluster as a whole
+	admin  string        // who runs the SQL; "": nobody has said
+	ran    bool          // it was, just now
+	roles  []string      // that groups give beside those that the rules name
 }
 
-// lookTime bounds the look at one cluster as a whole: somebody sits there and waits.
+// lookTime bounds the look at one cluster unless --within does: somebody sits there and waits.
 const lookTime = 2 * time.Second
 
 // examine looks at one cluster, and changes nothing.
 func (e examination) examine(ctx context.Context, name string) (examined, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	ctx, cancel := context.WithTimeout(ctx, e.within)
 	defer cancel()
 	all, err := e.look(ctx, name)
 	if err != nil {
@@ -70,6 +71,7 @@ func (e examination) look(ctx context.Context, name string) ([]clickhouse.Facts,
 		if err != nil {
 			return nil, err
 		}
+		config.Trial.Within = e.within
 		work.Go(func() { all[i], errs[i] = clickhouse.Probe(ctx, config) })
 	}
 	work.Wait()

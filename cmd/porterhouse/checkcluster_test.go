@@ -74,6 +74,9 @@ func (c checked) check(answer string, flags ...string) (code int, out, told stri
 		return "", false
 	}
 	var stdout, stderr strings.Builder
+	if !slices.Contains(flags, "--within") { // what is found is no matter of time
+		flags = append([]string{"--within", "1m"}, flags...)
+	}
 	code = run(c.Context(), terminal{strings.NewReader(answer), &stdout, &stderr, env}, append([]string{"check", "cluster", "--config", c.config}, flags...))
 	for _, secret := range []string{fake.Password, c.real.Password} {
 		if strings.Contains(stdout.String()+stderr.String(), secret) {
@@ -224,7 +227,7 @@ func TestCheckAsJSON(t *testing.T) {
 	}
 	for _, flags := range [][]string{
 		{"--yes"}, {"--admin", "default"}, {"--apply"}, {"--apply", "--admin", "default"}, {"--apply", "--admin", "default", "--password", "-"},
-		{"--apply", "--admin", "default", "--password", "env:ADMIN", "--json"}, {"more"}, {"--host", "10.0.0.0/99"}, {"--host", "a'b"}, {"--host", ""},
+		{"--apply", "--admin", "default", "--password", "env:ADMIN", "--json"}, {"more"}, {"--within", "0s"}, {"--within", "-1s"}, {"--host", "10.0.0.0/99"}, {"--host", "a'b"}, {"--host", ""},
 	} {
 		if code, _, _ := c.check("yes\n", flags...); code != 2 {
 			t.Errorf("%v: exit code %d", flags, code)

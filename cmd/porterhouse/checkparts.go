@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"time"
 
 	"porterhouse"
 )
@@ -28,6 +29,7 @@ type checkReport struct {
 type checkFlags struct {
 	config, cluster, admin, password string
 	hosts                            []string
+	within                           time.Duration
 	asJSON, apply, yes               bool
 }
 
@@ -35,6 +37,7 @@ func (f *checkFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.config, "config", "porterhouse.yaml", "the configuration `file`")
 	set.StringVar(&f.cluster, "cluster", "", "look at this cluster only, by its `name` in the configuration")
 	hostFlag(set, &f.hosts)
+	set.DurationVar(&f.within, "within", lookTime, "how `long` the look at one cluster may take")
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	set.BoolVar(&f.apply, "apply", false, "run the SQL, after showing it")
 	set.StringVar(&f.admin, "admin", "", "the `name` of the administrator who runs it")
@@ -73,6 +76,8 @@ func (f *checkFlags) problem() string {
 		return "with --json nothing is shown before it is run: say --yes as well"
 	case f.apply && f.password == "-" && !f.yes:
 		return "with the password on standard input nobody can be asked: say --yes as well, or --password env:NAME"
+	case f.within <= 0:
+		return "--within is how long the look may take, such as 10s"
 	}
 	return ""
 }
@@ -98,7 +103,7 @@ func (parts checkParts) run(ctx context.Context, t terminal, args []string) erro
 	if err != nil {
 		return err
 	}
-	all, found, err := parts.look(ctx, t, f, examination{Config: c, setup: p, hosts: f.hosts})
+	all, found, err := parts.look(ctx, t, f, examination{Config: c, setup: p, hosts: f.hosts, within: f.within})
 	if err == nil && f.asJSON {
 		err = json.NewEncoder(t.stdout).Encode(all)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -129,6 +130,17 @@ func (c checked) quickly(flags ...string) examinedIn {
 	return x
 }
 
+// lookAt finds all that there is to be found at a persona, quickly. One that is slow by itself
+// is told of within the time of a look, and takes longer to be looked at wholly.
+func (c checked) lookAt(p fake.Persona) examinedIn {
+	c.Helper()
+	if p.Delay == 0 {
+		return c.quickly("--host", "127.0.0.1")
+	}
+	c.quickly("--host", "127.0.0.1", "--within", lookTime.String())
+	return c.json("--host", "127.0.0.1")
+}
+
 // For each kind of server check finds the way, within its time; an operator who then does
 // what it says has nothing left to do, and a gateway that can do nothing on its own.
 func TestPersonasAreSetUp(t *testing.T) {
@@ -140,7 +152,7 @@ func TestPersonasAreSetUp(t *testing.T) {
 			c := checked{t, c.real, c.config}
 			c.exec(slices.Concat(fake.Undress(), []string{"DROP USER IF EXISTS " + fake.Gateway + "_gateway"}, p.Setup)...)
 			c.stand(p)
-			found := c.quickly("--host", "127.0.0.1")
+			found := c.lookAt(p)
 			t.Logf("looked at within %v", found.took.Round(time.Millisecond))
 			isWrong := found.wrongs() != ""
 			if found.code != map[bool]int{true: 1}[isWrong] || isWrong != (len(found.SQL)+len(found.Files) > 0 || beyond[p.Name] != "") {
@@ -211,6 +223,10 @@ func TestGatewayComesFromItsHosts(t *testing.T) {
 // Whoever does not answer at all is told of within the time of a look.
 func TestCheckDoesNotWait(t *testing.T) {
 	t.Parallel()
+	var asIs checkFlags
+	if asIs.define(flag.NewFlagSet("check", flag.ContinueOnError)); asIs.within != lookTime {
+		t.Errorf("unless somebody says how long, it looks for %v", asIs.within)
+	}
 	c := openChecked(t)
 	hole, err := net.Listen("tcp", "127.0.0.1:0") // it takes connections, and says nothing
 	if err != nil {
@@ -222,7 +238,7 @@ func TestCheckDoesNotWait(t *testing.T) {
 		if what == "no such host" {
 			c.configure("user: ", "allow_plain_http: true, user: ")
 		}
-		x := c.quickly()
+		x := c.quickly("--within", lookTime.String())
 		if x.code != 3 || x.wrongs() != "reached" {
 			t.Errorf("%s: exit code %d, wrong are %q, after %v", what, x.code, x.wrongs(), x.took)
 		}

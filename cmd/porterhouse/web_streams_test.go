@@ -46,7 +46,7 @@ func TestUploadsMayTakeTime(t *testing.T) {
 					}
 				}
 				fmt.Fprint(w, r.Proto, " ", got, " ", err)
-			}, func(c *Config) { c.HTTP.HeaderTimeout, c.HTTP.BodyTimeout = pause, pause; change(c) })
+			}, func(c *Config) { c.HTTP.HeaderTimeout, c.HTTP.BodyTimeout = 3*pause, pause; change(c) })
 			body, feed := io.Pipe()
 			go func() {
 				time.Sleep(3 * pause) // nobody reads yet, so nobody has waited

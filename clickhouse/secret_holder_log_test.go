@@ -108,14 +108,19 @@ func (h *holder) isShown(t *testing.T, way, want string) {
 	<-h.ways[way].Gone(q.ID)
 }
 
-// empty empties the logs, once whoever came has gone: a logout is written after the answer.
+// empty empties the logs, once whoever came has gone: the last lines are written after the answer.
 func (h *holder) empty(t *testing.T) {
 	t.Helper()
-	eventually(t, "all have gone", func() bool {
-		h.flush(t)
-		away, err := h.Text(t.Context(), "SELECT countIf(type = 'LoginSuccess') = countIf(type = 'Logout') FROM system.session_log WHERE user IN ('alice', '"+gateway+"')")
-		return err == nil && away == "1"
-	})
+	for _, log := range []struct{ come, gone string }{
+		{"system.query_log WHERE type = 'QueryStart'", "system.query_log WHERE type IN ('QueryFinish', 'ExceptionWhileProcessing')"},
+		{"system.session_log WHERE type = 'LoginSuccess'", "system.session_log WHERE type = 'Logout'"},
+	} {
+		eventually(t, log.gone, func() bool {
+			h.flush(t)
+			away, err := h.Text(t.Context(), fmt.Sprintf("SELECT (SELECT count() FROM %s AND user IN ('alice', '%s')) = (SELECT count() FROM %s AND user IN ('alice', '%[2]s'))", log.come, gateway, log.gone))
+			return err == nil && away == "1"
+		})
+	}
 	for _, table := range logTables {
 		if err := h.Exec(t.Context(), "TRUNCATE TABLE system."+table); err != nil {
 			t.Fatal(err)

@@ -16,9 +16,9 @@ import (
 	"porterhouse/sandbox"
 )
 
-// Five thousand mixed calls of fifty people in parallel, against a server built
+// Ten thousand mixed calls of fifty people in parallel, against a server built
 // with the race detector.
-func TestCrowd(t *testing.T) { crowd(t, 5_000) }
+func TestCrowd(t *testing.T) { crowd(t, 10_000) }
 
 // TestSoakCrowd is the long form of TestCrowd, for `make soak`.
 func TestSoakCrowd(t *testing.T) {

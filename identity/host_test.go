@@ -21,7 +21,7 @@ import (
 func TestHostsAreForgotten(t *testing.T) {
 	now := time.Now()
 	o := outbound(t, nil, OutboundConfig{Now: func() time.Time { return now }})
-	at := func(name string) *host { return o.host(&url.URL{Scheme: "https", Host: name}) }
+	at := func(name string) *host { return o.host(&url.URL{Scheme: "https", Host: name}, mainLane) }
 	dead, asked := at("dead.example.com"), at("asked.example.com")
 	for range deadAfter {
 		if err := dead.enter(t.Context(), time.Second, o.now); err != nil {
@@ -157,7 +157,7 @@ func TestLeavingTeachesNothing(t *testing.T) {
 		}
 	}
 	to, _ := url.Parse(server.URL)
-	if o.host(to).dead(time.Now()) {
+	if o.host(to, mainLane).dead(time.Now()) {
 		t.Error("the host counts as dead")
 	}
 }

@@ -23,7 +23,7 @@ type OutboundConfig struct {
 	Proxy      string        // http://[user:password@]host:port; "": none, whatever the environment says
 	Timeout    time.Duration // for one answer, after as long for a turn; all its redirects within twice that. 0: 10 s
 	MaxBytes   int64         // of the body of one answer; 0: 1 MiB
-	PerHost    int           // requests to one host at once; 0: 16
+	PerHost    int           // requests to one host at once, and half as many for tokens beside them; 0: 16
 	// NoRedirects: the answer is the reply, also where it leads elsewhere.
 	NoRedirects bool
 	Now         func() time.Time // nil: time.Now
@@ -45,7 +45,8 @@ type OutboundConfig struct {
 // The hosts of AllowHosts are asked directly, past the proxy.
 //
 // Each host has its own bound of requests under way, so a provider that is slow or
-// dead costs nobody of another provider anything.
+// dead costs nobody of another provider anything; nor does a token endpoint that is
+// slow or dead keep anybody from the keys and the introspection beside it.
 type Outbound struct {
 	secure, plain *http.Transport
 	allowed       names
@@ -57,7 +58,7 @@ type Outbound struct {
 	now           func() time.Time
 
 	mu    sync.Mutex
-	hosts map[string]*host // by scheme://host:port
+	hosts map[string]*host // by scheme://host:port, and the lane there
 }
 
 // Reply is a provider's answer, of whatever status.
@@ -73,7 +74,27 @@ const (
 	defaultPerHost  = 16
 	maxHosts        = 1024 // remembered, unless more are asked at the moment
 	maxRedirects    = 3
+
+	// leastLook is how long an answer must have been waited for before its lack says
+	// something of the host, where that is not Timeout: less than what anybody gives an
+	// exchange, or a sign-in, all in all. With a shorter Timeout it is half of that.
+	leastLook = 4 * time.Second
 )
+
+// lane is a share of a host: what goes there waits for nothing that is in another.
+type lane string
+
+const (
+	mainLane  lane = ""
+	tokenLane lane = " tokens" // token endpoints: half the turns
+)
+
+// request is what is asked, wherever that is.
+type request struct {
+	method, body string
+	header       http.Header
+	lane         lane
+}
 
 // NewOutbound checks c and returns its Outbound.
 func NewOutbound(c OutboundConfig) (*Outbound, error) {
@@ -109,15 +130,26 @@ func NewOutbound(c OutboundConfig) (*Outbound, error) {
 // are followed to the same host only, and none when header has Authorization or
 // the configuration says so.
 func (o *Outbound) Get(ctx context.Context, address string, header http.Header) (Reply, error) {
-	return o.ask(ctx, http.MethodGet, address, header, "")
+	return o.ask(ctx, address, request{method: http.MethodGet, header: header})
 }
 
 // Post sends body to address, as Get does otherwise. Its redirects are not
 // followed: what is posted is a secret.
 func (o *Outbound) Post(ctx context.Context, address string, header http.Header, contentType, body string) (Reply, error) {
+	return o.ask(ctx, address, posting(header, contentType, body))
+}
+
+// postToken asks a token endpoint, as Post does.
+func (o *Outbound) postToken(ctx context.Context, address string, header http.Header, form url.Values) (Reply, error) {
+	r := posting(header, formType, form.Encode())
+	r.lane = tokenLane
+	return o.ask(ctx, address, r)
+}
+
+func posting(header http.Header, contentType, body string) request {
 	header = cloneHeader(header)
 	header.Set("Content-Type", contentType)
-	return o.ask(ctx, http.MethodPost, address, header, body)
+	return request{method: http.MethodPost, header: header, body: body}
 }
 
 // Check refuses what could never be asked, as far as the address itself tells; its
@@ -130,17 +162,17 @@ func (o *Outbound) Check(address string) error {
 	return err
 }
 
-func (o *Outbound) ask(caller context.Context, method, address string, header http.Header, body string) (Reply, error) {
+func (o *Outbound) ask(caller context.Context, address string, r request) (Reply, error) {
 	ctx, cancel := context.WithTimeout(caller, 2*o.timeout)
 	defer cancel()
-	stays := o.noRedirects || method != http.MethodGet || header.Get("Authorization") != "" // a secret goes nowhere else
-	var at *url.URL                                                                         // where the last answer came from
+	stays := o.noRedirects || r.method != http.MethodGet || r.header.Get("Authorization") != "" // a secret goes nowhere else
+	var at *url.URL                                                                             // where the last answer came from
 	for range 1 + maxRedirects {
 		to, err := o.target(at, address)
 		if err != nil {
 			return Reply{}, away("%w", err)
 		}
-		reply, err := o.once(ctx, method, to, header, body)
+		reply, err := o.once(ctx, to, r)
 		if err != nil {
 			return Reply{}, o.failure(caller, to, err)
 		}
@@ -178,26 +210,35 @@ func (o *Outbound) target(at *url.URL, address string) (*url.URL, error) {
 }
 
 // once makes one request, when its turn at that host has come.
-func (o *Outbound) once(ctx context.Context, method string, to *url.URL, header http.Header, body string) (Reply, error) {
-	h := o.host(to)
+func (o *Outbound) once(ctx context.Context, to *url.URL, r request) (Reply, error) {
+	h := o.host(to, r.lane)
 	if err := h.enter(ctx, o.timeout, o.now); err != nil {
 		return Reply{}, err
 	}
 	limited, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	reply, err := o.exchange(limited, method, to, header, body)
-	// Who left early, or has no time left, did not see what the host is like.
-	h.leave(o.now(), isTimeout(err), ctx.Err() == nil)
+	looks := o.looks(ctx)
+	reply, err := o.exchange(limited, to, r)
+	// Who left early, or had little time left, did not see what the host is like. Whose own
+	// deadline is shorter than ours did, or a host that hangs would never be found dead.
+	timedOut := isTimeout(err)
+	h.leave(o.now(), timedOut, ctx.Err() == nil || timedOut && looks)
 	return reply, err
 }
 
+// looks reports whether somebody has time enough left to see what a host is like.
+func (o *Outbound) looks(ctx context.Context) bool {
+	deadline, bounded := ctx.Deadline()
+	return !bounded || time.Until(deadline) >= min(leastLook, o.timeout/2)
+}
+
 // exchange is one request and its whole answer, within the limits.
-func (o *Outbound) exchange(ctx context.Context, method string, to *url.URL, header http.Header, body string) (Reply, error) {
-	request, err := http.NewRequestWithContext(ctx, method, to.String(), strings.NewReader(body))
+func (o *Outbound) exchange(ctx context.Context, to *url.URL, r request) (Reply, error) {
+	request, err := http.NewRequestWithContext(ctx, r.method, to.String(), strings.NewReader(r.body))
 	if err != nil {
 		return Reply{}, err
 	}
-	request.Header = cloneHeader(header)
+	request.Header = cloneHeader(r.header)
 	request.Header.Set("User-Agent", "porterhouse") // GitHub refuses who does not say
 	if request.Header.Get("Accept") == "" {
 		request.Header.Set("Accept", "application/json")
@@ -229,9 +270,12 @@ func cloneHeader(header http.Header) http.Header {
 	return header.Clone()
 }
 
-// host returns the bounds of the host that to is at.
-func (o *Outbound) host(to *url.URL) *host {
-	key := to.Scheme + "://" + strings.ToLower(to.Host)
+// host returns the bounds of a lane at the host that to is at.
+func (o *Outbound) host(to *url.URL, by lane) *host {
+	key, turns := to.Scheme+"://"+strings.ToLower(to.Host)+string(by), o.perHost
+	if by == tokenLane {
+		turns = max(1, turns/2)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	h, ok := o.hosts[key]
@@ -240,7 +284,7 @@ func (o *Outbound) host(to *url.URL) *host {
 			now := o.now()
 			maps.DeleteFunc(o.hosts, func(_ string, h *host) bool { return h.isAtRest(now) })
 		}
-		h = newHost(o.perHost)
+		h = newHost(turns)
 		o.hosts[key] = h
 	}
 	return h

@@ -77,7 +77,7 @@ func (t tokenClient) post(ctx context.Context, form url.Values) (Reply, error) {
 	if !secret.IsZero() && !at.loginInForm {
 		// The parts are form-encoded first (RFC 6749, 2.3.1): a colon must not end the id.
 		header := basic(url.QueryEscape(id), url.QueryEscape(secret.Reveal()))
-		reply, err := t.outbound.Post(ctx, at.token, header, formType, form.Encode())
+		reply, err := t.outbound.postToken(ctx, at.token, header, form)
 		if err != nil || reply.Status != http.StatusUnauthorized {
 			return reply, err
 		}
@@ -86,7 +86,7 @@ func (t tokenClient) post(ctx context.Context, form url.Values) (Reply, error) {
 	if !secret.IsZero() {
 		form.Set("client_secret", secret.Reveal())
 	}
-	return t.outbound.Post(ctx, at.token, nil, formType, form.Encode())
+	return t.outbound.postToken(ctx, at.token, nil, form)
 }
 
 // read reads a good answer.

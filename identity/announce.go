@@ -22,3 +22,12 @@ func (s Settings) GitHubAPI() string {
 	}
 	return api
 }
+
+// ClientAudiences are those of ClientIDs for whom (aud) a token has to be, to be for us:
+// where the provider issues tokens for clients, or ID tokens are taken.
+func (s Settings) ClientAudiences() []string {
+	if own, err := traitOf(s.Type); err == nil && own.clientAudience || s.AllowIDTokens {
+		return s.ClientIDs
+	}
+	return nil
+}

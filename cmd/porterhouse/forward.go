@@ -17,11 +17,11 @@ import (
 // who signed in here, whose own token is ours and good at our doors alone, and of those who
 // bring a token of a provider that is not for ClickHouse; see identity.Target.
 type TokenConfig struct {
-	Resource         string `yaml:"resource"` // asked for by name (RFC 8707)
-	Scope            string `yaml:"scope"`    // or by scope, such as Entra's api://…/.default
-	Audience         string `yaml:"audience"` // that the token must name; "": the resource
-	AllowAnyAudience bool   `yaml:"allow_any_audience"`
-	Exchange         texts  `yaml:"exchange"` // token processors at whose providers what people bring is exchanged; none: no other goes on
+	Resource         string `yaml:"resource"`           // asked for by name (RFC 8707)
+	Scope            string `yaml:"scope"`              // or by scope, such as Entra's api://…/.default
+	Audience         string `yaml:"audience"`           // that the token must name, and then goes on, even if it is a name of ours; "": the resource
+	AllowAnyAudience bool   `yaml:"allow_any_audience"` // also one that names nobody, but none that names us alone
+	Exchange         texts  `yaml:"exchange"`           // token processors at whose providers what people bring is exchanged; none: no other goes on
 }
 
 func (t TokenConfig) target() identity.Target {
@@ -70,8 +70,8 @@ func (c httpDoors) token(path string, cluster ClusterConfig) {
 	switch {
 	case cluster.mode() != clickhouse.Forward:
 		c.refuse(path, "tokens of people who sign in here are asked for with access.mode forward, and here it is %s: say forward, or leave token out", cluster.mode())
-	case !c.SignIn.isOn() && len(t.Exchange) == 0 && t.Audience == "":
-		c.refuse(path, "nobody can sign in here, and no token that people bring is exchanged: say where people sign in, sign_in: {…}, or whose tokens are changed, exchange: …, or leave token out")
+	case !c.SignIn.isOn() && len(t.Exchange) == 0 && t.Audience == "" && !t.AllowAnyAudience:
+		c.refuse(path, "nobody can sign in here, and no token that people bring is exchanged: say where people sign in, sign_in: {…}, or whose tokens are changed, exchange: …, or whom those that people bring must name, audience: …, or leave token out")
 	}
 	if t.Resource != "" {
 		u, err := url.Parse(t.Resource)
@@ -80,7 +80,7 @@ func (c httpDoors) token(path string, cluster ClusterConfig) {
 		}
 	}
 	for key, name := range map[string]string{"resource": t.Resource, "audience": t.Audience} {
-		if isOurs(*c.Config, name) {
+		if c.openers("").isURL(name) {
 			c.refuse(path+"."+key, "%s is this server itself, and ClickHouse must see no token that is good here: name ClickHouse, as the provider knows it", name)
 		}
 	}

@@ -348,6 +348,7 @@ func TestMistakesAboutTokensThatGoOn(t *testing.T) {
 		"token_processors: {gh: {type: github, organization: acme, client_ids: [app], client_secret: env:SIGN_IN_SECRET}}\n"
 	const knownProcessor = "token_processors: {known: {type: keycloak, base_url: 'https://idp.example.com/realms/main', introspection_client_id: us, introspection_client_secret: hush}}\n" +
 		"remote_url_allow_hosts: {host: idp.example.com}\n"
+	weak := []string{"as it is", "nobody signs in, and any token goes on", "one name for both"}
 	for _, test := range []struct{ name, access, more, problem string }{
 		{"by resource", "mode: forward, token: {resource: 'https://ch.example.com'}", aProcessor + people, ""},
 		{"by scope", "mode: forward, token: {scope: 'api://ch/.default', audience: 'api://ch'}", aProcessor + people, ""},
@@ -356,6 +357,8 @@ func TestMistakesAboutTokensThatGoOn(t *testing.T) {
 		{"for one and for all", "mode: forward, token: {audience: x, allow_any_audience: true}", aProcessor + people, "one of the two"},
 		{"in another mode", "mode: auto, token: {resource: 'https://ch.example.com'}", aProcessor + people, "with access.mode forward, and here it is auto"},
 		{"nobody signs in", "mode: forward, token: {resource: 'https://ch.example.com'}", aProcessor, "nobody can sign in here, and no token that people bring is exchanged"},
+		{"nobody signs in, and any token goes on", "mode: forward, token: {allow_any_audience: true}", aProcessor, ""},
+		{"one name for both", "mode: forward, token: {audience: ch}", aProcessor + "resources: {mcp: {audiences: [ch]}}\n", ""},
 		{"nobody signs in, and tokens are looked at", "mode: forward, token: {audience: ch}", aProcessor, ""},
 		{"exchanged, as the client that asks about tokens", "mode: forward, token: {audience: ch, exchange: known}", knownProcessor, ""},
 		{"exchanged, as the client where people sign in", "mode: forward, token: {resource: 'https://ch.example.com', exchange: [corp]}", aProcessor + people, ""},
@@ -377,7 +380,7 @@ func TestMistakesAboutTokensThatGoOn(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 		case test.problem != "" && (err == nil || !strings.Contains(err.Error(), test.problem)):
 			t.Errorf("%s: the error is %v, want %q", test.name, err, test.problem)
-		case test.problem == "" && slices.ContainsFunc(c.weakenings(), func(s string) bool { return strings.Contains(s, "access.token") }) != (test.name == "as it is"):
+		case test.problem == "" && slices.ContainsFunc(c.weakenings(), func(s string) bool { return strings.Contains(s, "access.token") }) != slices.Contains(weak, test.name):
 			t.Errorf("%s: the start tells %q", test.name, c.weakenings())
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"porterhouse"
 	"porterhouse/audit"
@@ -16,17 +15,20 @@ import (
 //
 //	a token of ours           ─▶ one of the provider, by what it gave at the sign-in (package signin)
 //	a token of a provider
-//	  that names ClickHouse   ─▶ that one
+//	  that names ClickHouse   ─▶ that one; with exchange only if it does not open our doors
 //	  any other, and exchange ─▶ another, in its place (identity.Exchanger)
+//	  that names nobody       ─▶ none, unless any may go on (allow_any_audience)
 //	  that names us alone     ─▶ none: who sees it could come in here
 //	  any other               ─▶ that one, unless it is said whom ClickHouse wants named
 //
-// Ours never goes on: whoever came in by it has no Token.
+// Who is named is judged by what opens our doors; see openers. A token
+// of ours never goes on: whoever came in by it has no Token.
 type forwarding struct {
 	Config
 	cluster    string
 	people     *signin.SignIn                 // nil: nobody signs in
 	exchangers map[string]*identity.Exchanger // by processor
+	ours       openers
 }
 
 // newForwarding makes that of a cluster; nil where no token of anybody goes on.
@@ -34,7 +36,7 @@ func newForwarding(c Config, p setup, people *signin.SignIn, cluster string) (*f
 	if !mayForward(c, cluster) {
 		return nil, nil
 	}
-	f := &forwarding{c, cluster, people, map[string]*identity.Exchanger{}}
+	f := &forwarding{c, cluster, people, map[string]*identity.Exchanger{}, c.openers(cluster)}
 	t := c.Clusters[cluster].Access.Token
 	if t == nil {
 		return f, nil
@@ -84,17 +86,27 @@ func (f *forwarding) gate() func(context.Context, porterhouse.Principal) (porter
 // token is the one that goes on.
 func (f *forwarding) token(ctx context.Context, who porterhouse.Principal) (porterhouse.Secret, error) {
 	wanted := f.Clusters[f.cluster].Access.Token
+	isForAny := wanted != nil && wanted.AllowAnyAudience
 	switch exchanger := f.exchangers[who.Proof]; {
 	case who.Token.IsZero():
 		return f.signedIn(ctx, who)
-	case wanted != nil && slices.Contains(who.Audience, wanted.target().Audience):
+	case wanted != nil && f.isFor(wanted.target().Audience, who, exchanger != nil):
 		return who.Token, nil
 	case exchanger != nil:
 		return exchanger.Token(ctx, who)
-	case f.isForUsAlone(who), wanted != nil && !wanted.AllowAnyAudience:
-		return porterhouse.Secret{}, f.notForClickHouse()
+	case isForAny && len(who.Audience) == 0:
+		return who.Token, nil
+	case f.ours.areAll(who), wanted != nil && !isForAny:
+		return porterhouse.Secret{}, f.notForClickHouse(who)
 	}
 	return who.Token, nil
+}
+
+// isFor reports whether a token names ClickHouse; strictly: and opens none of our doors by
+// another name, for there is a better one to be had.
+func (f *forwarding) isFor(clickHouse string, who porterhouse.Principal, strictly bool) bool {
+	opens := func(audience string) bool { return audience != clickHouse && f.ours.open(who.Proof, audience) }
+	return slices.Contains(who.Audience, clickHouse) && !(strictly && slices.ContainsFunc(who.Audience, opens))
 }
 
 // signedIn is the token of somebody who brought one of ours.
@@ -105,29 +117,18 @@ func (f *forwarding) signedIn(ctx context.Context, who porterhouse.Principal) (p
 	return f.people.Token(ctx, who, f.cluster)
 }
 
-// isForUsAlone reports whether a token names nobody but this server. A name that is no URL
-// of ours may be ClickHouse's as well.
-func (f *forwarding) isForUsAlone(who porterhouse.Principal) bool {
-	return len(who.Audience) > 0 && !slices.ContainsFunc(who.Audience, func(name string) bool { return !isOurs(f.Config, name) })
-}
-
-// isOurs reports whether an audience is a URL of this server.
-func isOurs(c Config, name string) bool {
-	ours := []string{c.publicURL()}
-	if c.ClickHouseHTTP.isOpen() {
-		ours = append(ours, httpDoor{c}.url())
-	}
-	return slices.ContainsFunc(ours, func(url string) bool { return name == url || strings.HasPrefix(name, url+"/") })
-}
-
 // notForClickHouse says why no token goes on. With auto ClickHouse may be got into in
 // another way, which needs none.
-func (f *forwarding) notForClickHouse() error {
+func (f *forwarding) notForClickHouse(who porterhouse.Principal) error {
 	if f.Clusters[f.cluster].mode() != clickhouse.Forward {
 		return nil
 	}
-	return porterhouse.Errorf(porterhouse.Refused, "your token does not say that it is for ClickHouse (aud), which verifies tokens itself, so it is not sent there: bring one of the identity provider that names ClickHouse, too; "+
-		"or the operator lets tokens be exchanged, clusters.%s.access.token: {audience: …, exchange: …}", f.cluster)
+	is, says := "does not say that it is for ClickHouse (aud)", "{audience: …}, if ClickHouse has the name that is in it; or exchange, too, and the provider gives another for it"
+	if len(who.Audience) == 0 {
+		is, says = "does not say for whom it is (aud)", "{audience: …, exchange: …}, and the provider gives another for it; or {allow_any_audience: true}, if ClickHouse may see what opens this server, too"
+	}
+	return porterhouse.Errorf(porterhouse.Refused, "your token %s, and ClickHouse verifies tokens itself, so it is not sent there: bring one of the identity provider that names ClickHouse, too; "+
+		"or the operator says clusters.%s.access.token: %s", is, f.cluster, says)
 }
 
 // collect tells the counts of the exchangers.

@@ -28,6 +28,7 @@ type Passage struct {
 	Options  []Setting // of its interface, which are no settings: compress, wait_end_of_query … in the order given
 	Roles    []string  // to act with, of those that the account has; nil: its default roles
 	QuotaKey string    // the client's own word for quotas that are keyed
+	Person   string    // who asks, whatever the cluster and the account: whose part of what all clusters share
 	Owner    string    // who asks, as the gate tells people apart: the key of such quotas where all are one account
 	Session  *Session  // nil: none
 	Comment  string    // the client's own log_comment

@@ -37,6 +37,10 @@ type Config struct {
 	// room of its own. See NewRoom.
 	Room *blocks.Room
 
+	// Spool counts the files in which data of unknown length waits, of all clients that share
+	// it; nil: one of its own. See NewSpool.
+	Spool *Spool
+
 	MaxConnections int           // at once, for questions; 0: 256. Kills, checks and logins have a few of their own
 	DialTimeout    time.Duration // to be connected; 0: 3 s
 	HeaderTimeout  time.Duration // added to the query's own time until the first byte, and the last; 0: 5 s
@@ -134,6 +138,7 @@ func New(c Config) (*Client, error) {
 // Auto all that it may find.
 func openWays(client *Client, c Config) (err error) {
 	mode := cmp.Or(c.Access.Mode, ExecuteAs)
+	c.Spool = cmp.Or(c.Spool, NewSpool())
 	if mode == ExecuteAs || mode == Auto && c.User != "" {
 		if client.sessions, err = newSessions(client, c); err != nil {
 			return err

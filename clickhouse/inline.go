@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 
 	"porterhouse"
 )
@@ -22,8 +21,8 @@ const maxStatement = 1 << 30
 type inlineData struct {
 	reader io.Reader // nil: there is none
 	size   int64
-	spool  *spool
-	owner  string   // whose it is
+	spool  *Spool
+	person string   // whose it is
 	file   *os.File // what it was kept in; nil: nothing
 	kept   int64    // bytes in file
 }
@@ -32,42 +31,14 @@ type inlineData struct {
 func (d *inlineData) close() {
 	if d.file != nil {
 		d.file.Close() // and with it goes the file, which has no name
-		d.spool.add(d.owner, -d.kept)
+		d.spool.add(d.person, -d.kept)
 	}
-}
-
-// spool counts what is kept in files, and whose it is.
-type spool struct {
-	mu   sync.Mutex
-	used int64
-	own  map[string]int64 // by owner; none of it: not there
-}
-
-// Bounds of the data whose length nobody knows beforehand, in bytes.
-const (
-	maxSpooled    = 16 << 30         // in files, of everybody together
-	maxOwnSpooled = 4 * maxStatement // of one owner
-	inMemory      = 128 << 10        // up to here no file is needed
-)
-
-// add counts more bytes of an owner's, or less, and returns how many there are then.
-func (s *spool) add(owner string, more int64) (used, own int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.own == nil {
-		s.own = map[string]int64{}
-	}
-	s.used += more
-	if s.own[owner] += more; s.own[owner] == 0 {
-		delete(s.own, owner)
-	}
-	return s.used, s.own[owner]
 }
 
 // inline returns the data of the statement. What comes without its length is read to
 // its end first.
 // Where it must be read twice, all of it is.
-func (s *spool) inline(ctx context.Context, q porterhouse.Query, twice bool) (*inlineData, error) {
+func (s *Spool) inline(ctx context.Context, q porterhouse.Query, twice bool) (*inlineData, error) {
 	p := q.Passage
 	room := maxStatement - int64(len(q.SQL)+len("\n"))
 	switch {
@@ -80,7 +51,7 @@ func (s *spool) inline(ctx context.Context, q porterhouse.Query, twice bool) (*i
 	case p.Size > 0 && !twice:
 		return &inlineData{reader: p.Data, size: p.Size}, nil
 	}
-	d, err := s.keep(inTime{ctx, p.Data}, p.Owner, room)
+	d, err := s.keep(inTime{ctx, p.Data}, p.Person, room)
 	if err == nil && p.Size > 0 && d.size != p.Size {
 		d.close()
 		return nil, &dataError{fmt.Errorf("the data has %d bytes, and %d were announced: %w", d.size, p.Size, io.ErrUnexpectedEOF)}
@@ -121,7 +92,7 @@ func (r inTime) Read(p []byte) (int, error) {
 
 // keep reads data to its end, of at most room bytes: a little in memory, more into a
 // file without a name.
-func (s *spool) keep(data io.Reader, owner string, room int64) (*inlineData, error) {
+func (s *Spool) keep(data io.Reader, person string, room int64) (*inlineData, error) {
 	head := make([]byte, inMemory)
 	n, err := io.ReadFull(data, head)
 	switch {
@@ -132,7 +103,7 @@ func (s *spool) keep(data io.Reader, owner string, room int64) (*inlineData, err
 	case err != nil:
 		return nil, &dataError{err}
 	}
-	d := &inlineData{spool: s, owner: owner}
+	d := &inlineData{spool: s, person: person}
 	if d.file, err = unnamed(); err != nil {
 		return nil, noSpool(err)
 	}
@@ -162,10 +133,10 @@ func (d *inlineData) fill(data io.Reader, room int64) error {
 	return nil
 }
 
-// Write implements io.Writer, within what all files may have, and all of one owner.
+// Write implements io.Writer, within what all files may have, and all of one person.
 func (d *inlineData) Write(p []byte) (int, error) {
 	d.kept += int64(len(p))
-	used, own := d.spool.add(d.owner, int64(len(p)))
+	used, own := d.spool.add(d.person, int64(len(p)))
 	switch {
 	case own > maxOwnSpooled:
 		return 0, porterhouse.Errorf(porterhouse.Limited, "your INSERTs whose length is not known have more than %d bytes together that wait to be sent; "+

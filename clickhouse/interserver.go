@@ -30,7 +30,7 @@ type bySecret struct {
 	client  *Client
 	pool    *interserverPool
 	control *interserverPool // checks, which must get through when questions cannot
-	spool   spool
+	spool   *Spool
 	people  known[string, interserverPerson] // by name
 	room    *blocks.Room
 
@@ -59,7 +59,7 @@ func newBySecret(client *Client, c Config) (*bySecret, error) {
 		return nil, err
 	}
 	target.buffer, target.health = clusterBuffer, client.health
-	w := &bySecret{client: client, room: cmp.Or(c.Room, NewRoom())}
+	w := &bySecret{client: client, room: cmp.Or(c.Room, NewRoom()), spool: c.Spool}
 	w.stopping, w.stop = context.WithCancel(context.Background())
 	connect := func(ctx context.Context, database string) (*nativeConn, error) {
 		return target.openCluster(ctx, c.Access.Cluster, c.Access.Secret, database)

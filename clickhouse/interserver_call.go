@@ -107,7 +107,7 @@ func (k *interserverCall) prepare() (err error) {
 			}
 		}
 	}
-	k.reader, err = blocks.NewReader(blocks.Config{Zone: zone, Settings: printing(k.Query), Room: k.way.room, Owner: ownerOf(k.as, k.Query)})
+	k.reader, err = blocks.NewReader(blocks.Config{Zone: zone, Settings: printing(k.Query), Room: k.way.room, Owner: personOf(k.as, k.Query)})
 	if err == nil {
 		k.printer, err = blocks.NewPrinter(k.format, k.reader)
 	}
@@ -117,11 +117,11 @@ func (k *interserverCall) prepare() (err error) {
 	return nil
 }
 
-// ownerOf is whose part of the room an answer takes: the person's, as far as the gate has
+// personOf is whose part of the room an answer takes: the person's, as far as the gate has
 // told, or else the account's.
-func ownerOf(as porterhouse.Account, q porterhouse.Query) string {
-	if q.Passage != nil && q.Passage.Owner != "" {
-		return q.Passage.Owner
+func personOf(as porterhouse.Account, q porterhouse.Query) string {
+	if q.Passage != nil && q.Passage.Person != "" {
+		return q.Passage.Person
 	}
 	return as.User.String()
 }

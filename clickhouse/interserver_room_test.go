@@ -74,9 +74,9 @@ func TestInterserverKeepsNoSpareMemory(t *testing.T) {
 }
 
 // ofPerson is ofClient for somebody whom the gate names.
-func ofPerson(sql, owner string) porterhouse.Query {
+func ofPerson(sql, person string) porterhouse.Query {
 	q := ofClient(sql)
-	q.Passage.Owner, q.Limits.Bytes = owner, 1<<30
+	q.Passage.Person, q.Limits.Bytes = person, 1<<30
 	return q
 }
 

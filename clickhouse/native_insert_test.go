@@ -12,6 +12,7 @@ import (
 	"testing/iotest"
 
 	"porterhouse"
+	"porterhouse/clickhouse"
 )
 
 // The formats in which rows come from ClickHouse and go back.
@@ -104,8 +105,12 @@ func TestInsertIsWhole(t *testing.T) {
 }
 
 // What a client does not know the length of waits in a file without a name.
+// What all clients share of such files is bounded, and what one person has of it, at
+// whichever cluster, as whichever account.
 func TestInsertOfUnknownLength(t *testing.T) {
-	l := openLane(t)
+	spool := clickhouse.NewSpool()
+	l := openLane(t, func(c *clickhouse.Config) { c.Spool = spool })
+	elsewhere := newLane(t, l.Server, func(c *clickhouse.Config) { c.Spool = spool })
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	var data bytes.Buffer
@@ -123,31 +128,31 @@ func TestInsertOfUnknownLength(t *testing.T) {
 	if s := l.does(t, q); s.Summary.Written != 200_000 {
 		t.Errorf("the summary is %+v", s.Summary)
 	}
-	if used := l.Spool("", 0); used != 0 {
+	if used := l.Spooled("", 0); used != 0 {
 		t.Errorf("%d bytes are still counted", used)
 	}
 	for _, full := range []struct {
-		owner string
-		most  int64
-		kind  porterhouse.Kind
-		says  string
+		person string
+		most   int64
+		kind   porterhouse.Kind
+		says   string
 	}{
 		{"others", 16 << 30, porterhouse.Unavailable, "no room"},
 		{"somebody", 4 << 30, porterhouse.Limited, "your INSERTs"},
 	} {
-		q.Passage.Owner = "somebody"
-		l.Spool(full.owner, full.most-100_000)
+		q.Passage.Person, q.Passage.Owner = "somebody", "somebody here"
+		elsewhere.Spooled(full.person, full.most-100_000)
 		q.Passage.Data = bytes.NewReader(data.Bytes())
 		l.refuses(t, q, full.kind, full.says)
-		if used := l.Spool("", 0); used != full.most-100_000 {
+		if used := l.Spooled("", 0); used != full.most-100_000 {
 			t.Errorf("%d bytes are counted", used)
 		}
-		q.Passage.Owner = "somebody else"
+		q.Passage.Person = "somebody else"
 		q.Passage.Data = bytes.NewReader(data.Bytes())
-		if full.owner == "somebody" {
+		if full.person == "somebody" {
 			l.does(t, q)
 		}
-		l.Spool(full.owner, -(full.most - 100_000))
+		elsewhere.Spooled(full.person, -(full.most - 100_000))
 	}
 	t.Setenv("TMPDIR", dir+"/nowhere")
 	q.Passage.Data = bytes.NewReader(data.Bytes())

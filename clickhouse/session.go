@@ -24,7 +24,7 @@ type sessions struct {
 	client *Client
 	target *nativeTarget // nil: ClickHouse's native protocol is out of reach
 	places chan struct{} // a token for each connection that is not of a session
-	spool  spool
+	spool  *Spool
 
 	stopping context.Context // ends what runs, when close cannot wait for it
 	stop     context.CancelFunc
@@ -44,6 +44,7 @@ func newSessions(client *Client, c Config) (*sessions, error) {
 		places: make(chan struct{}, orDefault(c.MaxConnections, defaultConnections)),
 		pins:   map[sessionLife]*pin{},
 		losses: map[sessionLife]loss{},
+		spool:  c.Spool,
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	if c.Access.Native == "" {

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"net"
 	"time"
@@ -19,6 +20,7 @@ func NewLane(c Config) (Lane, error) {
 	if err != nil {
 		return Lane{}, err
 	}
+	c.Spool = cmp.Or(c.Spool, NewSpool())
 	s, err := newSessions(client, c)
 	return Lane{s}, err
 }
@@ -42,9 +44,9 @@ var ErrorNames = errorNames
 // StatusOf is statusOf.
 func StatusOf(code int32) int { return statusOf(code) }
 
-// Spool counts more bytes of an owner's as being in files, and returns how many are.
-func (l Lane) Spool(owner string, more int64) int64 {
-	used, _ := l.spool.add(owner, more)
+// Spooled counts more bytes of a person's as being in files, and returns how many are.
+func (l Lane) Spooled(person string, more int64) int64 {
+	used, _ := l.spool.add(person, more)
 	return used
 }
 

@@ -69,7 +69,7 @@ func passageOf(q porterhouse.Query) *porterhouse.Passage {
 		again.Settings = []porterhouse.Setting{{Name: "max_execution_time", Value: string(seconds)}}
 		return again
 	}
-	again.QuotaKey, again.Owner = q.Passage.QuotaKey, q.Passage.Owner
+	again.QuotaKey, again.Owner, again.Person = q.Passage.QuotaKey, q.Passage.Owner, q.Passage.Person
 	again.Settings, again.Own = withoutNative(q.Passage.Settings), withoutNative(q.Passage.Own)
 	return again
 }

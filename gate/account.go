@@ -68,6 +68,9 @@ func owner(who *porterhouse.Principal, cluster string, account porterhouse.UserN
 	return digest(cluster, who.Issuer, who.Subject, account.String())
 }
 
+// person tells people apart, whatever the cluster and the account.
+func person(who *porterhouse.Principal) string { return digest(who.Issuer, who.Subject) }
+
 // digest is one short name for several texts; others have another.
 func digest(parts ...string) string {
 	h := sha256.New()

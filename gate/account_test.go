@@ -148,3 +148,23 @@ func TestOwnerOfASession(t *testing.T) {
 		t.Error("with another token it is another session")
 	}
 }
+
+// What all clusters share, somebody has one part of: with another cluster, account, client
+// or token there is not a second one.
+func TestPersonOfAPassage(t *testing.T) {
+	seen := map[string]string{}
+	for name, who := range map[string]porterhouse.Principal{
+		"alice": {Issuer: "i", Subject: "alice"}, "bob": {Issuer: "i", Subject: "bob"},
+		"alice of another": {Issuer: "j", Subject: "alice"}, "put together alike": {Issuer: "ia", Subject: "lice"},
+	} {
+		a := asking{who: who, door: &door{}, bounds: &bounds{}, q: porterhouse.Query{Passage: &porterhouse.Passage{}}}
+		a.fill(porterhouse.Class{})
+		first := a.q.Passage.Person
+		a.q.Via.Cluster, a.who.Client, a.who.TokenID = "other", "another", "another"
+		a.fill(porterhouse.Class{})
+		if other, twice := seen[first]; twice || len(first) < 20 || a.q.Passage.Person != first {
+			t.Errorf("%s and %s are the person %q, and then %q", name, other, first, a.q.Passage.Person)
+		}
+		seen[first] = name
+	}
+}

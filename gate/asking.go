@@ -133,6 +133,7 @@ func (a *asking) fill(class porterhouse.Class) {
 	if class.Data || p.Tables != nil {
 		p.Settings = slices.Concat(p.Settings, a.door.judge.literals())
 	}
+	p.Person = person(&a.who)
 	p.Owner = owner(&a.who, a.q.Via.Cluster, a.account.User)
 	if p.Session != nil {
 		session := *p.Session

@@ -29,8 +29,9 @@ type process struct {
 	audit     *audit.Log
 	people    *gate.People
 	windows   *gate.Windows
-	room      *blocks.Room // for what we print ourselves, of all clusters
-	compared  *blocks.Room // for what is compared, of all clusters
+	room      *blocks.Room      // for what we print ourselves, of all clusters
+	spool     *clickhouse.Spool // for data of unknown length, of all clusters
+	compared  *blocks.Room      // for what is compared, of all clusters
 	store     kv.Store
 	forgetful bool // the store does not know whom our accounts were made for
 	accounts  *directory.State
@@ -56,7 +57,7 @@ type process struct {
 // fails before it leaves nothing that would have to be closed.
 func openProcess(c Config, log *slog.Logger, now func() time.Time) (setup, error) {
 	p := &process{
-		log: log, now: now, people: &gate.People{}, room: clickhouse.NewRoom(), compared: clickhouse.NewShadowRoom(), accounts: directory.NewState(0), forgetful: c.KV.Memory, passwords: newPasswords(now),
+		log: log, now: now, people: &gate.People{}, room: clickhouse.NewRoom(), spool: clickhouse.NewSpool(), compared: clickhouse.NewShadowRoom(), accounts: directory.NewState(0), forgetful: c.KV.Memory, passwords: newPasswords(now),
 		strangers: proxy.NewStrangers(), signIns: signin.NewLimits(), grants: authserver.NewLimits(now),
 		mcp: mcpserver.NewState(mcpserver.StateConfig{Version: version, Log: log, Now: now}),
 	}

@@ -129,7 +129,7 @@ func (m connecting) clientConfig(name string, server ClusterConfig) (clickhouse.
 	}
 	config.Access.Tokens = len(forwarded(m.config, name)) > 0
 	config.Shadow = cluster.shadow()
-	config.Room, config.Shadow.Room = m.process.room, m.process.compared
+	config.Room, config.Spool, config.Shadow.Room = m.process.room, m.process.spool, m.process.compared
 	return config, nil
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // What all clusters print takes its memory from one room, before and after a reload, and
-// what is compared from another one.
+// what is compared from another one; what waits in files is counted together.
 func TestClustersShareARoom(t *testing.T) {
 	r := startRig(t)
 	p, g := r.server.process, r.generation()
@@ -23,8 +23,8 @@ func TestClustersShareARoom(t *testing.T) {
 	c.Clusters = map[string]ClusterConfig{"main": c.Clusters["main"], "other": c.Clusters["main"]}
 	for name, server := range c.Clusters {
 		config, err := connecting{p, c, g.reach, &reach{}}.clientConfig(name, server)
-		if err != nil || config.Room == nil || config.Room != p.room || config.Shadow.Room == nil || config.Shadow.Room != p.compared {
-			t.Errorf("%s: rooms of its own: %v", name, err)
+		if err != nil || config.Room == nil || config.Room != p.room || config.Shadow.Room == nil || config.Shadow.Room != p.compared || config.Spool == nil || config.Spool != p.spool {
+			t.Errorf("%s: a room or a spool of its own: %v", name, err)
 		}
 	}
 }

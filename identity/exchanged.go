@@ -11,13 +11,15 @@ import (
 
 // exchanged remembers tokens that were given in exchange, and for a moment that none was.
 // Callers with the same question share one flight, and whoever leaves does not end it.
+// Neither is in memory for long after its end, and no number of failures takes a token's room.
 // Each place is an HMAC of a person and of the token that they brought, so nobody but its
 // bearer has what is there. It is safe for concurrent use.
 type exchanged struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	there   map[digest]given
+	tokens  shelf
+	noes    shelf
 	flights map[digest]*exchangeFlight
 }
 
@@ -35,13 +37,12 @@ type exchangeFlight struct {
 }
 
 const (
-	maxExchanged    = 10_000           // that are remembered; who falls out is asked for again
 	exchangeTime    = 8 * time.Second  // for the provider, all in all
 	exchangeFailure = 10 * time.Second // how long nobody asks again in vain
 )
 
 func newExchanged(now func() time.Time) *exchanged {
-	return &exchanged{now: now, there: map[digest]given{}, flights: map[digest]*exchangeFlight{}}
+	return &exchanged{now: now, tokens: newShelf(), noes: newShelf(), flights: map[digest]*exchangeFlight{}}
 }
 
 // fetcher gets a token that is good until then.
@@ -65,8 +66,11 @@ func (x *exchanged) answer(ctx context.Context, place digest, fetch fetcher) (po
 func (x *exchanged) board(ctx context.Context, place digest, fetch fetcher) (given, *exchangeFlight) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if known, ok := x.there[place]; ok && x.now().Before(known.until) {
-		return known, nil
+	now := x.now()
+	for _, on := range []*shelf{&x.tokens, &x.noes} {
+		if known, ok := on.get(place, now); ok {
+			return known, nil
+		}
 	}
 	f, under := x.flights[place]
 	if !under {
@@ -98,14 +102,11 @@ func (x *exchanged) fly(ctx context.Context, f *exchangeFlight, place digest, fe
 
 // remember keeps what a flight brought. mu is held.
 func (x *exchanged) remember(place digest, g given) {
+	now := x.now()
 	if g.err != nil {
-		g.until = x.now().Add(exchangeFailure)
+		g.until = now.Add(exchangeFailure)
+		x.noes.put(place, g, now)
+		return
 	}
-	for other := range x.there {
-		if len(x.there) < maxExchanged {
-			break
-		}
-		delete(x.there, other) // whichever comes first
-	}
-	x.there[place] = g
+	x.tokens.put(place, g, now)
 }

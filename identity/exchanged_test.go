@@ -14,21 +14,74 @@ import (
 	"porterhouse"
 )
 
-// However many tokens are exchanged, so many are remembered.
-func TestExchangedIsBounded(t *testing.T) {
-	x := newExchanged(time.Now)
-	for i := range maxExchanged + 10 {
-		var place digest
-		binary.BigEndian.PutUint32(place[:], uint32(i))
-		_, err := x.answer(t.Context(), place, func(context.Context) (porterhouse.Secret, time.Time, error) {
-			return porterhouse.NewSecret("token"), time.Now().Add(time.Hour), nil
+// placeOf is the place of a number.
+func placeOf(i int) (place digest) {
+	binary.BigEndian.PutUint32(place[:], uint32(i))
+	return place
+}
+
+// fill puts answers that end at a time at places, or failures.
+func (x *exchanged) fill(t *testing.T, from, to int, until time.Time, fails error) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		_, err := x.answer(t.Context(), placeOf(i), func(context.Context) (porterhouse.Secret, time.Time, error) {
+			return porterhouse.NewSecret("token"), until, fails
 		})
-		if err != nil {
+		if !errors.Is(err, fails) {
 			t.Fatal(err)
 		}
 	}
-	if len(x.there) != maxExchanged || len(x.flights) != 0 {
-		t.Errorf("%d are remembered, %d under way", len(x.there), len(x.flights))
+}
+
+// has reports whether a token is remembered at a place.
+func (x *exchanged) has(i int) bool {
+	_, ok := x.tokens.get(placeOf(i), x.now())
+	return ok
+}
+
+// However many tokens are exchanged, so many are remembered: those that live longest, and
+// no failure takes the place of one.
+func TestExchangedIsBounded(t *testing.T) {
+	now := time.Now()
+	x := newExchanged(func() time.Time { return now })
+	x.fill(t, 0, 1, now.Add(2*time.Hour), nil)
+	x.fill(t, 1, 2, now.Add(time.Minute), nil)
+	x.fill(t, 2, maxExchanged, now.Add(time.Hour), nil)
+	x.fill(t, maxExchanged, 2*maxExchanged+10, time.Time{}, errors.New("no"))
+	if n := len(x.tokens.there); n != maxExchanged || !x.has(1) {
+		t.Errorf("failures leave %d tokens", n)
+	}
+	x.fill(t, 3*maxExchanged, 3*maxExchanged+10, now.Add(3*time.Hour), nil)
+	if len(x.tokens.there) != maxExchanged || len(x.noes.there) != maxExchanged || len(x.flights) != 0 {
+		t.Errorf("%d and %d are remembered, %d under way", len(x.tokens.there), len(x.noes.there), len(x.flights))
+	}
+	if !x.has(0) || x.has(1) || !x.has(3*maxExchanged) {
+		t.Error("another token fell out than the one that ends first")
+	}
+}
+
+// What has ended does not stay in memory, whoever asks for something else.
+func TestExchangedIsTidied(t *testing.T) {
+	now := time.Now()
+	x := newExchanged(func() time.Time { return now })
+	x.fill(t, 0, 100, now.Add(time.Minute), nil)
+	x.fill(t, 100, 200, time.Time{}, errors.New("no"))
+	x.fill(t, 200, 201, now.Add(time.Hour), nil)
+	now = now.Add(time.Minute)
+	for range 100 / tidiedAtOnce {
+		x.fill(t, 200, 201, time.Time{}, nil) // it is known
+	}
+	if tokens, noes := len(x.tokens.there), len(x.noes.there); tokens > 1+100%tidiedAtOnce || noes != 100 {
+		t.Errorf("%d tokens and %d failures are left", tokens, noes)
+	}
+	x.fill(t, 300, 320, now.Add(time.Hour), nil)
+	if tokens, noes := len(x.tokens.there), len(x.noes.there); tokens != 21 || noes != 0 {
+		t.Errorf("then %d tokens and %d failures are left", tokens, noes)
+	}
+	for i, k := range x.tokens.ends[:cap(x.tokens.ends)] {
+		if i >= len(x.tokens.ends) && k != nil {
+			t.Fatal("what was taken away is in memory still")
+		}
 	}
 }
 

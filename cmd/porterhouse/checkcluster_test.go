@@ -227,10 +227,15 @@ func TestCheckAsJSON(t *testing.T) {
 	}
 	for _, flags := range [][]string{
 		{"--yes"}, {"--admin", "default"}, {"--apply"}, {"--apply", "--admin", "default"}, {"--apply", "--admin", "default", "--password", "-"},
-		{"--apply", "--admin", "default", "--password", "env:ADMIN", "--json"}, {"more"}, {"--within", "0s"}, {"--within", "-1s"}, {"--host", "10.0.0.0/99"}, {"--host", "a'b"}, {"--host", ""},
+		{"--apply", "--admin", "default", "--password", "env:ADMIN", "--json"}, {"more"}, {"--host", "10.0.0.0/99"}, {"--host", "a'b"}, {"--host", ""},
 	} {
 		if code, _, _ := c.check("yes\n", flags...); code != 2 {
 			t.Errorf("%v: exit code %d", flags, code)
+		}
+	}
+	for _, within := range []string{"5", "0s", "-1s"} {
+		if code, _, told := c.check("", "--within", within); code != 2 || !strings.Contains(told, "such as 10s\n") {
+			t.Errorf("--within %s: exit code %d: %s", within, code, told)
 		}
 	}
 	if _, out, _ := c.check("", "--json", "--host", "gw.example.com", "--host", "10.0.0.0/24"); !strings.Contains(out, `HOST IP '10.0.0.0/24', NAME 'gw.example.com'`) && !strings.Contains(out, `HOST IP \u0027`) {

@@ -12,7 +12,8 @@ import (
 	"porterhouse/identity"
 )
 
-const checkUsage = `[--config FILE] [--cluster NAME] [--host ADDRESS]… [--json] [--apply --admin NAME --password -|env:NAME [--yes]]
+const checkUsage = `[--config FILE] [--cluster NAME] [--host ADDRESS]… [--within TIME] [--json]
+       [--apply --admin NAME --password -|env:NAME [--yes]]
        porterhouse check idp --config FILE [--token -|env:NAME]
        porterhouse check cluster|clients [the flags of check]
        porterhouse check grants --config FILE [--host ADDRESS]… [ROLE…]

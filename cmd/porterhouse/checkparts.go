@@ -37,7 +37,7 @@ func (f *checkFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.config, "config", "porterhouse.yaml", "the configuration `file`")
 	set.StringVar(&f.cluster, "cluster", "", "look at this cluster only, by its `name` in the configuration")
 	hostFlag(set, &f.hosts)
-	set.DurationVar(&f.within, "within", lookTime, "how `long` the look at one cluster may take")
+	withinFlag(set, &f.within)
 	set.BoolVar(&f.asJSON, "json", false, "print JSON")
 	set.BoolVar(&f.apply, "apply", false, "run the SQL, after showing it")
 	set.StringVar(&f.admin, "admin", "", "the `name` of the administrator who runs it")
@@ -52,6 +52,17 @@ func hostFlag(set *flag.FlagSet, hosts *[]string) {
 			return errors.New("want an IP address, a network such as 10.0.0.0/24, or a name")
 		}
 		*hosts = append(*hosts, host)
+		return nil
+	})
+}
+
+// withinFlag reads how long a look may take.
+func withinFlag(set *flag.FlagSet, within *time.Duration) {
+	*within = lookTime
+	set.Func("within", fmt.Sprintf("how `long` the look at one cluster may take, such as 10s (default %v)", lookTime), func(text string) (err error) {
+		if *within, err = time.ParseDuration(text); err != nil || *within <= 0 {
+			return errors.New("want how long the look may take, such as 10s")
+		}
 		return nil
 	})
 }
@@ -76,8 +87,6 @@ func (f *checkFlags) problem() string {
 		return "with --json nothing is shown before it is run: say --yes as well"
 	case f.apply && f.password == "-" && !f.yes:
 		return "with the password on standard input nobody can be asked: say --yes as well, or --password env:NAME"
-	case f.within <= 0:
-		return "--within is how long the look may take, such as 10s"
 	}
 	return ""
 }

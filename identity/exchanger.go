@@ -29,7 +29,7 @@ type ExchangerConfig struct {
 //	a Principal, just proved by its token ─▶ remembered for that token? ─▶ that one
 //	  │ no: one flight for all who wait
 //	  ▼
-//	token endpoint, as our client ─▶ signed there, alive, for the target, of the same person? ─▶ Record ─▶ remembered
+//	token endpoint, as our client ─▶ signed there, alive, for the target and not for us, of the same person? ─▶ Record ─▶ remembered
 //
 // It is safe for concurrent use. What is remembered is never used longer than the token
 // that was brought lives; whether that one was taken back in the meantime is for whoever
@@ -224,8 +224,8 @@ func (e *Exchanger) form(token string) url.Values {
 	return form
 }
 
-// judge finds out whether a token is one for the target, of the same person, and when it
-// ends. It is verified like those that people bring: what an endpoint gives that was
+// judge finds out whether a token is one for the target and for none of our doors, of the
+// same person, and when it ends. It is verified like those that people bring: what an endpoint gives that was
 // asked with somebody's token is not yet theirs.
 func (e *Exchanger) judge(ctx context.Context, at places, token string, who porterhouse.Principal) (time.Time, error) {
 	t, err := parseJWT(token)
@@ -241,6 +241,9 @@ func (e *Exchanger) judge(ctx context.Context, at places, token string, who port
 		return time.Time{}, err
 	}
 	if err := e.samePerson(ctx, t.claims, from, is, who); err != nil {
+		return time.Time{}, err
+	}
+	if err := e.target.spares(is.Audience); err != nil {
 		return time.Time{}, err
 	}
 	ends, err := timeOf(t.claims, "exp", false)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,7 @@ func TestExchangeAttacks(t *testing.T) {
 		"somebody else's":                {answer: claims("sub", idp.Bob.Subject), why: "gives one of"},
 		"for another audience":           {answer: claims("aud", "https://else.example.com"), why: "it is for"},
 		"for ClickHouse, among others":   {answer: claims("aud", []string{"x", clickHouse})},
+		"for ClickHouse, and for us":     {answer: claims("aud", []string{clickHouse, door.Audiences[0]}), why: "opens this server"},
 		"for nobody":                     {answer: claims("aud", nil), why: "does not say for whom"},
 		"the very token that was shown":  {answer: func(_ *desk, theirs string, _ idp.Claims) idp.Claims { return sound(theirs) }, why: "it is for"},
 		"opaque":                         {answer: part("access_token", "opaque"), why: "no JWT"},
@@ -82,7 +84,9 @@ func TestExchangeAttacks(t *testing.T) {
 			if test.change != nil {
 				test.change(&h.settings)
 			}
-			d := exchanging(t, h, forTarget)
+			target := forTarget
+			target.Ours = isOurs
+			d := exchanging(t, h, target)
 			who := d.brings(t, idp.Alice)
 			good := d.signer.Sign(d.given(idp.Alice))
 			d.answers(t, func(url.Values) idp.Claims { return test.answer(d, who.Token.Reveal(), sound(good)) })
@@ -99,6 +103,11 @@ func TestExchangeAttacks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// isOurs is a Target.Ours that has whom ClickHouse may be called as well.
+func isOurs(audience string) bool {
+	return audience == clickHouse || slices.Contains(door.Audiences, audience)
 }
 
 // Where nobody said which issuer it should be, the name is worth something only of the

@@ -21,11 +21,27 @@ type Target struct {
 	Audience string
 	// AllowAnyAudience: the token goes on, whatever it is for, also an opaque one.
 	AllowAnyAudience bool
+	// Ours reports whether tokens that name an audience open our own doors; nil: none does.
+	// A token that names one beside Audience does not go on (with AllowAnyAudience: one that
+	// names nobody else), or whoever it is shown to could come in here with it.
+	Ours func(audience string) bool
+}
+
+// spares refuses a token for these audiences that would open our doors, too.
+func (t Target) spares(named []string) error {
+	isOurs := func(audience string) bool { return audience != t.Audience && t.Ours != nil && t.Ours(audience) }
+	isOther := func(audience string) bool { return !isOurs(audience) }
+	i := slices.IndexFunc(named, isOurs)
+	if i < 0 || t.AllowAnyAudience && slices.ContainsFunc(named, isOther) {
+		return nil
+	}
+	return refuse("the token that the provider gives is for %s (aud): %q opens this server, where whoever it is shown to could come in with it. "+
+		"Let the provider give a token with nothing in aud but what ClickHouse is called: take the other out of what it puts there for this client, its scopes and its mappers", quoted(named), abridged(named[i]))
 }
 
 // Onward gets access tokens for one Target at the provider where people sign in:
 //
-//	Kept ─▶ grant_type=refresh_token, resource, scope ─▶ the same person? ─▶ for whom it is to be? ─▶ Granted
+//	Kept ─▶ grant_type=refresh_token, resource, scope ─▶ the same person? ─▶ for whom it is to be, and not for us? ─▶ Granted
 //	                                                  ─▶ Kept, for the next time
 //
 // Who they are shown to verifies them; here they are only looked at.
@@ -141,6 +157,9 @@ func (o *Onward) meant(token string) (time.Time, error) {
 	named, err := t.claims.texts("aud")
 	if !o.target.AllowAnyAudience && (err != nil || !slices.Contains(named, o.target.Audience)) {
 		return time.Time{}, refuse("the access token that the provider gives is for %s (aud), not for %q: does it know the resource, or the scope, that was asked for?", quoted(named), o.target.Audience)
+	}
+	if err := o.target.spares(named); err != nil {
+		return time.Time{}, err
 	}
 	return timeOf(t.claims, "exp", false)
 }

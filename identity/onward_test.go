@@ -63,19 +63,26 @@ func TestOnwardLooksAtTokens(t *testing.T) {
 	for name, test := range map[string]struct {
 		opaque bool
 		target identity.Target
-		refuse string // "": it goes on
+		refuse string   // "": it goes on
+		aud    []string // nil: the door's
 	}{
-		"for whom it should be":    {false, identity.Target{Audience: door.Audiences[0]}, ""},
-		"for something else":       {false, identity.Target{Audience: clickHouse}, "not for"},
-		"whatever it is for":       {false, identity.Target{AllowAnyAudience: true}, ""},
-		"opaque":                   {true, identity.Target{Audience: clickHouse}, "no JWT"},
-		"opaque, and that is fine": {true, identity.Target{AllowAnyAudience: true}, ""},
+		"for whom it should be":    {false, identity.Target{Audience: door.Audiences[0], Ours: isOurs}, "", nil},
+		"for something else":       {false, identity.Target{Audience: clickHouse}, "not for", nil},
+		"whatever it is for":       {false, identity.Target{AllowAnyAudience: true}, "", nil},
+		"for ClickHouse and us":    {false, identity.Target{Audience: clickHouse, Ours: isOurs}, "opens this server", []string{clickHouse, door.Audiences[0]}},
+		"for us alone, if any":     {false, identity.Target{AllowAnyAudience: true, Ours: isOurs}, "opens this server", nil},
+		"for us and others":        {false, identity.Target{AllowAnyAudience: true, Ours: isOurs}, "", []string{"x", door.Audiences[0]}},
+		"opaque":                   {true, identity.Target{Audience: clickHouse}, "no JWT", nil},
+		"opaque, and that is fine": {true, identity.Target{AllowAnyAudience: true}, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := openIDHouse(t)
 			party := h.party(t)
 			who, kept := h.mustSignIn(t, party)
 			access := h.good()
+			if test.aud != nil {
+				access = h.mint(idp.Alice, h.claims(idp.Alice).With("aud", test.aud))
+			}
 			if test.opaque {
 				access = "opaque"
 			}

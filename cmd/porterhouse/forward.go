@@ -32,6 +32,24 @@ func (t TokenConfig) target() identity.Target {
 	return identity.Target{Resource: t.Resource, Scope: t.Scope, Audience: audience, AllowAnyAudience: t.AllowAnyAudience}
 }
 
+// targetOf is what a token is to be for that the provider of a processor gives for a
+// cluster. It must open none of our doors, by whichever processor of that issuer.
+func (c Config) targetOf(cluster, processor string) identity.Target {
+	target, ours := c.Clusters[cluster].Access.Token.target(), c.openers(cluster)
+	issuers := c.TokenProcessors[processor].settings(processor).Issuers()
+	var takers []string
+	for _, p := range c.processors() {
+		of := p.Issuers()
+		if p.Name == processor || len(of) == 0 || len(issuers) == 0 || slices.ContainsFunc(of, func(issuer string) bool { return slices.Contains(issuers, issuer) }) {
+			takers = append(takers, p.Name)
+		}
+	}
+	target.Ours = func(audience string) bool {
+		return slices.ContainsFunc(takers, func(taker string) bool { return ours.open(taker, audience) })
+	}
+	return target
+}
+
 // tokenResources are what providers are told at a sign-in that tokens will be asked for.
 func (c Config) tokenResources() (all []string) {
 	for _, name := range c.clusterNames() {
@@ -42,14 +60,15 @@ func (c Config) tokenResources() (all []string) {
 	return all
 }
 
-// tokensOf are how a provider is asked for the tokens of each cluster, by its name.
-func (e entrance) tokensOf(party *identity.RelyingParty) (map[string]signin.GetToken, error) {
+// tokensOf are how the provider of a processor is asked for the tokens of each cluster, by
+// its name.
+func (e entrance) tokensOf(processor string, party *identity.RelyingParty) (map[string]signin.GetToken, error) {
 	all := map[string]signin.GetToken{}
 	for name, cluster := range e.Clusters {
 		if cluster.Access.Token == nil {
 			continue
 		}
-		onward, err := identity.NewOnward(party, cluster.Access.Token.target())
+		onward, err := identity.NewOnward(party, e.targetOf(name, processor))
 		if err != nil {
 			return nil, err
 		}

@@ -64,7 +64,7 @@ func newExchanger(c Config, cluster, processor string, known *identity.Providers
 		client.ClientID, client.ClientSecret = s.IntrospectionClientID, s.IntrospectionClientSecret
 	}
 	return identity.NewExchanger(identity.ExchangerConfig{
-		Settings: s, Client: client, Target: c.Clusters[cluster].Access.Token.target(), Providers: known, Record: record,
+		Settings: s, Client: client, Target: c.targetOf(cluster, processor), Providers: known, Record: record,
 	})
 }
 

@@ -30,6 +30,9 @@ const ProbeComment = probeComment
 // Hurry makes Run look more often than it does. Call it before.
 func (c *Client) Hurry() { c.auto.every, c.auto.pause = 50*time.Millisecond, time.Millisecond }
 
+// Doubts reports whether the mode Auto would look again at once, if only Run ran.
+func (c *Client) Doubts() bool { return len(c.auto.doubts) > 0 }
+
 // TokenClock moves the clock by which it is old whose tokens are. Call it before.
 func (c *Client) TokenClock(now func() time.Time) { c.owners.now = now }
 

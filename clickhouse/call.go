@@ -166,6 +166,7 @@ const (
 
 // open makes an Answer of a response. Its error is for fail.
 func (k *call) open(response *response) (*porterhouse.Answer, error) {
+	k.answered = !response.refuses() || response.field(headerFormat) != "" // which is known when the statement runs, and not before
 	if k.Passage == nil {
 		return k.openRows(response)
 	}
@@ -180,13 +181,12 @@ func (k *call) openRows(response *response) (*porterhouse.Answer, error) {
 	if id := response.field(headerQueryID); id != k.ID && (id != "" || response.status == http.StatusOK) {
 		return nil, notOurs(response, id)
 	}
-	if response.status != http.StatusOK || response.field(headerExceptionCode) != "" {
+	if response.refuses() {
 		return nil, refused(response)
 	}
 	if response.endless {
 		return nil, endless()
 	}
-	k.answered = true
 	b := newBody(k, response)
 	columns, err := b.begin(response.field(headerFormat))
 	if err != nil {

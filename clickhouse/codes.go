@@ -25,6 +25,7 @@ const (
 	accessEntityNotFound = 492
 	accessDenied         = 497
 	authenticationFailed = 516
+	unknownException     = 1002
 )
 
 // aboutRights are the codes of what an account may not do: readonly, unknown user,
@@ -97,9 +98,9 @@ var rules = map[int]rule{
 	999: {"KEEPER_EXCEPTION", porterhouse.Unavailable, elsewhere},
 
 	// What went wrong in ClickHouse itself, in words that are not for people.
-	1000: {"POCO_EXCEPTION", porterhouse.Unavailable, noMore},
-	1001: {"STD_EXCEPTION", porterhouse.Unavailable, noMore},
-	1002: {"UNKNOWN_EXCEPTION", porterhouse.Unavailable, noMore},
+	1000:             {"POCO_EXCEPTION", porterhouse.Unavailable, noMore},
+	1001:             {"STD_EXCEPTION", porterhouse.Unavailable, noMore},
+	unknownException: {"UNKNOWN_EXCEPTION", porterhouse.Unavailable, noMore},
 }
 
 // trouble is a code by which a server says that it had better not be asked for a while.

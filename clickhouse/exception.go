@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -16,40 +17,31 @@ type exceptionText string
 // Error implements error.
 func (e exceptionText) Error() string { return shorten(string(e)) }
 
-// parseException reads an exception as ClickHouse writes it over HTTP, and as it did
-// before 21.9:
+// beginning is how an exception begins, up to its message: as ClickHouse writes it over
+// HTTP, as it did before 21.9 (#26172), and when what failed is a library of its.
 //
 //	Code: 60. DB::Exception: Unknown table … (UNKNOWN_TABLE) (version 26.7.2.1)
 //	Code: 60, e.displayText() = DB::Exception: Table … doesn't exist (version 21.8.15.7)
-//
-// The name and the version may be missing.
+//	std::exception. Code: 1001, type: std::length_error, e.what() = … (version 23.8.1.1)
+var beginning = regexp.MustCompile(`^Code: (-?[0-9]{1,9})((\. |, e\.displayText\(\) = )(DB|Coordination)::[A-Za-z]*Exception: |, type: |, e\.code\(\) = )`)
+
+// parseException reads an exception, of which the name and the version may be missing.
 func parseException(text string) (e porterhouse.Exception, ok bool) {
-	rest, ok := strings.CutPrefix(strings.TrimRight(text, "\r\n"), "Code: ")
-	if !ok {
+	begins := beginning.FindStringSubmatch(text)
+	if begins == nil {
 		return e, false
 	}
-	code := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
-	rest, old := strings.CutPrefix(rest[len(code):], oldDisplay)
-	if !old {
-		rest = strings.TrimPrefix(rest, ". ")
-	}
-	class, message, ok := strings.Cut(rest, ": ") // DB::Exception, DB::NetException …
-	number, err := strconv.Atoi(code)
-	if err != nil || !ok || !strings.HasPrefix(class, "DB::") || !strings.HasSuffix(class, "Exception") {
-		return e, false
-	}
+	message := strings.TrimRight(text[len(begins[0]):], "\r\n")
 	if at := strings.LastIndex(message, " (version "); at >= 0 {
 		message = message[:at]
 	}
-	e = porterhouse.Exception{Code: number, Message: message}
+	code, err := strconv.Atoi(begins[1])
+	e = porterhouse.Exception{Code: code, Message: message}
 	if at := strings.LastIndex(message, " ("); at >= 0 && isErrorName(message[at+2:]) {
 		e.Name, e.Message = message[at+2:len(message)-1], message[:at]
 	}
-	return e, true
+	return e, err == nil
 }
-
-// oldDisplay stood before 21.9 between the code of an exception and its text (#26172).
-const oldDisplay = ", e.displayText() = "
 
 // isErrorName reports whether text is something like UNKNOWN_TABLE and a closing parenthesis.
 func isErrorName(text string) bool {
@@ -61,10 +53,10 @@ func isErrorName(text string) bool {
 // before it, which ClickHouse had not sent when it failed. The error is for call.fail.
 //
 // The code is the header's: rows and message are a person's to choose. So the message is
-// what has that code, too: the body from its beginning, or else what is at its end.
+// what has that code, too: the body from its beginning, or else what its end has of that.
 func refused(response *response) error {
 	code := response.exceptionCode()
-	if code == 0 {
+	if code == noCode {
 		return notClickHouse(response)
 	}
 	first, last, err := ends(io.LimitReader(response.body, maxRefusal))

@@ -3,7 +3,6 @@ package clickhouse
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -16,7 +15,7 @@ import (
 // An exception that says how we came to ClickHouse, and nothing about the statement,
 // is the error. It is for fail.
 func (k *call) mend(r *response) error {
-	if r.status == http.StatusOK && r.field(headerExceptionCode) == "" {
+	if !r.refuses() {
 		return nil
 	}
 	raw, err := r.peek()

@@ -40,14 +40,13 @@ func (k *call) openPassage(response *response) (*porterhouse.Answer, error) {
 	if id := response.field(headerQueryID); id != k.ID && (id != "" || !failed) {
 		return nil, notOurs(response, id)
 	}
-	if failed && response.field(headerExceptionCode) == "" {
+	if response.refuses() && response.exceptionCode() == noCode {
 		return nil, notClickHouse(response)
 	}
 	if response.endless {
 		return nil, endless()
 	}
 	b := newRawBody(k, response)
-	k.answered = !b.refuses()
 	head := &porterhouse.Head{Status: response.status, Fields: shown(response.fields)}
 	return &porterhouse.Answer{Head: head, Body: b, Summary: b.Summary}, nil
 }
@@ -119,7 +118,7 @@ func (b *rawBody) finish(err error) {
 		b.call.abandon()
 		b.end(porterhouse.CutBytes, porterhouse.Errorf(porterhouse.Limited,
 			"the answer has more than the %d bytes that it may have, and was cut off; ask for less at once", b.call.Limits.Bytes))
-	case text != "" && !b.refuses():
+	case text != "" && !b.response.refuses():
 		b.end(porterhouse.CutError, b.call.fail(text)) // ClickHouse breaks such a body off itself
 	default:
 		b.end(cutBy(b.call.fail(err)))
@@ -164,11 +163,6 @@ func (b *rawBody) Summary() porterhouse.Summary {
 	return b.summary
 }
 
-// refuses reports whether the body is an exception from its beginning.
-func (b *rawBody) refuses() bool {
-	return b.response.status != http.StatusOK || b.response.field(headerExceptionCode) != ""
-}
-
 // report notes in the summary what ClickHouse reported in the body, and returns it as
 // it stands there; "" when there is nothing, or nobody can read it.
 func (b *rawBody) report() exceptionText {
@@ -177,7 +171,7 @@ func (b *rawBody) report() exceptionText {
 	switch {
 	case text != "":
 		errors.As(b.call.client.explain(text, &b.call.statement), &told)
-	case b.refuses():
+	case b.response.refuses():
 		told = &porterhouse.Exception{Code: b.response.exceptionCode(), Message: unreadable}
 	}
 	b.summary.Exception = told
@@ -188,7 +182,7 @@ func (b *rawBody) report() exceptionText {
 func (b *rawBody) exception() exceptionText {
 	text, coding := b.tail.bytes(), b.response.field("Content-Encoding")
 	switch {
-	case b.refuses():
+	case b.response.refuses():
 		return refusalIn(text, b.tail.whole(), coding, b.response.exceptionCode())
 	case coding != "":
 		return ""

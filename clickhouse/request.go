@@ -19,7 +19,7 @@ type statement struct {
 	as      porterhouse.UserName // of account
 	prefix  string               // read before SQL
 
-	answered bool // an answer has begun, so the account is in and the statement is understood
+	answered bool // an answer has begun, or its format is known: the account is in and the statement is understood
 }
 
 // check refuses a query that could not be followed or ended.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"net/http"
 	"net/http/httputil"
 	"strconv"
 	"strings"
@@ -36,15 +38,28 @@ func (r *response) field(name string) string {
 	return ""
 }
 
+// refuses reports whether the response is an exception, in its place or behind rows.
+func (r *response) refuses() bool {
+	return r.status != http.StatusOK || r.field(headerExceptionCode) != ""
+}
+
 // exceptionCode returns the code of the exception that the response is, in its place or
-// behind rows; 0 when the header names none. ClickHouse writes the header, and no statement.
+// behind rows; noCode when the header names none. ClickHouse writes the header, from which
+// no text of a statement can differ; but the code itself is a statement's to choose where
+// allow_custom_error_code_in_throwif is set, and then it can be any, also 0 and below.
 func (r *response) exceptionCode() int {
-	code, err := strconv.ParseUint(r.field(headerExceptionCode), 10, 31)
+	code, err := strconv.ParseInt(r.field(headerExceptionCode), 10, 31)
 	if err != nil {
-		return 0
+		return noCode
 	}
 	return int(code)
 }
+
+// Instead of a code, of which none has more than 31 bits.
+const (
+	noCode  = math.MinInt32     // the header names none that can be read
+	anyCode = math.MinInt32 + 1 // there is no header that could name it
+)
 
 const (
 	// maxHeader bounds the header of a response, in bytes; ClickHouse sends about 1 KiB.

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
 	"strconv"
-	"strings"
 )
 
 // stream reads the body of a response with status 200 and tells data from an
@@ -116,9 +116,9 @@ func (s *stream) pending(unsure []byte) int {
 // complete ends the stream: the source ended properly, and unsure holds no mark.
 func (s *stream) complete(unsure []byte) {
 	if s.tag == "" {
-		if at := exceptionAtEnd(unsure, anyCode); at >= 0 {
+		if at, text := plainException(unsure); text != "" {
 			s.safe += at
-			s.err = exceptionText(bytes.Clone(unsure[at:]))
+			s.err = text
 			return
 		}
 	}
@@ -161,8 +161,9 @@ func trailingException(last []byte, tag string) exceptionText {
 	switch {
 	case at >= 0:
 		last = withoutTag(last[at+len(mark):], tag)
-	case tag == "" && exceptionAtEnd(last, anyCode) >= 0:
-		last = last[exceptionAtEnd(last, anyCode):]
+	case tag == "":
+		_, text := plainException(last)
+		return text
 	default:
 		return ""
 	}
@@ -172,33 +173,43 @@ func trailingException(last []byte, tag string) exceptionText {
 	return exceptionText(last)
 }
 
-const (
-	// anyCode stands for the code of an exception that no header names.
-	anyCode = 0
-	// maxBeginnings bounds how many beginnings of an exception are tried.
-	maxBeginnings = 100
-)
+// plainException finds the exception that ends an untagged body with no mark in it, of
+// which last is the end, and where it begins there; "" when there is none. Of one that is
+// longer than what is held back nothing is known but how it ends.
+func plainException(last []byte) (at int, text exceptionText) {
+	if at = exceptionAtEnd(last, anyCode); at >= 0 {
+		return at, exceptionText(bytes.Clone(last[at:]))
+	}
+	if len(last) >= untaggedTail && versionAtEnd.Match(last) {
+		return 0, withoutWords(unknownException)
+	}
+	return 0, ""
+}
+
+// versionAtEnd is how an exception ends.
+var versionAtEnd = regexp.MustCompile(` \(version [0-9]+(\.[0-9]+)+[^()\r\n]{0,40}( \([a-z ]+\))?\)[\r\n]*$`)
 
 // exceptionAtEnd finds an exception with a code that reaches to the end of data, in the
 // form in which servers before 24.11 appended it: "Code: 395. DB::Exception: …
 // (version 23.8.1.1)". It returns -1 when there is none.
+//
+// The first that may be it is: an exception has others in it, of other servers and of a
+// person's text, and nothing of it is to be taken for rows. Each place costs a look at a few
+// bytes, because that text can be made of such places.
 func exceptionAtEnd(data []byte, code int) int {
-	text := strings.TrimRight(string(data), "\r\n")
-	if !strings.HasSuffix(text, ")") || !strings.Contains(text, " (version ") {
+	text := bytes.TrimRight(data, "\r\n")
+	end := bytes.LastIndex(text, []byte(" (version "))
+	if end < 0 || !bytes.HasSuffix(text, []byte(")")) {
 		return -1
 	}
-	begins := "Code: "
-	if code != anyCode {
-		begins += strconv.Itoa(code)
-	}
-	at := len(text)
-	for range maxBeginnings {
-		if at = strings.LastIndex(text[:at], begins); at < 0 {
-			break
+	for at := 0; ; at++ {
+		next := bytes.Index(text[at:end], []byte("Code: "))
+		if next < 0 {
+			return -1
 		}
-		if e, ok := parseException(text[at:]); ok && (code == anyCode || e.Code == code) {
+		at += next
+		if found := beginning.FindSubmatch(text[at:end]); found != nil && (code == anyCode || string(found[1]) == strconv.Itoa(code)) {
 			return at
 		}
 	}
-	return -1
 }

@@ -105,6 +105,7 @@ func TestSettingsPassAlike(t *testing.T) {
 	for _, name := range []string{
 		"max_threads", "join_use_nulls", "log_comment", "log_queries", "readonly", "profile", "max_execution_time", "SQL_tenant", "SQL_other",
 		"output_format_json_quote_64bit_integers", "max_query_size", "implicit_select", "dialect", "replace_running_query", "insert_deduplication_token", "async_insert", "not_a_setting",
+		"allow_custom_error_code_in_throwif",
 	} {
 		for i, j := range someDoors {
 			inText := j.text(statement.Check("SELECT 1 SETTINGS "+name+" = 1"), false, "")
@@ -135,7 +136,7 @@ func TestSettingsPassAlike(t *testing.T) {
 // What the record and the limits stand on is not the operator's to give away by name.
 func TestReservedSettingsCannotBeAllowed(t *testing.T) {
 	for name, may := range map[string]bool{
-		"log_comment": false, "LOG_QUERIES": false, "readonly": false, "profile": false, "replace_running_query": false, "max_query_size": false,
+		"log_comment": false, "LOG_QUERIES": false, "readonly": false, "profile": false, "replace_running_query": false, "max_query_size": false, "allow_custom_error_code_in_throwif": false,
 		"input_format_values_interpret_expressions": true, "max_memory_usage": true, "max_threads": true, "brand_new_setting": true,
 	} {
 		if err := (Allow{Settings: []string{"final", name}}).check(); (err == nil) != may {

@@ -61,6 +61,10 @@ var riskySettings = map[string]Risk{
 	// Record: see log_ above. These only say more.
 	"log_formatted_queries": Ordinary, "log_processors_profiles": Ordinary, "log_profile_events": Ordinary,
 
+	// Failing: with it a statement chooses the code of its failure, from which we read whose
+	// fault that is.
+	"allow_custom_error_code_in_throwif": Reserved,
+
 	// Rights and limits.
 	"readonly": Reserved, "allow_ddl": Reserved, "profile": Reserved, "apply_settings_from_server": Reserved,
 	"push_external_roles_in_interserver_queries": Reserved,

@@ -88,7 +88,7 @@ const QueryIDHeader = "X-Porterhouse-Query-Id"
 const (
 	minPath          = 16              // bytes
 	maxAuthorization = 32 << 10        // bytes of the header: a token of 16 KiB, in base64, and a name
-	timeout          = 4 * time.Second // for one decision: ClickHouse waits for receive_timeout_ms, 5 s
+	timeout          = 4 * time.Second // for one answer: ClickHouse waits for receive_timeout_ms, 5 s
 )
 
 // Authenticator is the door. It is safe for concurrent use.
@@ -172,7 +172,7 @@ func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	admission, user, err := a.decide(ctx, r)
 	if err != nil {
-		a.reject(w, r, Rejection{User: user.String(), Remote: r.RemoteAddr, Err: err})
+		a.reject(ctx, w, Rejection{User: user.String(), Remote: r.RemoteAddr, Err: err})
 		return
 	}
 	a.admit(w, admission)
@@ -255,7 +255,7 @@ func (a *Authenticator) admit(w http.ResponseWriter, admission Admission) {
 
 // reject answers 401, later the more of them there were; or 503 at once when
 // nobody could tell.
-func (a *Authenticator) reject(w http.ResponseWriter, r *http.Request, rejection Rejection) {
+func (a *Authenticator) reject(ctx context.Context, w http.ResponseWriter, rejection Rejection) {
 	a.rejected.add(a.config.Now(), rejection.key(), rejection)
 	if kind, _ := porterhouse.Explain(rejection.Err); !final(kind) {
 		a.stats.failed.Add(1)
@@ -263,7 +263,7 @@ func (a *Authenticator) reject(w http.ResponseWriter, r *http.Request, rejection
 		return
 	}
 	a.stats.refused.Add(1)
-	a.failures.slow(r.Context(), a.config.Now(), rejection.User, r.RemoteAddr)
+	a.failures.slow(ctx, a.config.Now(), rejection.User, rejection.Remote)
 	w.Header().Set("WWW-Authenticate", `Basic realm="ClickHouse"`)
 	w.WriteHeader(http.StatusUnauthorized)
 }

@@ -318,6 +318,24 @@ func TestSlowVerify(t *testing.T) {
 	})
 }
 
+// An answer has one bound for all of it, also where its decision took long already.
+func TestSlowRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t)
+		for range freeFailures + 10 {
+			h.knock(t, "alice", "guess")
+		}
+		h.verify = func(ctx context.Context, _ string) (porterhouse.Principal, error) {
+			time.Sleep(timeout - time.Millisecond)
+			return porterhouse.Principal{}, refuse("late")
+		}
+		start := time.Now()
+		if got := h.knock(t, "alice", "guess"); got != http.StatusUnauthorized || time.Since(start) != timeout {
+			t.Errorf("%d after %v", got, time.Since(start))
+		}
+	})
+}
+
 // However many wrong secrets come in her name, Alice is let in with the right one,
 // and at once; the wrong ones become slow.
 func TestNobodyLocksAliceOut(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 )
 
 // kept is h as the doors of a server have it.
-func kept(h http.Handler) Kept {
-	return Kept{Handler: h, HeaderTimeout: 20 * time.Second, IdleTimeout: time.Minute, MaxHeader: 32 << 10}
+func kept(h http.Handler) *Kept {
+	return &Kept{Handler: h, HeaderTimeout: 20 * time.Second, IdleTimeout: time.Minute, MaxHeader: 32 << 10}
 }
 
 // line is a connection to a door, as ClickHouse has one.
@@ -33,7 +33,7 @@ type gateway struct {
 	taken atomic.Int64
 }
 
-func newGateway(t testing.TB, k Kept) *gateway {
+func newGateway(t testing.TB, k *Kept) *gateway {
 	t.Helper()
 	g := &gateway{hall: newHall(t)}
 	if k.Handler == nil {
@@ -101,7 +101,8 @@ func (l *line) ends(t testing.TB) {
 	}
 }
 
-// Over one connection everybody is decided about for themselves, whoever came before.
+// Over one connection everybody is decided about for themselves, whoever came before; who
+// is refused is the last there, and what was sent behind is not looked at.
 func TestKept(t *testing.T) {
 	g := newGateway(t, kept(nil))
 	g.Start()
@@ -111,6 +112,7 @@ func TestKept(t *testing.T) {
 	if l.hears(t, 401); g.taken.Load() != 0 {
 		t.Error("kept before anybody was let in")
 	}
+	refused := 0
 	for _, step := range []struct {
 		user, secret, query string
 		want                int
@@ -125,15 +127,27 @@ func TestKept(t *testing.T) {
 	} {
 		l.say(t, knocks(step.user, step.secret, QueryIDHeader+": "+step.query))
 		r := l.hears(t, step.want)
-		if _, err := http.ParseTime(r.Header.Get("Date")); err != nil || r.Header.Get("Cache-Control") != "no-store" || r.Close || r.ContentLength < 0 {
+		if _, err := http.ParseTime(r.Header.Get("Date")); err != nil || r.Header.Get("Cache-Control") != "no-store" || r.Close != (step.want != 200) || r.ContentLength < 0 {
 			t.Errorf("%s: %v %+v", step.secret, err, r)
 		}
+		if r.Close {
+			l.ends(t)
+			l = g.call(t)
+			l.say(t, knocks("alice", tokenOf+"alice"))
+			l.hears(t, 200)
+			refused++
+		}
 	}
-	l.say(t, knocks("alice", tokenOf+"alice")+knocks("alice", tokenOf+"bob")) // at once
+	before := g.Authenticator.Stats()
+	l.say(t, knocks("alice", tokenOf+"alice")+knocks("alice", tokenOf+"bob")+knocks("alice", tokenOf+"alice")) // at once
 	l.hears(t, 200)
 	l.hears(t, 401)
-	if n := g.taken.Load(); n != 1 {
-		t.Errorf("%d connections were kept", n)
+	l.ends(t)
+	if after := g.Authenticator.Stats(); after.Tokens != before.Tokens+1 || after.Refused != before.Refused+1 {
+		t.Errorf("before %+v, and after %+v", before, after)
+	}
+	if n := g.taken.Load(); n != int64(refused+1) {
+		t.Errorf("%d connections were kept, and %d ended with a refusal", n, refused)
 	}
 }
 
@@ -175,6 +189,11 @@ func TestKeptEnds(t *testing.T) {
 		"HTTP/1.0, plain":  {strings.Replace(good, "/1.1", "/1.0", 1), 200},
 		"no request":       {"hello\r\n\r\n", 0},
 		"a header too big": {knocks("alice", tokenOf+"alice", "X: "+strings.Repeat("x", 33<<10)), 0},
+		"somebody else":    {knocks("mallory", tokenOf+"alice"), 401},
+		"chunks, a length": {knocks("alice", tokenOf+"alice", "Content-Length: 0", "Transfer-Encoding: chunked"), 404},
+		"other chunks":     {knocks("alice", tokenOf+"alice", "Transfer-Encoding: xchunked"), 0},
+		"a length of +0":   {knocks("alice", tokenOf+"alice", "Content-Length: +0"), 0},
+		"folded":           {knocks("alice", tokenOf+"alice", "Content-Length : 9"), 0},
 		"two lengths":      {knocks("alice", tokenOf+"alice", "Content-Length: 0", "Content-Length: 1"), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -231,7 +250,7 @@ func TestKeptTimes(t *testing.T) {
 		"server ends": {time.Minute, time.Minute, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGateway(t, Kept{HeaderTimeout: test.header, IdleTimeout: test.idle, MaxHeader: 1 << 10})
+			g := newGateway(t, &Kept{HeaderTimeout: test.header, IdleTimeout: test.idle, MaxHeader: 1 << 10})
 			ctx, end := context.WithCancel(t.Context())
 			defer end()
 			g.Config.BaseContext = func(net.Listener) context.Context { return ctx }
@@ -246,6 +265,74 @@ func TestKeptTimes(t *testing.T) {
 			}
 			l.ends(t)
 		})
+	}
+}
+
+// A header has its time as a whole, however its bytes are spread over it; and no length,
+// twice, is no length.
+func TestKeptByteByByte(t *testing.T) {
+	g := newGateway(t, &Kept{HeaderTimeout: time.Second, IdleTimeout: time.Minute, MaxHeader: 1 << 10})
+	g.Start()
+	defer g.Close()
+	l := g.call(t)
+	l.say(t, knocks("alice", tokenOf+"alice"))
+	l.hears(t, 200)
+	l.say(t, knocks("alice", tokenOf+"alice", "Content-Length: 0", "Content-Length: 0"))
+	l.hears(t, 200)
+	sent := 0
+	for text := "GET " + testPath + " HTTP/1.1\r\nX: "; sent < 500; sent++ { // 10 s
+		if _, err := io.WriteString(l, text[:1]); err != nil {
+			break
+		}
+		text = text[1:] + "x"
+		time.Sleep(20 * time.Millisecond)
+	}
+	if l.ends(t); sent == 500 {
+		t.Error("a slow header had no end")
+	}
+}
+
+// A server that ends lets go of what is idle, lets those have their answer who wait for
+// one, as the last, and keeps no more.
+func TestKeptShutdown(t *testing.T) {
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	k := kept(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Slow") != "" {
+			close(begun)
+			<-goOn
+		}
+		_, _ = io.WriteString(w, "{}")
+	}))
+	g := newGateway(t, k)
+	g.Start()
+	defer g.Close()
+	idle, slow := g.call(t), g.call(t)
+	for _, l := range []*line{idle, slow} {
+		l.say(t, knocks("alice", "a"))
+		l.hears(t, 200)
+	}
+	slow.say(t, knocks("alice", "a", "X-Slow: 1"))
+	<-begun
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := k.Shutdown(late); err == nil {
+		t.Error("an answer is due, and nobody says so")
+	}
+	idle.ends(t)
+	ended := make(chan error, 1)
+	go func() { ended <- k.Shutdown(t.Context()) }()
+	close(goOn)
+	if r := slow.hears(t, 200); !r.Close {
+		t.Error("the answer does not say that it is the last")
+	}
+	slow.ends(t)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	before, after := g.taken.Load(), g.call(t)
+	after.say(t, knocks("alice", "a"))
+	if after.hears(t, 200); g.taken.Load() != before {
+		t.Error("another connection is kept")
 	}
 }
 

@@ -108,7 +108,8 @@ func (s *server) openAuthenticators(c Config) error {
 			continue
 		}
 		current := s.process.answering(func(g *generation) http.Handler { return g.authenticators[name] })
-		kept := authenticator.Kept{Handler: current, HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, MaxHeader: int64(c.HTTP.MaxHeader)}
+		kept := &authenticator.Kept{Handler: current, HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, MaxHeader: int64(c.HTTP.MaxHeader)}
+		s.kept = append(s.kept, kept)
 		errs = append(errs, s.open(a.Listen, c.HTTP.server(kept, s.process.log), a.TLS))
 	}
 	return errors.Join(errs...)

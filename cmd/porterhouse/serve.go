@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"porterhouse"
+	"porterhouse/authenticator"
 	"porterhouse/gate"
 )
 
@@ -53,8 +54,9 @@ type server struct {
 	config     Config    // of the start, with the addresses that a free port gave
 	reloader   *reloader // nil: the configuration stays as it is
 	listeners  []listener
-	taken      addresses       // that are ours already
-	streams    context.Context // of every request; ends when the server stops
+	kept       []*authenticator.Kept // connections that no listener knows any more
+	taken      addresses             // that are ours already
+	streams    context.Context       // of every request; ends when the server stops
 	endStreams context.CancelFunc
 }
 
@@ -208,6 +210,9 @@ func (s *server) stop() error {
 	for _, l := range s.listeners {
 		errs = append(errs, l.http.Shutdown(ctx))
 		_ = l.Close() // where it was never served, Shutdown does not know it
+	}
+	for _, k := range s.kept { // last: a running answer may need ClickHouse to ask for its ticket
+		errs = append(errs, k.Shutdown(ctx))
 	}
 	s.endStreams()
 	return errors.Join(errs...)

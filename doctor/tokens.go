@@ -9,14 +9,15 @@ import (
 
 // Tokens says which tokens ClickHouse is shown in the mode Forward, as it is configured.
 type Tokens struct {
-	Configured bool     // it is said whom they are for (access.token); all below but SignIn is about that
+	Configured bool     // it is said whom they are for (access.token); all below but SignIn and Unheld is about that
 	SignIn     []string // the providers at which people sign in here, who are asked for them
 	Wanted     string   // by what they are asked for, in words, such as "the scope a"; "": they are the provider's usual ones
 	Audience   string   // whom they have to name (aud); "": anybody
 	Exchanged  []string // token processors, at whose providers a token that somebody brings is exchanged for one
-	Ours       []string // whom tokens name that open our own doors
+	Opens      []string // keys of ours by which those that name Audience open our own doors, too; none: they do not
 
 	Processors []Processor // whose tokens they are
+	Unheld     []string    // keys by which we refuse people, and for which ClickHouse has no word
 }
 
 // Processor is a token processor in the words of ClickHouse's configuration, without its
@@ -35,7 +36,9 @@ func (e entry) tokens() {
 	if t == nil {
 		return
 	}
+	e.unheld()
 	if !t.Configured {
+		e.fine("token", "a token that somebody brings goes on as it is, unless it names nobody, or nobody but this server (aud): say clusters.%s.access.token: {audience: …}, if ClickHouse is called as this server is", e.Cluster)
 		if len(t.SignIn) > 0 {
 			e.add(Finding{Wrong, "token", "who signs in here is kept out: ClickHouse cannot verify tokens of ours, and is never shown one, and it is not said which token to ask " + strings.Join(t.SignIn, ", ") + " for",
 				"say clusters." + e.Cluster + ".access.token: {resource: …}, or scope, or audience: what ClickHouse is to the identity provider", ""})
@@ -52,11 +55,19 @@ func (e entry) tokens() {
 	case t.Audience == "":
 		e.add(Finding{Careful, "token-audience", "tokens go on whatever they are for (allow_any_audience): ClickHouse, and whoever reads along there, could use them elsewhere",
 			"let the provider name ClickHouse in them (aud), and say access.token.audience in the place of allow_any_audience", ""})
-	case slices.Contains(t.Ours, t.Audience):
-		e.add(Finding{Careful, "token-audience", "tokens for ClickHouse open our own doors, too, because both are " + t.Audience + " to the provider: whoever reads along at ClickHouse could come in here as anybody who asks there",
-			"give ClickHouse another name at the provider, and say it in access.token.audience", ""})
+	case len(t.Opens) > 0:
+		e.add(Finding{Careful, "token-audience", "tokens for ClickHouse (" + t.Audience + ") open our own doors, too, by " + strings.Join(t.Opens, ", ") + ": whoever reads along at ClickHouse could come in here as anybody who asks there",
+			"give ClickHouse a name of its own at the provider, say it in access.token.audience, and nowhere else", ""})
 	}
 	e.takeTokens()
+}
+
+// unheld tells which rules of ours end where somebody goes to ClickHouse without us.
+func (e entry) unheld() {
+	if unheld := e.Tokens.Unheld; len(unheld) > 0 {
+		e.add(Finding{Careful, "token-rules", "ClickHouse takes tokens itself, and has no word for " + strings.Join(unheld, ", ") + ": whomever we refuse by that it lets in, if they go there with their token themselves",
+			"let the identity provider give nobody else a token for ClickHouse, or let nobody but this server reach ClickHouse", ""})
+	}
 }
 
 // kind is which tokens are asked for.
@@ -95,7 +106,7 @@ func (e entry) takeTokens() {
 	b.WriteString("    </token_processors>\n</clickhouse>\n")
 	if len(e.Tokens.Processors) > 0 {
 		e.plan.Files = append(e.plan.Files, File{"config.d/porterhouse-tokens.xml", b.String(),
-			"tells a build with token_processors which tokens are right, unless it knows; people without a user there need user_directories.token as well, with the roles that they are to have. ClickHouse Cloud is told in its console"})
+			"tells a build with token_processors which tokens are right, unless it knows; static_jwks_file has to be a file there, and each <…> in it is a secret for you to put in; people without a user there need user_directories.token as well, with the roles that they are to have. ClickHouse Cloud is told in its console"})
 	}
 }
 

@@ -17,7 +17,7 @@ func forwards(c *doctor.Case) {
 	c.Facts.Gateway = clickhouse.AccountFacts{Login: clickhouse.Finding{Cause: clickhouse.NotConfigured}}
 	c.Tokens = &doctor.Tokens{
 		Configured: true, SignIn: []string{"corp (https://idp.example.com)"}, Wanted: "the resource https://ch.example.com", Audience: "https://ch.example.com",
-		Exchanged: []string{"partners"}, Ours: []string{"https://gw.example.com/mcp"},
+		Exchanged:  []string{"partners"},
 		Processors: []doctor.Processor{{Name: "corp", Keys: []doctor.Key{{Name: "type", Value: "openid"}, {Name: "configuration_endpoint", Value: "https://idp.example.com/?a&b"}}}, {Name: "1 & <all>"}},
 	}
 }
@@ -37,9 +37,12 @@ func TestTokens(t *testing.T) {
 		}, 1},
 		{"the usual token", func(c *doctor.Case) { c.Tokens.Wanted, c.Tokens.Exchanged = "", nil }, []string{"fine token for who signs in here, corp (https://idp.example.com) is asked for its usual access token"}, 1},
 		{"for anything", func(c *doctor.Case) { c.Tokens.Audience, c.Tokens.Exchanged = "", nil }, []string{"careful token-audience could use them elsewhere", "fine token goes on whatever it is for"}, 1},
-		{"for our doors as well", func(c *doctor.Case) { c.Tokens.Ours, c.Tokens.Exchanged = []string{"https://ch.example.com"}, nil }, []string{"careful token-audience open our own doors", "fine token "}, 1},
-		{"nothing is said, and people sign in", func(c *doctor.Case) { c.Tokens = &doctor.Tokens{SignIn: []string{"corp"}} }, []string{"wrong token who signs in here is kept out"}, 0},
-		{"nothing is said, and nobody signs in", func(c *doctor.Case) { c.Tokens = &doctor.Tokens{} }, nil, 0},
+		{"for our doors as well", func(c *doctor.Case) { c.Tokens.Opens, c.Tokens.Exchanged = []string{"a.b", "c"}, nil }, []string{"careful token-audience open our own doors, too, by a.b, c:", "fine token "}, 1},
+		{"by rules that ClickHouse does not have", func(c *doctor.Case) {
+			c.Tokens.Unheld, c.Tokens.Exchanged = []string{"token_processors.corp.allowed_groups", "x"}, nil
+		}, []string{"careful token-rules no word for token_processors.corp.allowed_groups, x:", "fine token "}, 1},
+		{"nothing is said, and people sign in", func(c *doctor.Case) { c.Tokens = &doctor.Tokens{SignIn: []string{"corp"}} }, []string{"wrong token who signs in here is kept out", "fine token goes on as it is, unless"}, 0},
+		{"nothing is said, and nobody signs in", func(c *doctor.Case) { c.Tokens = &doctor.Tokens{Unheld: []string{"x"}} }, []string{"careful token-rules no word for x", "fine token goes on as it is, unless"}, 0},
 		{"another mode", func(c *doctor.Case) { c.Access.Mode = clickhouse.Static }, nil, 0},
 	} {
 		c := healthy()

@@ -101,7 +101,7 @@ var whatGoesWrong = []trial{
 		if m.company == nil {
 			return "no token goes on"
 		}
-		return m.toBoth("carol", m.company.token(m.t, "carol", "1h"), whoAmI)
+		return m.toBoth("carol", m.company.token(m.t, "carol", "1h", "https://else.example.com"), whoAmI)
 	}},
 	{"a token that ClickHouse takes for somebody else", func(m *modeTrial) string {
 		if m.company == nil {

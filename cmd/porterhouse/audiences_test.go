@@ -1,9 +1,11 @@
 package main
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"porterhouse"
 )
@@ -132,5 +134,52 @@ func TestTokensThatOpenOurDoorsAreTold(t *testing.T) {
 	c.TokenProcessors["corp"] = ProcessorConfig{Type: "openid", AllowAnyAudience: true}
 	if got := c.openBeside("main"); !slices.Equal(got, []string{"token_processors.corp.allow_any_audience"}) {
 		t.Errorf("where any token opens our doors, it is told of %q", got)
+	}
+}
+
+// A token that names ClickHouse goes on as it is; where it opens our doors as well, and
+// the provider may give another for it, that is asked for, and none goes on without.
+func TestTokensForClickHouseAndUs(t *testing.T) {
+	c := manyNames(t, &TokenConfig{Audience: "clickhouse"})
+	corp := c.TokenProcessors["corp"]
+	corp.ConfigurationEndpoint, corp.IntrospectionClientSecret = "http://127.0.0.1:1/.well-known/openid-configuration", porterhouse.NewSecret("hush")
+	c.TokenProcessors["corp"], c.RemoteURLAllowHosts.Host = corp, texts{"127.0.0.1"}
+	f, err := newForwarding(c, setup{}, nil, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	providers, err := c.providers(slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchanger, err := newExchanger(c, "main", "corp", providers, noRecord)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		audience       []string
+		alone, changed bool // goes on as it is: without exchange, with it
+	}{
+		{[]string{"clickhouse"}, true, true},
+		{[]string{"clickhouse", "account", "asker"}, true, true},
+		{[]string{"clickhouse", "porterhouse"}, true, false},
+		{[]string{"https://ph.example.com/mcp", "clickhouse"}, true, false},
+		{[]string{"guid", "clickhouse"}, true, false},
+		{[]string{"account"}, false, false},
+	} {
+		who := porterhouse.Principal{Proof: "corp", Audience: test.audience, Token: porterhouse.NewSecret(strings.Join(test.audience, " "))}
+		for exchanges, want := range map[bool]bool{false: test.alone, true: test.changed} {
+			delete(f.exchangers, "corp")
+			if exchanges {
+				f.exchangers["corp"] = exchanger // at a provider that is away
+			}
+			token, err := f.token(t.Context(), who)
+			if got := token.Equal(who.Token.Reveal()); got != want || token.IsZero() == want || (err == nil) != want {
+				t.Errorf("%q, exchange %t: goes on as it is: %t, %v", test.audience, exchanges, got, err)
+			}
+			if kind, _ := porterhouse.Explain(err); err != nil && (kind == porterhouse.Unavailable) != exchanges {
+				t.Errorf("%q, exchange %t: %v", test.audience, exchanges, err)
+			}
+		}
 	}
 }

@@ -196,26 +196,35 @@ func (h *onwardHouse) ask(token, sql string) string {
 		"_meta": map[string]any{"io.modelcontextprotocol/protocolVersion": era, "io.modelcontextprotocol/clientInfo": map[string]any{"name": "test", "version": "1"}, "io.modelcontextprotocol/clientCapabilities": map[string]any{}},
 	}})
 	if err != nil {
-		h.Fatal(err)
+		h.Error(err)
 	}
-	r, err := http.NewRequestWithContext(h.Context(), http.MethodPost, h.url+mcpPath, bytes.NewReader(body))
-	if err != nil {
-		h.Fatal(err)
-	}
-	for name, value := range map[string]string{
+	return h.post(h.url+mcpPath, body, map[string]string{
 		"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Authorization": "Bearer " + token,
 		"MCP-Protocol-Version": era, "Mcp-Method": "tools/call", "Mcp-Name": "query",
-	} {
+	})
+}
+
+// post returns the status and the text of an answer, and "" where there is none, which fails
+// the test. Any goroutine may call it.
+func (h *onwardHouse) post(to string, body []byte, fields map[string]string) string {
+	h.Helper()
+	r, err := http.NewRequestWithContext(h.Context(), http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		h.Error(err)
+		return ""
+	}
+	for name, value := range fields {
 		r.Header.Set(name, value)
 	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		h.Fatal(err)
+		h.Error(err)
+		return ""
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		h.Fatal(err)
+		h.Error(err)
 	}
 	return fmt.Sprint(response.StatusCode, " ", string(text))
 }

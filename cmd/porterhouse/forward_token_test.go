@@ -2,8 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -29,21 +27,7 @@ func (h *onwardHouse) brings(person idp.Person, audience string) string {
 // askDoor asks at the door for ClickHouse's own clients.
 func (h *onwardHouse) askDoor(token, sql string) string {
 	h.Helper()
-	r, err := http.NewRequestWithContext(h.Context(), http.MethodPost, h.door+"/?"+url.Values{"query": {sql}}.Encode(), nil)
-	if err != nil {
-		h.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		h.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		h.Fatal(err)
-	}
-	return response.Status + " " + string(text)
+	return h.post(h.door+"/?"+url.Values{"query": {sql}}.Encode(), nil, map[string]string{"Authorization": "Bearer " + token})
 }
 
 // written is the log and the record.

@@ -85,9 +85,6 @@ func buildGate(c Config, p setup, g *generation) (*gate.Gate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
-		if forward != nil {
-			g.forwards = append(g.forwards, forward)
-		}
 		inside := agentDoor(c)
 		clusters[name] = gate.Cluster{
 			Client: p.clusters[name], Directory: g.people[name],

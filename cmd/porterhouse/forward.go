@@ -32,21 +32,34 @@ func (t TokenConfig) target() identity.Target {
 	return identity.Target{Resource: t.Resource, Scope: t.Scope, Audience: audience, AllowAnyAudience: t.AllowAnyAudience}
 }
 
-// targetOf is what a token is to be for that the provider of a processor gives for a
-// cluster. It must open none of our doors, by whichever processor of that issuer.
-func (c Config) targetOf(cluster, processor string) identity.Target {
-	target, ours := c.Clusters[cluster].Access.Token.target(), c.openers(cluster)
-	issuers := c.TokenProcessors[processor].settings(processor).Issuers()
-	var takers []string
+// takers are those of whose tokens a provider gives some for a cluster, and what of these
+// opens our doors.
+type takers struct {
+	ours       openers
+	processors []string // of the issuer
+}
+
+// takersOf are those of the issuer of a processor.
+func (c Config) takersOf(cluster, processor string) takers {
+	all, issuers := takers{ours: c.openers(cluster)}, c.TokenProcessors[processor].settings(processor).Issuers()
 	for _, p := range c.processors() {
 		of := p.Issuers()
 		if p.Name == processor || len(of) == 0 || len(issuers) == 0 || slices.ContainsFunc(of, func(issuer string) bool { return slices.Contains(issuers, issuer) }) {
-			takers = append(takers, p.Name)
+			all.processors = append(all.processors, p.Name)
 		}
 	}
-	target.Ours = func(audience string) bool {
-		return slices.ContainsFunc(takers, func(taker string) bool { return ours.open(taker, audience) })
-	}
+	return all
+}
+
+// areOpened reports whether a token for an audience opens one of our doors, by any of them.
+func (t takers) areOpened(audience string) bool {
+	return slices.ContainsFunc(t.processors, func(name string) bool { return t.ours.open(name, audience) })
+}
+
+// targetOf is what a token is to be for that the provider of a processor gives for a cluster.
+func (c Config) targetOf(cluster, processor string) identity.Target {
+	target := c.Clusters[cluster].Access.Token.target()
+	target.Ours = c.takersOf(cluster, processor).areOpened
 	return target
 }
 

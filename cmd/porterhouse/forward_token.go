@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"porterhouse"
-	"porterhouse/audit"
 	"porterhouse/clickhouse"
 	"porterhouse/identity"
 	"porterhouse/signin"
@@ -42,37 +42,13 @@ func newForwarding(c Config, p setup, people *signin.SignIn, cluster string) (*f
 		return f, nil
 	}
 	for _, processor := range t.Exchange {
-		var err error
-		if f.exchangers[processor], err = newExchanger(c, cluster, processor, p.providers, recordExchange(p.audit, cluster)); err != nil {
-			return nil, err
+		exchanger := p.exchangers[exchangeName{cluster, processor}]
+		if exchanger == nil { // without it tokens would go on as if nobody had said exchange
+			return nil, fmt.Errorf("there is nobody to exchange tokens of %q with", processor)
 		}
+		f.exchangers[processor] = exchanger
 	}
 	return f, nil
-}
-
-// newExchanger is us at the provider of a processor: the client that may ask it about
-// tokens, or else the one at which people sign in.
-func newExchanger(c Config, cluster, processor string, known *identity.Providers, record func(context.Context, porterhouse.Principal, error) error) (*identity.Exchanger, error) {
-	s := c.TokenProcessors[processor].settings(processor)
-	client := identity.ClientSettings{}
-	for _, p := range c.SignIn.Providers {
-		if p.Processor == processor {
-			client = p.settings()
-		}
-	}
-	if !s.IntrospectionClientSecret.IsZero() {
-		client.ClientID, client.ClientSecret = s.IntrospectionClientID, s.IntrospectionClientSecret
-	}
-	return identity.NewExchanger(identity.ExchangerConfig{
-		Settings: s, Client: client, Target: c.targetOf(cluster, processor), Providers: known, Record: record,
-	})
-}
-
-// recordExchange writes down that a provider was asked for somebody's token.
-func recordExchange(record *audit.Log, cluster string) func(context.Context, porterhouse.Principal, error) error {
-	return func(_ context.Context, who porterhouse.Principal, outcome error) error {
-		return record.Access(audit.AccessEvent{Action: "forward", Who: who, Client: who.Client, Purpose: cluster, Reason: "token exchange", Err: outcome})
-	}
 }
 
 // gate is what the gate asks; nil: nothing goes on.
@@ -129,14 +105,4 @@ func (f *forwarding) notForClickHouse(who porterhouse.Principal) error {
 	}
 	return porterhouse.Errorf(porterhouse.Refused, "your token %s, and ClickHouse verifies tokens itself, so it is not sent there: bring one of the identity provider that names ClickHouse, too; "+
 		"or the operator says clusters.%s.access.token: %s", is, f.cluster, says)
-}
-
-// collect tells the counts of the exchangers.
-func (f *forwarding) collect(send report) {
-	for _, exchanger := range f.exchangers {
-		n := exchanger.Stats()
-		send(counter, "tokens_exchanged_total", "Tokens that a provider gave for ClickHouse in the place of those that people brought.", float64(n.Given), f.cluster)
-		send(counter, "tokens_exchange_refused_total", "Times that it gave none, or one for something else.", float64(n.Refused), f.cluster)
-		send(counter, "tokens_exchange_failed_total", "Times that it could not be asked for one.", float64(n.Failed), f.cluster)
-	}
 }

@@ -41,7 +41,6 @@ type generation struct {
 	signIn         *signin.SignIn                          // nil: nobody can
 	tokens         *authserver.Server                      // there is one where people can sign in
 	authenticators map[string]*authenticator.Authenticator // by cluster
-	forwards       []*forwarding                           // of the clusters that are shown tokens
 
 	holders atomic.Int64  // requests under way, and one for being in force
 	over    chan struct{} // closed when there are no holders any more

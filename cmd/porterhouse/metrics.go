@@ -169,9 +169,6 @@ func (g *generation) collect(send report) {
 
 	g.collectHTTPDoor(send)
 	g.collectSignIn(send)
-	for _, forward := range g.forwards {
-		forward.collect(send)
-	}
 	for name, door := range g.authenticators {
 		a := door.Stats()
 		send(counter, "authenticator_admitted_total", "Logins to ClickHouse that were right.", float64(a.Tokens+a.Tickets), name)

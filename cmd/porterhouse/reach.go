@@ -27,7 +27,8 @@ type reach struct {
 	failures     map[string]*authenticator.Failures // to log in to those
 	tokens       *identity.Tokens                   // nil: there are no API tokens
 	providers    *identity.Providers
-	documents    *identity.Outbound // asks for what clients say of themselves; nil: nobody can sign in here
+	documents    *identity.Outbound                   // asks for what clients say of themselves; nil: nobody can sign in here
+	exchangers   map[exchangeName]*identity.Exchanger // of people's tokens
 
 	parts map[string]*part // all of these, by name
 }
@@ -52,7 +53,7 @@ type part struct {
 func (p *process) connect(c Config, before *reach) (*reach, error) {
 	r := &reach{
 		clusters: make(map[string]*clickhouse.Cluster), clients: make(map[serverName]*clickhouse.Client), places: make(map[string]*clickhouse.Places), provisioners: make(map[string]*directory.Provisioner),
-		desks: make(map[string]*ticket.Desk), failures: make(map[string]*authenticator.Failures), parts: make(map[string]*part),
+		desks: make(map[string]*ticket.Desk), failures: make(map[string]*authenticator.Failures), exchangers: make(map[exchangeName]*identity.Exchanger), parts: make(map[string]*part),
 	}
 	if err := (connecting{p, c, before, r}).all(); err != nil {
 		p.letGo(context.Background(), r) // of new parts, which nobody has used
@@ -74,6 +75,9 @@ func (m connecting) all() error {
 	}
 	for name := range m.config.Clusters {
 		if err := m.cluster(name); err != nil {
+			return fmt.Errorf("cluster %s: %w", name, err)
+		}
+		if err := m.exchanges(name); err != nil {
 			return fmt.Errorf("cluster %s: %w", name, err)
 		}
 	}
@@ -106,6 +110,15 @@ func (m connecting) hold(name string, held *part) {
 	}
 }
 
+// asking is what Providers are made of.
+type asking struct {
+	outbound identity.OutboundConfig
+	ca       digest
+	demo     bool
+}
+
+func (c Config) asking() asking { return asking{c.outbound(), c.contents["identity.ca"], c.demo} }
+
 // identities are whoever tells us who somebody is.
 func (m connecting) identities() (err error) {
 	c, p := m.config, m.process
@@ -118,12 +131,7 @@ func (m connecting) identities() (err error) {
 			return err
 		}
 	}
-	type asking struct {
-		outbound identity.OutboundConfig
-		ca       digest
-		demo     bool
-	}
-	how := asking{c.outbound(), c.contents["identity.ca"], c.demo}
+	how := c.asking()
 	m.now.providers, err = take(m, "identity providers", how, func() (*identity.Providers, *part, error) {
 		providers, err := c.providers(p.log, p.now)
 		return providers, &part{}, err

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"porterhouse"
 )
@@ -65,7 +66,7 @@ func TestClientsNameThemselves(t *testing.T) {
 	for server, client := range r.generation().reach.clients {
 		const about = "no access mode was found to work"
 		host := " host=" + strings.TrimPrefix(server.url, "http://") + " "
-		if _, err := client.Query(t.Context(), porterhouse.Account{User: name}, porterhouse.Query{SQL: "SELECT 1"}); err == nil {
+		if _, err := client.Query(t.Context(), porterhouse.Account{User: name}, porterhouse.Query{SQL: "SELECT 1", Limits: porterhouse.Limits{Time: time.Minute}}); err == nil {
 			t.Fatal("somebody answered")
 		}
 		said := slices.Collect(strings.Lines(r.log.String()))

@@ -167,7 +167,9 @@ func TestExchangeAtAnEndpointThatMisbehaves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := openIDHouse(t)
-			h.outbound.Timeout = 2 * time.Second
+			if name == "no answer" {
+				h.outbound.Timeout = 2 * time.Second
+			}
 			d := exchanging(t, h, forTarget)
 			who := d.brings(t, idp.Alice)
 			d.wire.Answer("/token", test.endpoint(d))
@@ -263,8 +265,8 @@ func TestExchangeIsAskedOnce(t *testing.T) {
 	d.signer.Answer("/.well-known/openid-configuration", http.NotFound) // it is known
 	d.wire.Hold()
 	leaving, leave := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	all.Go(func() {
+	var leavers, all sync.WaitGroup
+	leavers.Go(func() {
 		if _, err := d.exchanger.Token(leaving, who); err == nil {
 			t.Error("who left has a token")
 		}
@@ -273,6 +275,7 @@ func TestExchangeIsAskedOnce(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	leave()
+	leavers.Wait()
 	for range 8 {
 		all.Go(func() {
 			if _, err := d.exchanger.Token(t.Context(), who); err != nil {

@@ -22,11 +22,11 @@ type openers struct {
 	names []opener
 }
 
-// openers tells what a token must not be for, if a cluster's ClickHouse is to see it and
+// openersOf tells what a token must not be for, if a cluster's ClickHouse is to see it and
 // whoever reads along there not to come in here. At the cluster's own authenticator
 // tokens for that ClickHouse are right.
-func (c Config) openers(cluster string) openers {
-	o := openers{urls: c.doorURLs()}
+func openersOf(c Config, cluster string) openers {
+	o := openers{urls: doorURLs(c)}
 	add := func(processor, key string, onlyUs bool, audiences ...string) {
 		for _, audience := range audiences {
 			if audience != "" {
@@ -79,7 +79,7 @@ func (o openers) isURL(audience string) bool {
 }
 
 // doorURLs are those of this server and of its door.
-func (c Config) doorURLs() []string {
+func doorURLs(c Config) []string {
 	urls := []string{c.publicURL()}
 	if c.ClickHouseHTTP.isOpen() {
 		urls = append(urls, httpDoor{c}.url())
@@ -89,12 +89,12 @@ func (c Config) doorURLs() []string {
 
 // openBeside are the keys by which tokens that may go on to a cluster open our own doors,
 // too; none: they do not, or go on whatever they are for.
-func (c Config) openBeside(cluster string) (keys []string) {
+func openBeside(c Config, cluster string) (keys []string) {
 	wanted := c.Clusters[cluster].Access.Token
 	if wanted == nil || wanted.target().Audience == "" {
 		return nil
 	}
-	for _, n := range c.openers(cluster).names {
+	for _, n := range openersOf(c, cluster).names {
 		if n.audience == wanted.target().Audience && !n.onlyUs {
 			keys = append(keys, n.key)
 		}

@@ -32,7 +32,7 @@ func manyNames(t *testing.T, token *TokenConfig) Config {
 
 // Whatever opens one of our doors is known as that, for the tokens that it opens them to.
 func TestOpeners(t *testing.T) {
-	o := manyNames(t, nil).openers("main")
+	o := openersOf(manyNames(t, nil), "main")
 	for _, test := range []struct {
 		processor, audience string
 		opens, ours         bool
@@ -126,13 +126,13 @@ func TestTokensThatOpenOurDoorsAreTold(t *testing.T) {
 		told := slices.ContainsFunc(c.weakenings(), func(s string) bool {
 			return strings.HasPrefix(s, "clusters.main.access.token.audience") && strings.Contains(s, "("+want+")")
 		})
-		if got := strings.Join(c.openBeside("main"), " "); got != want || told != (want != "") {
+		if got := strings.Join(openBeside(c, "main"), " "); got != want || told != (want != "") {
 			t.Errorf("%q opens our doors by %q, want %q; told: %t", audience, got, want, told)
 		}
 	}
 	c := manyNames(t, &TokenConfig{Audience: "clickhouse"})
 	c.TokenProcessors["corp"] = ProcessorConfig{Type: "openid", AllowAnyAudience: true}
-	if got := c.openBeside("main"); !slices.Equal(got, []string{"token_processors.corp.allow_any_audience"}) {
+	if got := openBeside(c, "main"); !slices.Equal(got, []string{"token_processors.corp.allow_any_audience"}) {
 		t.Errorf("where any token opens our doors, it is told of %q", got)
 	}
 }

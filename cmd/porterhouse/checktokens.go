@@ -39,7 +39,7 @@ func (e examination) tokens(cluster string) *doctor.Tokens {
 	for _, name := range wanted.Exchange {
 		t.Exchanged = append(t.Exchanged, e.providerOf(name))
 	}
-	t.Opens = e.openBeside(cluster)
+	t.Opens = openBeside(e.Config, cluster)
 	for _, p := range e.processors() {
 		if told, can := e.TokenProcessors[p.Name].inClickHouse(p); can {
 			t.Processors = append(t.Processors, told)

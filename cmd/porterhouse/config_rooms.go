@@ -88,7 +88,7 @@ func (c Config) weakenings() []string {
 		add(cluster.Provision != nil && cluster.Provision.AllowUnboundedProvisioner, "clusters.%s.provision.allow_unbounded_provisioner", name)
 		add(cluster.Authenticator != nil && cluster.Authenticator.AllowPlainHTTP, "clusters.%s.authenticator.allow_plain_http", name)
 		add(cluster.Access.Token != nil && cluster.Access.Token.AllowAnyAudience, "clusters.%s.access.token.allow_any_audience: ClickHouse sees tokens whatever these are for, also those that name nobody; whoever reads along there could come in here by them", name)
-		add(len(c.openBeside(name)) > 0, "clusters.%s.access.token.audience: tokens for ClickHouse open our own doors, too (%s): whoever reads along there could come in here as anybody who asks", name, strings.Join(c.openBeside(name), ", "))
+		add(len(openBeside(c, name)) > 0, "clusters.%s.access.token.audience: tokens for ClickHouse open our own doors, too (%s): whoever reads along there could come in here as anybody who asks", name, strings.Join(openBeside(c, name), ", "))
 		add(cluster.mode() == clickhouse.Static, "clusters.%s.access.mode: static: to ClickHouse everybody is %q, with all that this user may", name, cluster.User)
 	}
 	found = append(found, httpDoor{c}.weakenings()...)

@@ -41,7 +41,7 @@ type takers struct {
 
 // takersOf are those of the issuer of a processor.
 func (c Config) takersOf(cluster, processor string) takers {
-	all, issuers := takers{ours: c.openers(cluster)}, c.TokenProcessors[processor].settings(processor).Issuers()
+	all, issuers := takers{ours: openersOf(c, cluster)}, c.TokenProcessors[processor].settings(processor).Issuers()
 	for _, p := range c.processors() {
 		of := p.Issuers()
 		if p.Name == processor || len(of) == 0 || len(issuers) == 0 || slices.ContainsFunc(of, func(issuer string) bool { return slices.Contains(issuers, issuer) }) {
@@ -112,7 +112,7 @@ func (c httpDoors) token(path string, cluster ClusterConfig) {
 		}
 	}
 	for key, name := range map[string]string{"resource": t.Resource, "audience": t.Audience} {
-		if c.openers("").isURL(name) {
+		if openersOf(*c.Config, "").isURL(name) {
 			c.refuse(path+"."+key, "%s is this server itself, and ClickHouse must see no token that is good here: name ClickHouse, as the provider knows it", name)
 		}
 	}

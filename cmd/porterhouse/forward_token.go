@@ -36,7 +36,7 @@ func newForwarding(c Config, p setup, people *signin.SignIn, cluster string) (*f
 	if !mayForward(c, cluster) {
 		return nil, nil
 	}
-	f := &forwarding{c, cluster, people, map[string]*identity.Exchanger{}, c.openers(cluster)}
+	f := &forwarding{c, cluster, people, map[string]*identity.Exchanger{}, openersOf(c, cluster)}
 	t := c.Clusters[cluster].Access.Token
 	if t == nil {
 		return f, nil

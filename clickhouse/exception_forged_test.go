@@ -102,6 +102,23 @@ func TestForgedBehindRows(t *testing.T) {
 	}
 }
 
+// Whoever's statement has run has come in, also when ClickHouse has not sent the rows: then
+// it names the format of the answer, which it does not of a login that failed.
+func TestForgedCodeBehindRows(t *testing.T) {
+	t.Parallel()
+	w := serve(t, func(c net.Conn, r *http.Request, _ <-chan struct{}) bool {
+		answer := strings.Replace(head(r, "abcdefghijklmnop"), "200 OK", "403 Forbidden\r\nX-ClickHouse-Exception-Code: 516\r\nX-ClickHouse-Format: CSV", 1)
+		_, err := io.WriteString(c, answer+chunk(forgeries[0]+"\nCode: 516. DB::Exception: Value passed to 'throwIf' function is non-zero (version 26.7.2.1)\n")+lastChunk)
+		return err == nil
+	})
+	for _, q := range []porterhouse.Query{question("SELECT 1"), passing("SELECT 1", nil)} {
+		_, err := w.Query(t.Context(), account(t, "alice"), q)
+		if kind, public := porterhouse.Explain(err); err != nil && kind != porterhouse.Failed || err == nil && q.Passage == nil {
+			t.Errorf("%s: %s", kind, public)
+		}
+	}
+}
+
 // Before 24.11 servers put their exception behind the rows as it is, and end the body as if
 // all were well. However much of a person's text is in it, half an answer is not whole, and
 // no word of the exception is a row.
@@ -114,6 +131,7 @@ func TestCutByPlainException(t *testing.T) {
 		"many whole ones":     "Code: 6. DB::Exception: Cannot parse '" + strings.Repeat("\nCode: 6. DB::Exception: ", 600) + "'." + version,
 		"more than is held":   "Code: 6. DB::Exception: Cannot parse '" + strings.Repeat("Code: 6. DB::Exception: ", 2000) + "'." + version,
 		"a long one":          "Code: 6. DB::Exception: Cannot parse '" + strings.Repeat("x", 40_000) + "'." + version,
+		"behind places":       strings.Repeat("Code: ", 1000) + "Code: 6. DB::Exception: Cannot parse '" + strings.Repeat("Code: ", 1000) + "'." + version,
 		"one in another":      "Code: 279. DB::NetException: All connection tries failed. Log:\n\nCode: 210. DB::NetException: Connection refused (shard-2:9000)." + version,
 		"of Keeper":           "Code: 999. Coordination::Exception: Session expired." + version,
 		"of the C++ library":  "std::exception. Code: 1001, type: std::length_error, e.what() = basic_string (version 23.8.1.1)\n",

@@ -109,7 +109,7 @@ func TestOversized(t *testing.T) {
 // Settings that our promises stand on are nobody's to choose, wherever they stand.
 func TestReserved(t *testing.T) {
 	h := newHouse(t)
-	for _, setting := range []string{"readonly=0", "replace_running_query=1", "log_queries=0", "http_response_headers={'a':'b'}", "max_query_size=1", "profile=default"} {
+	for _, setting := range []string{"readonly=0", "replace_running_query=1", "log_queries=0", "http_response_headers={'a':'b'}", "max_query_size=1", "profile=default", "allow_custom_error_code_in_throwif=1"} {
 		if got := h.send(t, "POST", "/?"+setting, strings.NewReader("SELECT 1"), "Authorization", "Bearer token-alice"); got.status < 400 || strings.Contains(got.body, "(version") {
 			t.Errorf("%s: %d %s", setting, got.status, got.body)
 		}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -157,6 +158,23 @@ func nameTheft(t *testing.T, p pair) {
 	}
 }
 
+// say sends text to the door, and returns what it says until it hangs up.
+func (p pair) say(text string) (string, error) {
+	c, err := net.DialTimeout("tcp", strings.TrimPrefix(p.plain, "http://"), 20*time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(c, text); err != nil {
+		return "", err
+	}
+	got, err := io.ReadAll(c)
+	return string(got), err
+}
+
 // timeAndRoom: what comes too slowly is not waited for, and what is too large is not kept.
 func timeAndRoom(t *testing.T, p pair) {
 	head := fmt.Sprintf("POST /?query=%s HTTP/1.1\r\nHost: clickhouse\r\nX-ClickHouse-User: %s\r\nX-ClickHouse-Key: %s\r\n",
@@ -170,18 +188,15 @@ func timeAndRoom(t *testing.T, p pair) {
 		"half a chunk":      head + "Transfer-Encoding: chunked\r\n\r\n100\r\n77\t1\n",
 		"half of what gzip": head + "Content-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n" + zip("77\t1\n")[:10],
 	}
+	var all sync.WaitGroup
 	for name, text := range slow {
-		c, err := net.Dial("tcp", strings.TrimPrefix(p.plain, "http://"))
-		p.must(err)
-		_, err = io.WriteString(c, text)
-		p.must(err)
-		p.must(c.SetReadDeadline(time.Now().Add(20 * time.Second)))
-		got, err := io.ReadAll(c)
-		if err != nil || strings.HasPrefix(string(got), "HTTP/1.1 200") {
-			t.Errorf("%s: %v, %.300q", name, err, got)
-		}
-		_ = c.Close()
+		all.Go(func() {
+			if got, err := p.say(text); err != nil || strings.HasPrefix(got, "HTTP/1.1 200") {
+				t.Errorf("%s: %v, %.300q", name, err, got)
+			}
+		})
 	}
+	all.Wait()
 	large := strings.Repeat("x", 2<<20)
 	for name, r := range map[string]request{
 		"a URL":       post("SELECT 1", "param_x="+large),

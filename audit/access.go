@@ -12,7 +12,7 @@ type AccessEvent struct {
 	Remote  string                // address that it came from
 	Scopes  []string              // asked for, agreed to, or given
 	For     string                // resource that the token is for
-	Purpose string                // what a provider's token is for that somebody else is shown: a cluster
+	Cluster string                // whose ClickHouse is shown a provider's token
 	Token   string                // public id of what was given or taken: jti, or a session's id
 	Reason  string                // why, for a reader of the record
 	Err     error                 // nil: it is about to be done; else why it was refused or failed
@@ -79,7 +79,7 @@ func (e *AccessEvent) write(body *fields) {
 	body.text("remote", e.Remote)
 	body.list("scopes", e.Scopes)
 	body.text("resource", e.For)
-	body.text("purpose", e.Purpose)
+	body.text("cluster", e.Cluster)
 	body.text("given", e.Token)
 	reason, _ := mask(e.Reason)
 	body.text("reason", reason)

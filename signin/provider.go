@@ -39,7 +39,8 @@ type Provider struct {
 	Recheck func(ctx context.Context, who porterhouse.Principal, k Kept) (porterhouse.Principal, Kept, error)
 	// CanRecheck reports whether what was kept is enough to ask again. It goes with Recheck.
 	CanRecheck func(k Kept) bool
-	Tokens     map[string]GetToken // by purpose
+	Tokens     map[string]GetToken // by purpose: the name of a cluster that is shown them
+	For        map[string]string   // by purpose: whom the token is for, as the record has it
 }
 
 // GetToken gets an access token of who, for one purpose, of what was kept. Errors and Kept

@@ -72,7 +72,7 @@ func (t *tokens) run(ctx context.Context, who porterhouse.Principal, purpose str
 			return known.token, known.err
 		}
 		var now told
-		ours, err := t.rechecks.holding(ctx, who.Login, func(ctx context.Context) { now = t.renew(ctx, wanted) })
+		ours, err := t.rechecks.holding(ctx, who.Login, func(ctx context.Context) { now = t.renew(ctx, wanted, who.Client) })
 		if ours {
 			return now.token, now.err
 		}
@@ -100,8 +100,9 @@ func (t *tokens) standing(ctx context.Context, who porterhouse.Principal, wanted
 	return p, nil
 }
 
-// renew asks the provider, for whoever has the lease, and remembers what it says.
-func (t *tokens) renew(ctx context.Context, wanted tokenFor) told {
+// renew asks the provider, for whoever has the lease and came by a client, and remembers
+// what it says.
+func (t *tokens) renew(ctx context.Context, wanted tokenFor, client string) told {
 	if known, ok := t.recall(wanted); ok { // whoever had the lease before has asked
 		return known
 	}
@@ -110,15 +111,16 @@ func (t *tokens) renew(ctx context.Context, wanted tokenFor) told {
 	if err != nil {
 		return told{err: err}
 	}
+	event := audit.AccessEvent{Action: "forward", Who: l.principal(), Client: client, For: p.For[wanted.purpose], Cluster: wanted.purpose, Reason: "refresh token"}
 	next := l
 	granted, err := t.ask(ctx, &next, p, wanted.purpose)
 	if is(err, porterhouse.Unauthenticated, porterhouse.Refused) {
 		if no := r.ask(ctx, &next, p); no != nil {
-			return told{err: errors.Join(r.dismiss(ctx, l, p, no), t.record(l, wanted.purpose, err))}
+			return told{err: errors.Join(r.dismiss(ctx, l, p, no), t.record(event, err))}
 		}
 	}
 	lost := r.logins.replace(ctx, l, next) // what the provider gave for the next time is in it
-	if unwritten := t.record(l, wanted.purpose, err); lost == nil {
+	if unwritten := t.record(event, err); lost == nil {
 		lost = unwritten
 	}
 	if lost != nil {
@@ -147,8 +149,9 @@ func (t *tokens) ask(ctx context.Context, l *login, p Provider, purpose string) 
 }
 
 // record writes that the provider was asked, before anybody has what it gave.
-func (t *tokens) record(l login, purpose string, outcome error) error {
-	return t.rechecks.audit.Access(audit.AccessEvent{Action: "forward", Who: l.principal(), Purpose: purpose, Reason: "refresh token", Err: outcome})
+func (t *tokens) record(e audit.AccessEvent, outcome error) error {
+	e.Err = outcome
+	return t.rechecks.audit.Access(e)
 }
 
 // explain says why there is no token, to the person and to the operator.

@@ -60,6 +60,7 @@ func (p *teller) provider() Provider {
 			return who, kept, err
 		},
 		Tokens: map[string]GetToken{"main": get, "other": get},
+		For:    map[string]string{"main": "clickhouse"},
 	}
 }
 
@@ -106,7 +107,7 @@ func TestTokenIsRemembered(t *testing.T) {
 		}
 		// Whoever gets the lease just after somebody else had it does not ask again.
 		before := p.given
-		s.tokens.renew(t.Context(), tokenFor{who.Login, "main"})
+		s.tokens.renew(t.Context(), tokenFor{who.Login, "main"}, "")
 		if p.given != before {
 			t.Error("asked again under the lease")
 		}
@@ -288,6 +289,7 @@ func TestTokensAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	who := l.principal()
+	who.Client = "app"
 	mustToken(t, h.SignIn, who, "main")
 	mustToken(t, h.SignIn, who, "main")
 	p.no = errNo
@@ -299,8 +301,8 @@ func TestTokensAreRecorded(t *testing.T) {
 		t.Fatalf("the record has %v", lines)
 	}
 	for i, want := range []map[string]any{
-		{"purpose": "main", "reason": "refresh token", "user": "u", "subject": "s", "issuer": "i", "proof": "acme", "token": l.id},
-		{"purpose": "other", "reason": "refresh token", "error": "unauthenticated"},
+		{"cluster": "main", "resource": "clickhouse", "client": "app", "reason": "refresh token", "user": "u", "subject": "s", "issuer": "i", "proof": "acme", "token": l.id},
+		{"cluster": "other", "client": "app", "reason": "refresh token", "error": "unauthenticated"},
 	} {
 		for name, value := range want {
 			if lines[i][name] != value {

@@ -32,6 +32,9 @@ func (t TokenConfig) target() identity.Target {
 	return identity.Target{Resource: t.Resource, Scope: t.Scope, Audience: audience, AllowAnyAudience: t.AllowAnyAudience}
 }
 
+// wanted says for the record what a token is for.
+func (t TokenConfig) wanted() string { return cmp.Or(t.Audience, t.Resource, t.Scope) }
+
 // takers are those of whose tokens a provider gives some for a cluster, and what of these
 // opens our doors.
 type takers struct {
@@ -74,23 +77,24 @@ func (c Config) tokenResources() (all []string) {
 }
 
 // tokensOf are how the provider of a processor is asked for the tokens of each cluster, by
-// its name.
-func (e entrance) tokensOf(processor string, party *identity.RelyingParty) (map[string]signin.GetToken, error) {
-	all := map[string]signin.GetToken{}
+// its name, and what these are for.
+func (e entrance) tokensOf(processor string, party *identity.RelyingParty) (map[string]signin.GetToken, map[string]string, error) {
+	all, wanted := map[string]signin.GetToken{}, map[string]string{}
 	for name, cluster := range e.Clusters {
 		if cluster.Access.Token == nil {
 			continue
 		}
 		onward, err := identity.NewOnward(party, e.targetOf(name, processor))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		wanted[name] = cluster.Access.Token.wanted()
 		all[name] = func(ctx context.Context, who porterhouse.Principal, k signin.Kept) (signin.Granted, signin.Kept, error) {
 			granted, kept, err := onward.Token(ctx, who, identity.Kept(k))
 			return signin.Granted(granted), signin.Kept(kept), err
 		}
 	}
-	return all, nil
+	return all, wanted, nil
 }
 
 // token refuses words about tokens that nobody would ask for, or that are for us.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"porterhouse"
+	"porterhouse/login"
 	"porterhouse/sandbox/idp"
 )
 
@@ -94,9 +95,9 @@ func TestTokensThatAreExchanged(t *testing.T) {
 			t.Error("a token for ClickHouse is in the log, or in the record")
 		}
 	}
-	reasons := map[any]int{}
+	reasons, clients := map[any]int{}, map[any]any{"token exchange": h.us.ID, "refresh token": login.ClientID}
 	for _, line := range h.asked() {
-		if reasons[line["reason"]]++; line["purpose"] != "main" || line["proof"] != "corp" || line["subject"] == nil || line["error"] != nil {
+		if reasons[line["reason"]]++; line["cluster"] != "main" || line["resource"] != forClickHouse || line["client"] != clients[line["reason"]] || line["proof"] != "corp" || line["subject"] == nil || line["error"] != nil {
 			t.Errorf("the record has %v", line)
 		}
 	}

@@ -58,7 +58,7 @@ func (m connecting) exchanges(cluster string) error {
 	for _, processor := range t.Exchange {
 		x := c.exchangeOf(cluster, processor)
 		exchanger, err := take(m, "exchange "+cluster+" "+processor, x, func() (*identity.Exchanger, *part, error) {
-			made, err := x.open(m.now.providers, recordExchange(p.audit, cluster))
+			made, err := x.open(m.now.providers, recordExchange(p.audit, cluster, t.wanted()))
 			return made, &part{counts: exchangeCounts{cluster, made}}, err
 		})
 		if err != nil {
@@ -74,10 +74,11 @@ func newExchanger(c Config, cluster, processor string, known *identity.Providers
 	return c.exchangeOf(cluster, processor).open(known, record)
 }
 
-// recordExchange writes down that a provider was asked for somebody's token.
-func recordExchange(record *audit.Log, cluster string) func(context.Context, porterhouse.Principal, error) error {
+// recordExchange writes down that a provider was asked for somebody's token that a cluster
+// is shown, and that names resource.
+func recordExchange(record *audit.Log, cluster, resource string) func(context.Context, porterhouse.Principal, error) error {
 	return func(_ context.Context, who porterhouse.Principal, outcome error) error {
-		return record.Access(audit.AccessEvent{Action: "forward", Who: who, Client: who.Client, Purpose: cluster, Reason: "token exchange", Err: outcome})
+		return record.Access(audit.AccessEvent{Action: "forward", Who: who, Client: who.Client, For: resource, Cluster: cluster, Reason: "token exchange", Err: outcome})
 	}
 }
 

@@ -132,7 +132,7 @@ func (e entrance) providers() ([]signin.Provider, error) {
 			return nil, err
 		}
 		provider := p.provider(party)
-		if provider.Tokens, err = e.tokensOf(p.Processor, party); err != nil {
+		if provider.Tokens, provider.For, err = e.tokensOf(p.Processor, party); err != nil {
 			return nil, err
 		}
 		all = append(all, provider)

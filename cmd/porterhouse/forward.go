@@ -43,7 +43,7 @@ type takers struct {
 }
 
 // takersOf are those of the issuer of a processor.
-func (c Config) takersOf(cluster, processor string) takers {
+func takersOf(c Config, cluster, processor string) takers {
 	all, issuers := takers{ours: openersOf(c, cluster)}, c.TokenProcessors[processor].settings(processor).Issuers()
 	for _, p := range c.processors() {
 		of := p.Issuers()
@@ -60,9 +60,9 @@ func (t takers) areOpened(audience string) bool {
 }
 
 // targetOf is what a token is to be for that the provider of a processor gives for a cluster.
-func (c Config) targetOf(cluster, processor string) identity.Target {
+func targetOf(c Config, cluster, processor string) identity.Target {
 	target := c.Clusters[cluster].Access.Token.target()
-	target.Ours = c.takersOf(cluster, processor).areOpened
+	target.Ours = takersOf(c, cluster, processor).areOpened
 	return target
 }
 
@@ -84,7 +84,7 @@ func (e entrance) tokensOf(processor string, party *identity.RelyingParty) (map[
 		if cluster.Access.Token == nil {
 			continue
 		}
-		onward, err := identity.NewOnward(party, e.targetOf(name, processor))
+		onward, err := identity.NewOnward(party, targetOf(e.Config, name, processor))
 		if err != nil {
 			return nil, nil, err
 		}

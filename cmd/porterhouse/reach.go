@@ -117,7 +117,7 @@ type asking struct {
 	demo     bool
 }
 
-func (c Config) asking() asking { return asking{c.outbound(), c.contents["identity.ca"], c.demo} }
+func askingOf(c Config) asking { return asking{c.outbound(), c.contents["identity.ca"], c.demo} }
 
 // identities are whoever tells us who somebody is.
 func (m connecting) identities() (err error) {
@@ -131,7 +131,7 @@ func (m connecting) identities() (err error) {
 			return err
 		}
 	}
-	how := c.asking()
+	how := askingOf(c)
 	m.now.providers, err = take(m, "identity providers", how, func() (*identity.Providers, *part, error) {
 		providers, err := c.providers(p.log, p.now)
 		return providers, &part{}, err

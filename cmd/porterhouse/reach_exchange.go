@@ -24,10 +24,10 @@ type exchange struct {
 
 // exchangeOf is us at the provider of a processor: the client that may ask it about
 // tokens, or else the one at which people sign in.
-func (c Config) exchangeOf(cluster, processor string) exchange {
+func exchangeOf(c Config, cluster, processor string) exchange {
 	x := exchange{
 		settings: c.TokenProcessors[processor].settings(processor), keys: c.contents["token_processors."+processor+".static_jwks_file"],
-		target: *c.Clusters[cluster].Access.Token, takers: c.takersOf(cluster, processor), asking: c.asking(),
+		target: *c.Clusters[cluster].Access.Token, takers: takersOf(c, cluster, processor), asking: askingOf(c),
 	}
 	x.target.Exchange = nil // others are others' parts
 	for _, p := range c.SignIn.Providers {
@@ -56,7 +56,7 @@ func (m connecting) exchanges(cluster string) error {
 		return nil
 	}
 	for _, processor := range t.Exchange {
-		x := c.exchangeOf(cluster, processor)
+		x := exchangeOf(c, cluster, processor)
 		exchanger, err := take(m, "exchange "+cluster+" "+processor, x, func() (*identity.Exchanger, *part, error) {
 			made, err := x.open(m.now.providers, recordExchange(p.audit, cluster, t.wanted()))
 			return made, &part{counts: exchangeCounts{cluster, made}}, err
@@ -71,7 +71,7 @@ func (m connecting) exchanges(cluster string) error {
 
 // newExchanger makes one for a moment.
 func newExchanger(c Config, cluster, processor string, known *identity.Providers, record func(context.Context, porterhouse.Principal, error) error) (*identity.Exchanger, error) {
-	return c.exchangeOf(cluster, processor).open(known, record)
+	return exchangeOf(c, cluster, processor).open(known, record)
 }
 
 // recordExchange writes down that a provider was asked for somebody's token that a cluster

@@ -16,7 +16,7 @@ func TestTargetKnowsWhatIsOurs(t *testing.T) {
 		"anybody": {Type: "openid", ExpectedAudience: texts{"of any issuer"}},
 	}
 	c.Clusters = map[string]ClusterConfig{"main": {Access: AccessConfig{Mode: "forward", Token: &TokenConfig{Audience: "clickhouse"}}}}
-	target := c.targetOf("main", "corp")
+	target := targetOf(c, "main", "corp")
 	for audience, ours := range map[string]bool{
 		"porterhouse": true, "door": true, c.publicURL() + mcpPath: true,
 		"of corp": true, "of the same issuer": true, "of any issuer": true, "of another": false, "clickhouse": false,
@@ -28,7 +28,7 @@ func TestTargetKnowsWhatIsOurs(t *testing.T) {
 	if target.Audience != "clickhouse" {
 		t.Errorf("the target is %q", target.Audience)
 	}
-	if !c.targetOf("main", "anybody").Ours("of another") {
+	if !targetOf(c, "main", "anybody").Ours("of another") {
 		t.Error("a processor of any issuer has tokens that another takes")
 	}
 }

@@ -210,3 +210,24 @@ func TestTokensAsTheyAre(t *testing.T) {
 		t.Errorf("another mode asks for tokens: %v", err)
 	}
 }
+
+// At the provider we are the client that may ask it about tokens, and where there is none the
+// one at which people sign in.
+func TestClientThatExchanges(t *testing.T) {
+	c := nowhere(t)
+	c.Clusters = map[string]ClusterConfig{"main": {Access: AccessConfig{Mode: "forward", Token: &TokenConfig{Audience: "clickhouse", Exchange: texts{"corp"}}}}}
+	c.SignIn.Providers = list[SignInProviderConfig]{{Processor: "else", ClientID: "of another"}, {Processor: "corp", ClientID: "of the sign-in", ClientSecret: porterhouse.NewSecret("one")}}
+	for name, test := range map[string]struct {
+		processor      ProcessorConfig
+		client, secret string
+	}{
+		"the sign-in's alone": {ProcessorConfig{Type: "openid"}, "of the sign-in", "one"},
+		"both":                {ProcessorConfig{Type: "openid", IntrospectionClientID: "of introspection", IntrospectionClientSecret: porterhouse.NewSecret("two")}, "of introspection", "two"},
+		"one without secret":  {ProcessorConfig{Type: "openid", IntrospectionClientID: "of introspection"}, "of the sign-in", "one"},
+	} {
+		c.TokenProcessors = map[string]ProcessorConfig{"corp": test.processor}
+		if us := exchangeOf(c, "main", "corp").client; us.ClientID != test.client || !us.ClientSecret.Equal(test.secret) {
+			t.Errorf("%s: we are %q", name, us.ClientID)
+		}
+	}
+}

@@ -166,7 +166,7 @@ const (
 
 // open makes an Answer of a response. Its error is for fail.
 func (k *call) open(response *response) (*porterhouse.Answer, error) {
-	k.answered = !response.refuses() || response.field(headerFormat) != "" // which is known when the statement runs, and not before
+	k.answered = !response.refuses() || k.understood(response)
 	if k.Passage == nil {
 		return k.openRows(response)
 	}
@@ -174,6 +174,12 @@ func (k *call) open(response *response) (*porterhouse.Answer, error) {
 		return nil, err
 	}
 	return k.openPassage(response)
+}
+
+// understood reports whether a refusal comes after ClickHouse knew the format of an answer:
+// then the account was in, and only what we put before the statement may still have failed.
+func (k *call) understood(response *response) bool {
+	return response.field(headerFormat) != "" && (k.prefix == "" || response.exceptionCode() == authenticationFailed)
 }
 
 // openRows makes an Answer of ours, which we read ourselves.

@@ -23,7 +23,7 @@ func trusted(t *testing.T) (*desk, *idp.Issuer) {
 	known := must(identity.NewProviders(identity.ProvidersConfig{Outbound: out}))
 	settings := []identity.Settings{{Name: "corp", Type: "openid", ConfigurationEndpoint: provider.URL + "/.well-known/openid-configuration", UsernameClaim: "email"}}
 	d := openDesk(t, func(c *Config) {
-		exchange := must(identity.NewExchange(settings, []string{portalAudience}, known))
+		exchange := must(identity.NewSubjectVerifier(settings, []string{portalAudience}, known))
 		asserted := must(identity.NewAssertions(settings, c.Issuer, known))
 		c.Assertion = func(ctx context.Context, jwt string) (Assertion, error) {
 			a, err := asserted.Verify(ctx, jwt)

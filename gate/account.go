@@ -38,11 +38,7 @@ func (c *Cluster) account(ctx context.Context, who *porterhouse.Principal, at po
 // equip gives an account the token that goes on for its owner, where ClickHouse is shown
 // such tokens. It comes last: somebody else may have to be asked for it.
 func (c *Cluster) equip(ctx context.Context, who *porterhouse.Principal, account *porterhouse.Account) (err error) {
-	switch {
-	case !slices.Contains(c.Forward, who.Proof):
-		return nil
-	case c.Token == nil:
-		account.Token = who.Token
+	if c.Token == nil || !slices.Contains(c.Forward, who.Proof) {
 		return nil
 	}
 	account.Token, err = c.Token(ctx, *who)

@@ -72,7 +72,7 @@ func TestTokensThatGoOn(t *testing.T) {
 		err   error
 		want  string
 	}{
-		"brought":                      {"corp", false, nil, "brought"},
+		"nobody chooses":               {"corp", false, nil, ""},
 		"another processor":            {"own", false, nil, ""},
 		"no processor":                 {"", false, nil, ""},
 		"another one":                  {"corp", true, nil, "asked for brought"},

@@ -52,7 +52,7 @@ type Cluster struct {
 	// mode forwards them.
 	Forward []string
 	// Token is asked which token goes on for one of those: what they brought, if that is
-	// for ClickHouse, or another. A zero Secret: there is none. Nil: what they brought.
+	// for ClickHouse, or another. A zero Secret: there is none. Nil: none goes on.
 	Token func(ctx context.Context, who porterhouse.Principal) (porterhouse.Secret, error)
 }
 

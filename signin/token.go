@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type tokens struct {
 
 	mu         sync.Mutex
 	remembered map[tokenFor]told
+	tidied     time.Time // when those that have ended were taken out
 }
 
 // tokenFor is of which login a token is, and for what.
@@ -190,6 +192,10 @@ func (t *tokens) remember(wanted tokenFor, granted Granted, err error) told {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if now.Sub(t.tidied) >= unknownToken {
+		maps.DeleteFunc(t.remembered, func(_ tokenFor, was told) bool { return !now.Before(was.until) })
+		t.tidied = now
+	}
 	for other := range t.remembered {
 		if len(t.remembered) < maxTokens {
 			break

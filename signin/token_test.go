@@ -240,7 +240,8 @@ func TestTokenThatIsNotGiven(t *testing.T) {
 	}
 }
 
-// What is remembered is bounded, and a token whose end nobody knows is not for long.
+// What is remembered is bounded, and leaves memory when it has ended; a token whose end
+// nobody knows is not there for long.
 func TestTokensAreBounded(t *testing.T) {
 	now := time.Now()
 	shelf := newTokens(&rechecks{logins: &logins{now: func() time.Time { return now }}})
@@ -249,6 +250,10 @@ func TestTokensAreBounded(t *testing.T) {
 	}
 	if len(shelf.remembered) != maxTokens {
 		t.Errorf("%d are remembered", len(shelf.remembered))
+	}
+	now = now.Add(unknownToken)
+	if shelf.remember(tokenFor{"another", "main"}, Granted{Token: porterhouse.NewSecret("x")}, nil); len(shelf.remembered) != 1 {
+		t.Errorf("%d are remembered, of which one has not ended", len(shelf.remembered))
 	}
 	lives := []time.Duration{
 		Granted{}.until(now).Sub(now), Granted{Expires: now.Add(40 * time.Second)}.until(now).Sub(now), Granted{Expires: now.Add(day)}.until(now).Sub(now),

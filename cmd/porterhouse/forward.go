@@ -105,7 +105,7 @@ func (c httpDoors) token(path string, cluster ClusterConfig) {
 	}
 	switch {
 	case cluster.mode() != clickhouse.Forward:
-		c.refuse(path, "tokens of people who sign in here are asked for with access.mode forward, and here it is %s: say forward, or leave token out", cluster.mode())
+		c.refuse(path, "which token ClickHouse is shown is said with access.mode forward, and here it is %s: say forward, or leave token out", cluster.mode())
 	case !c.SignIn.isOn() && len(t.Exchange) == 0 && t.Audience == "" && !t.AllowAnyAudience:
 		c.refuse(path, "nobody can sign in here, and no token that people bring is exchanged: say where people sign in, sign_in: {…}, or whose tokens are changed, exchange: …, or whom those that people bring must name, audience: …, or leave token out")
 	}

@@ -226,7 +226,7 @@ func (e entrance) client(name string) (authserver.ClientConfig, error) {
 	if len(is.Exchange.Audiences) == 0 {
 		return client, nil
 	}
-	verifier, err := identity.NewExchange(e.settings(is.Exchange.Processors), is.Exchange.Audiences, e.setup.providers)
+	verifier, err := identity.NewSubjectVerifier(e.settings(is.Exchange.Processors), is.Exchange.Audiences, e.setup.providers)
 	if err != nil {
 		return client, err
 	}

@@ -2,11 +2,11 @@ package identity
 
 import "errors"
 
-// NewExchange makes the verifier of tokens that one client may exchange (RFC 8693): of
+// NewSubjectVerifier makes the verifier of tokens that one client may exchange (RFC 8693): of
 // any of the processors, for one of the audiences, and nothing looser. What else the
 // processors accept beside an audience (expected_audience, any, a client in its place)
 // does not count: only what is on this client's list does.
-func NewExchange(settings []Settings, audiences []string, p *Providers) (*Verifier, error) {
+func NewSubjectVerifier(settings []Settings, audiences []string, p *Providers) (*Verifier, error) {
 	if len(audiences) == 0 {
 		return nil, errors.New("identity: no token could be exchanged: name the audiences that it may be for")
 	}

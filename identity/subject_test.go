@@ -55,7 +55,7 @@ func TestExchange(t *testing.T) {
 			if test.change != nil {
 				test.change(&s)
 			}
-			v, err := identity.NewExchange([]identity.Settings{s}, test.list, h.providers(t))
+			v, err := identity.NewSubjectVerifier([]identity.Settings{s}, test.list, h.providers(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestExchange(t *testing.T) {
 		})
 	}
 	h := openIDHouse(t)
-	if _, err := identity.NewExchange([]identity.Settings{h.settings}, nil, h.providers(t)); err == nil {
+	if _, err := identity.NewSubjectVerifier([]identity.Settings{h.settings}, nil, h.providers(t)); err == nil {
 		t.Error("without a list, anything may be exchanged")
 	}
 }

@@ -24,8 +24,9 @@ import (
 // Who is named is judged by what opens our doors; see openers. A token
 // of ours never goes on: whoever came in by it has no Token.
 type forwarding struct {
-	Config
 	cluster    string
+	only       bool                           // without a token nobody gets in there
+	wanted     *identity.Target               // nil: nobody said
 	people     *signin.SignIn                 // nil: nobody signs in
 	exchangers map[string]*identity.Exchanger // by processor
 	ours       openers
@@ -36,11 +37,16 @@ func newForwarding(c Config, p setup, people *signin.SignIn, cluster string) (*f
 	if !mayForward(c, cluster) {
 		return nil, nil
 	}
-	f := &forwarding{c, cluster, people, map[string]*identity.Exchanger{}, openersOf(c, cluster)}
+	f := &forwarding{
+		cluster: cluster, only: c.Clusters[cluster].mode() == clickhouse.Forward, people: people,
+		exchangers: map[string]*identity.Exchanger{}, ours: openersOf(c, cluster),
+	}
 	t := c.Clusters[cluster].Access.Token
 	if t == nil {
 		return f, nil
 	}
+	target := t.target()
+	f.wanted = &target
 	for _, processor := range t.Exchange {
 		exchanger := p.exchangers[exchangeName{cluster, processor}]
 		if exchanger == nil { // without it tokens would go on as if nobody had said exchange
@@ -61,18 +67,17 @@ func (f *forwarding) gate() func(context.Context, porterhouse.Principal) (porter
 
 // token is the one that goes on.
 func (f *forwarding) token(ctx context.Context, who porterhouse.Principal) (porterhouse.Secret, error) {
-	wanted := f.Clusters[f.cluster].Access.Token
-	isForAny := wanted != nil && wanted.AllowAnyAudience
+	isForAny := f.wanted != nil && f.wanted.AllowAnyAudience
 	switch exchanger := f.exchangers[who.Proof]; {
 	case who.Token.IsZero():
 		return f.signedIn(ctx, who)
-	case wanted != nil && f.isFor(wanted.target().Audience, who, exchanger != nil):
+	case f.wanted != nil && f.isFor(f.wanted.Audience, who, exchanger != nil):
 		return who.Token, nil
 	case exchanger != nil:
 		return exchanger.Token(ctx, who)
 	case isForAny && len(who.Audience) == 0:
 		return who.Token, nil
-	case f.ours.areAll(who), wanted != nil && !isForAny:
+	case f.ours.areAll(who), f.wanted != nil && !isForAny:
 		return porterhouse.Secret{}, f.notForClickHouse(who)
 	}
 	return who.Token, nil
@@ -87,7 +92,7 @@ func (f *forwarding) isFor(clickHouse string, who porterhouse.Principal, strictl
 
 // signedIn is the token of somebody who brought one of ours.
 func (f *forwarding) signedIn(ctx context.Context, who porterhouse.Principal) (porterhouse.Secret, error) {
-	if f.people == nil || f.Clusters[f.cluster].Access.Token == nil {
+	if f.people == nil || f.wanted == nil {
 		return porterhouse.Secret{}, nil
 	}
 	return f.people.Token(ctx, who, f.cluster)
@@ -96,7 +101,7 @@ func (f *forwarding) signedIn(ctx context.Context, who porterhouse.Principal) (p
 // notForClickHouse says why no token goes on. With auto ClickHouse may be got into in
 // another way, which needs none.
 func (f *forwarding) notForClickHouse(who porterhouse.Principal) error {
-	if f.Clusters[f.cluster].mode() != clickhouse.Forward {
+	if !f.only {
 		return nil
 	}
 	is, says := "does not say that it is for ClickHouse (aud)", "{audience: …}, if ClickHouse has the name that is in it; or exchange, too, and the provider gives another for it"

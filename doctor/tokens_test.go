@@ -108,4 +108,8 @@ func TestTokensFile(t *testing.T) {
 	if want := []string{"1", "openid", "https://idp.example.com/?a&b", "https://ch.example.com", "https://ch.example.com"}; !slices.Equal(texts, want) {
 		t.Errorf("%q, want %q", texts, want)
 	}
+	c.Tokens.Audience = ""
+	if file := doctor.Examine(c).Files[0]; strings.Contains(file.Text, "audience") {
+		t.Errorf("an audience that nobody said is asked for:\n%s", file.Text)
+	}
 }
